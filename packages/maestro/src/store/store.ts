@@ -1,0 +1,175 @@
+import type { Actor, RunStatus } from "../core/event.ts";
+import type { Digest } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
+
+/**
+ * What the engine remembers. SQL below this interface holds mechanics, never rules; time and ids are parameters.
+ * Every method is a promise so that a server database fits; the embedded one answers at once.
+ * Errors: `run_conflict`, `storage_full`, `storage_failed`, `store_corrupt`, `schema_newer`.
+ */
+export interface Store {
+  /**
+   * Appends to many runs in ONE durable transaction: all of it or nothing. For each run the events must continue its
+   * history exactly (`firstSeq` = stored seq + 1), else `run_conflict` with the run's id in `facts.run`.
+   */
+  commit(batch: Commit): Promise<void>;
+
+  /** Plans are immutable: putting the same digest again is no change. */
+  planPut(plan: StoredPlan): Promise<void>;
+  planGet(digest: Digest): Promise<StoredPlan | undefined>;
+  /** Workflows by name, newest first; `version` narrows to one. Powers `uses: runbook:` and the API's list. */
+  workflowList(query: { readonly namespace?: string; readonly name?: string; readonly version?: string; readonly limit: number }): Promise<readonly StoredPlan[]>;
+
+  runGet(id: string): Promise<RunRow | undefined>;
+  /** Ids that begin or end with `part`, at most `limit`. */
+  runFind(part: string, limit: number): Promise<readonly string[]>;
+  runByKey(namespace: string, idempotencyKey: string): Promise<RunRow | undefined>;
+  /** Events after `afterSeq`, in order, as the texts that were committed. */
+  runEvents(id: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<readonly EventRow[]>;
+  /** Newest first, keyset pages. */
+  runList(query: RunQuery): Promise<RunPage>;
+  /** Rows of runs that are not ended and not asleep, oldest first, after `afterId`: what an engine adopts when it starts. */
+  runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]>;
+  /** Sleeping runs whose `wakeAt` is at or before `now`, the earliest first. */
+  runDue(now: number, limit: number): Promise<readonly string[]>;
+  /** The earliest `wakeAt` of any sleeping run. */
+  nextWake(): Promise<number | undefined>;
+  /** Not-ended runs that hold or want the key, oldest first. */
+  runByConcurrencyKey(key: string): Promise<readonly RunRow[]>;
+
+  /** The newest receipt of a run, or the one with that ordinal (1 is the first; a retried run has several). */
+  receiptGet(run: string, ordinal?: number): Promise<ReceiptRow | undefined>;
+  cacheGet(key: Digest, now: number): Promise<CacheRow | undefined>;
+  /** Open approvals, oldest first. */
+  approvalList(query: { readonly run?: string; readonly limit: number }): Promise<readonly ApprovalRow[]>;
+
+  close(): Promise<void>;
+}
+
+export interface Commit {
+  readonly runs: readonly RunAppend[];
+  readonly plans?: readonly StoredPlan[];
+  readonly receipts?: readonly ReceiptRow[];
+  readonly cache?: readonly CacheRow[];
+  readonly approvalsOpened?: readonly ApprovalRow[];
+  /** Approval ids. */
+  readonly approvalsClosed?: readonly string[];
+}
+
+export interface RunAppend {
+  readonly id: string;
+  readonly firstSeq: number;
+  /** The events as texts, without gaps from `firstSeq`. May be empty when only the row changes. */
+  readonly events: readonly string[];
+  /** The whole row when it is new or something a list shows has changed; else only what every append changes. */
+  readonly row: RunRow | { readonly seq: number; readonly head: Digest };
+}
+
+export interface StoredPlan {
+  readonly digest: Digest;
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  readonly manifestDigest: Digest;
+  /** Canonical JSON of the plan. */
+  readonly text: string;
+  /** The manifest as its author wrote it. */
+  readonly manifest: string;
+  readonly createdAt: number;
+}
+
+/** The projection of a run that lists and recovery need. */
+export interface RunRow {
+  readonly id: string;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly name: string;
+  readonly planDigest: Digest;
+  readonly status: RunStatus;
+  /** Shown in lists: `approval`, `timer`, `signal`, `child`, `retry`, `slot`; null while something works. */
+  readonly waiting: string | null;
+  readonly initiator: string;
+  readonly purpose: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly priority: number;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Set: the run sleeps and may leave memory until then. `ASLEEP_FOREVER` when only a message can wake it. */
+  readonly wakeAt: number | null;
+  readonly concurrencyKey: string | null;
+  readonly idempotencyKey: string | null;
+  readonly parentRun: string | null;
+  readonly tasksTotal: number;
+  readonly tasksDone: number;
+  readonly error: string | null;
+  /** The last event's seq, and the chain digest up to it. */
+  readonly seq: number;
+  readonly head: Digest;
+}
+
+/** A `wakeAt` for runs that wait for a person, a signal or another run. */
+export const ASLEEP_FOREVER = 8_640_000_000_000_000;
+
+export interface EventRow {
+  readonly seq: number;
+  readonly text: string;
+}
+
+export interface RunQuery {
+  readonly namespace?: string;
+  readonly status?: readonly RunStatus[];
+  readonly workflow?: string;
+  readonly label?: { readonly key: string; readonly value: string };
+  readonly initiator?: string;
+  readonly parentRun?: string;
+  /** Created in [from, to). */
+  readonly from?: number;
+  readonly to?: number;
+  /** Part of id, name, workflow or error; plain text, case-insensitive. */
+  readonly text?: string;
+  readonly limit: number;
+  /** From the page before. Opaque. */
+  readonly cursor?: string;
+}
+
+export interface RunPage {
+  readonly runs: readonly RunRow[];
+  readonly cursor: string | null;
+}
+
+export interface ReceiptRow {
+  readonly run: string;
+  readonly ordinal: number;
+  readonly digest: Digest;
+  /** The Sigstore bundle, JSON text. */
+  readonly bundle: string;
+  readonly createdAt: number;
+}
+
+export interface CacheRow {
+  readonly key: Digest;
+  readonly namespace: string;
+  readonly run: string;
+  readonly task: string;
+  readonly result: JsonObject;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+}
+
+export interface ApprovalRow {
+  readonly id: string;
+  readonly run: string;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly task: string;
+  readonly planDigest: Digest;
+  readonly count: number;
+  readonly roles: readonly string[];
+  readonly requestedBy: Actor["id"];
+  readonly notRequester: boolean;
+  readonly message: string;
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+}

@@ -1,0 +1,87 @@
+import type { TaskError } from "../core/event.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { CommandLimits, Effect, Sandbox } from "../core/plan.ts";
+import type { Command, CommandResult } from "../runner/runner.ts";
+
+/**
+ * A task type: what `uses: name@version` names. Its description is data (it is digested into plans, checked by the
+ * compiler, printed by `maestro task show`); `init` makes the object that carries out one attempt.
+ */
+export interface TaskType {
+  readonly description: TaskDescription;
+  /** One attempt. Must not start work; may keep `context`. */
+  init(context: TaskContext): Task;
+}
+
+export interface TaskDescription {
+  readonly name: string;
+  readonly version: number;
+  /** One line. */
+  readonly title: string;
+  /** A paragraph or two of Markdown: what it does, what it promises, what it refuses. */
+  readonly docs: string;
+  /** JSON Schema 2020-12, type object, with a description on every property and at least one example. */
+  readonly input: JsonObject;
+  /** JSON Schema 2020-12; references in manifests are checked against it. */
+  readonly output: JsonObject;
+  /** What it does to the world besides computing. Empty: no policy question is asked for it. */
+  readonly effects: readonly Effect[];
+  /**
+   * Where its work happens: `inline` computes inside the engine's process and yields, `process` starts commands,
+   * `engine` is carried out by the state machine itself (wait, approval) and is never dispatched.
+   */
+  readonly runs: "inline" | "process" | "engine";
+  /** A `with` that is valid and complete, for docs and tests. */
+  readonly example: JsonObject;
+}
+
+export interface Task {
+  /** What the schema cannot say. Called after the input passed the schema; every problem at once, empty when valid. */
+  validate(input: JsonObject): readonly string[];
+  /** Does the work; resolves with the output. Called once, after validate. Rejects with TaskFailure, or anything else for INTERNAL. */
+  execute(): Promise<JsonValue>;
+}
+
+export interface TaskContext {
+  readonly run: string;
+  readonly namespace: string;
+  readonly task: string;
+  readonly item: number;
+  readonly attempt: number;
+  /** Aborted on cancel, timeout and shutdown; its reason is a TaskFailure. Stop work and reject. */
+  readonly signal: AbortSignal;
+  /** The attempt's own folder, absolute; made on the first call. */
+  dir(): string;
+  /** Relative paths in inputs are meant from here: the folder the run was started in. */
+  readonly base: string;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** What the attempt reports while it works. */
+  emit(event: TaskEvent): void;
+  /** Runs a command under the runner and sandbox the plan gives this task. Only for types with `runs: "process"`. */
+  command(command: Command): Promise<CommandResult>;
+  readonly sandbox: Sandbox;
+  readonly limits: CommandLimits;
+}
+
+export type TaskEvent =
+  | { readonly kind: "log"; readonly stream: "stdout" | "stderr" | "info"; readonly bytes: Uint8Array | string }
+  | { readonly kind: "progress"; readonly done: number; readonly total?: number }
+  /** A file to keep as an artifact; `path` absolute or relative to dir(). */
+  | { readonly kind: "artifact"; readonly name: string; readonly path: string }
+  | { readonly kind: "usage"; readonly usdMicros?: number; readonly tokens?: number }
+  | { readonly kind: "heartbeat" };
+
+/** How a task says that it failed, with a code that `retry.on` can read. */
+export class TaskFailure extends Error {
+  readonly error: TaskError;
+  /** Something worth keeping although it failed (a response body, a diff). */
+  readonly output: JsonValue | undefined;
+
+  constructor(error: TaskError, options: { readonly output?: JsonValue; readonly cause?: unknown } = {}) {
+    super(error.message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "TaskFailure";
+    this.error = error;
+    this.output = options.output;
+  }
+}
