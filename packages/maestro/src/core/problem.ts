@@ -26,6 +26,7 @@ interface CatalogueEntry {
 export const PROBLEMS = {
   invalid_manifest: { class: "usage", title: "The manifest has problems.", fix: "Run `maestro lint FILE` and mend what it lists." },
   invalid_input: { class: "usage", title: "The inputs do not fit the runbook.", fix: "Compare them with `maestro plan FILE`, which lists every input with its type." },
+  invalid_schema: { class: "usage", title: "A JSON Schema cannot be used.", fix: "Write JSON Schema 2020-12 that stands alone: no references to other documents, no $dynamicRef, patterns of RE2." },
   invalid_request: { class: "usage", title: "The request is not of the form this operation takes.", fix: "Compare it with the reference of the operation." },
   payload_too_large: { class: "usage", title: "A value is larger than its limit.", fix: "Pass large data as an artifact and hand on its path or digest." },
   expression_failed: { class: "failed", title: "An expression could not be evaluated.", fix: "Check the names and types it uses; `maestro lint` shows what is known at each place." },
