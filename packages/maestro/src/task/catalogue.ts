@@ -1,0 +1,20 @@
+import { digestOf } from "../core/digest.ts";
+import type { Digest } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
+import { approval } from "./approval.ts";
+import { noop } from "./noop.ts";
+import type { TaskDescription, TaskType } from "./task.ts";
+import { wait } from "./wait.ts";
+
+/** Every task type of this installation, in alphabetical order. */
+export const builtInTypes: readonly TaskType[] = [approval, noop, wait];
+
+/** The same by what `uses` says: `name@version`. */
+export function taskTypes(): ReadonlyMap<string, TaskType> {
+  return new Map(builtInTypes.map((type) => [`${type.description.name}@${type.description.version}`, type]));
+}
+
+/** What plans pin: a digest of all that the description says, so that a changed schema or promise is another type. */
+export function descriptionDigest(description: TaskDescription): Digest {
+  return digestOf(description as unknown as JsonObject);
+}
