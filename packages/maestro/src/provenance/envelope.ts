@@ -1,0 +1,74 @@
+import { isJsonObject, type JsonValue } from "../core/json.ts";
+
+/** DSSE `payloadType` of an in-toto statement. */
+export const IN_TOTO_PAYLOAD = "application/vnd.in-toto+json";
+/** Sigstore bundle v0.3; files of this kind end in `.sigstore.json`. */
+export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/** A DSSE envelope with one signature, as it lies in a bundle that names its key by a hint. */
+export interface SignedPayload {
+  readonly keyid: string;
+  readonly payloadType: string;
+  readonly payload: Buffer;
+  readonly signature: Buffer;
+}
+
+/**
+ * DSSE v1 pre-authentication encoding, the bytes that are signed:
+ * `"DSSEv1" SP LEN(type) SP type SP LEN(body) SP body`, lengths in bytes as ASCII decimals.
+ */
+export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
+  const head = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `;
+  return Buffer.concat([Buffer.from(head), payload]);
+}
+
+/** The bundle's one text: no white space, members in the order of the protobuf definition, padded standard base64. */
+export function writeBundle({ keyid, payloadType, payload, signature }: SignedPayload): string {
+  return JSON.stringify({
+    mediaType: BUNDLE_MEDIA_TYPE,
+    verificationMaterial: { publicKey: { hint: keyid } },
+    dsseEnvelope: { payload: payload.toString("base64"), payloadType, signatures: [{ sig: signature.toString("base64") }] },
+  });
+}
+
+/**
+ * The inverse of `writeBundle`, for the parsed document and the text it came from. Anything that would not be written
+ * again exactly as it came is refused, because it would be bytes of a receipt that no check covers.
+ * Throws a SyntaxError that says what is wrong.
+ */
+export function readBundle(document: JsonValue, text: string): SignedPayload {
+  const bundle = objectOf(document, "the document");
+  const mediaType = textOf(bundle["mediaType"], "mediaType");
+  if (mediaType !== BUNDLE_MEDIA_TYPE) throw new SyntaxError(`mediaType is ${JSON.stringify(mediaType)}, not ${BUNDLE_MEDIA_TYPE}`);
+  const material = objectOf(bundle["verificationMaterial"], "verificationMaterial");
+  const publicKey = objectOf(material["publicKey"], "verificationMaterial.publicKey");
+  const envelope = objectOf(bundle["dsseEnvelope"], "dsseEnvelope");
+  const signatures = envelope["signatures"];
+  if (!Array.isArray(signatures) || signatures.length !== 1) throw new SyntaxError("dsseEnvelope.signatures does not hold exactly one signature");
+  const payload: SignedPayload = {
+    keyid: textOf(publicKey["hint"], "verificationMaterial.publicKey.hint"),
+    payloadType: textOf(envelope["payloadType"], "dsseEnvelope.payloadType"),
+    payload: bytesOf(envelope["payload"], "dsseEnvelope.payload"),
+    signature: bytesOf(objectOf(signatures[0], "dsseEnvelope.signatures[0]")["sig"], "dsseEnvelope.signatures[0].sig"),
+  };
+  if (writeBundle(payload) !== text) throw new SyntaxError("it holds members, white space or an order that a receipt does not have");
+  return payload;
+}
+
+function objectOf(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (!isJsonObject(value)) throw new SyntaxError(`${where} is not an object`);
+  return value;
+}
+
+function textOf(value: unknown, where: string): string {
+  if (typeof value !== "string" || value === "") throw new SyntaxError(`${where} is not a text`);
+  return value;
+}
+
+/** Node's decoder skips what is not base64; `writeBundle` must give the same text, so nothing can hide there. */
+function bytesOf(value: unknown, where: string): Buffer {
+  const text = textOf(value, where);
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.toString("base64") !== text) throw new SyntaxError(`${where} is not canonical base64`);
+  return bytes;
+}

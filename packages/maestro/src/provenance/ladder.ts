@@ -1,0 +1,70 @@
+/** One rung: a claim, and what came of checking it. */
+export interface Check {
+  readonly id: CheckId;
+  /** The claim, as the end of a sentence that begins with "The receipt". */
+  readonly title: string;
+  readonly status: "passed" | "failed" | "skipped";
+  /** What was compared with what, or why it was not. */
+  readonly detail: string;
+}
+
+/** The rungs in their order; each stands on those above it. docs/reference/receipt.md explains every one. */
+export const RUNGS = [
+  { id: "readable", title: "is one well-formed document" },
+  { id: "bundle", title: "is a Sigstore bundle v0.3, with nothing beside it" },
+  { id: "digest", title: "is the one that was asked for" },
+  { id: "payload-type", title: "carries an in-toto statement" },
+  { id: "key", title: "names a key of the trust root" },
+  { id: "signature", title: "was signed by that key" },
+  { id: "statement", title: "holds an in-toto statement v1 about a run" },
+  { id: "predicate", title: "has a complete run receipt" },
+  { id: "signer", title: "was signed for its builder while the key was valid" },
+  { id: "expected", title: "says what was expected of it" },
+  { id: "subjects", title: "covers the files" },
+  { id: "plan", title: "is about this plan" },
+  { id: "events", title: "is about this history" },
+  { id: "history", title: "says what the history says" },
+  { id: "previous", title: "follows the receipt before it" },
+] as const;
+
+export type CheckId = (typeof RUNGS)[number]["id"];
+
+/** Thrown inside a rung: the claim does not hold. The message says what was expected and what was found. */
+export class CheckFailed extends Error {}
+
+export interface Ladder {
+  /** Does the check. Its return value goes on to later rungs; throwing CheckFailed or SyntaxError ends the climb. */
+  check<T>(id: CheckId, climb: () => { readonly value: T; readonly detail: string }): T;
+  /** Says why a rung was left out. */
+  skip(id: CheckId, why: string): void;
+}
+
+/** Climbs until a check fails; the rungs not reached are listed as such. */
+export function climb(steps: (ladder: Ladder) => void): readonly Check[] {
+  const done = new Map<CheckId, Pick<Check, "status" | "detail">>();
+  const ladder: Ladder = {
+    check(id, claim) {
+      try {
+        const { value, detail } = claim();
+        done.set(id, { status: "passed", detail });
+        return value;
+      } catch (error) {
+        // A SyntaxError is how the parsers of received bytes say no; anything else is a fault of ours and rises.
+        if (!(error instanceof CheckFailed) && !(error instanceof SyntaxError)) throw error;
+        done.set(id, { status: "failed", detail: error.message });
+        throw new CheckFailed(error.message, { cause: error });
+      }
+    },
+    skip: (id, why) => void done.set(id, { status: "skipped", detail: why }),
+  };
+  try {
+    steps(ladder);
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error;
+  }
+  const failed = RUNGS.find((rung) => done.get(rung.id)?.status === "failed");
+  return RUNGS.map((rung) => {
+    const outcome = done.get(rung.id) ?? { status: "skipped", detail: `not reached: the check "${failed?.id ?? ""}" failed` };
+    return { id: rung.id, title: rung.title, ...outcome };
+  });
+}

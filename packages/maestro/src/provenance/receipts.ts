@@ -1,0 +1,32 @@
+import { sha256, type Digest } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
+import { IN_TOTO_PAYLOAD, preAuthEncoding, writeBundle } from "./envelope.ts";
+import type { Signer } from "./signer.ts";
+
+export interface SealedReceipt {
+  /** Sigstore bundle v0.3, JSON text without a final newline. These bytes are the receipt. */
+  readonly bundle: string;
+  /** Of the bundle's bytes: what `previousReceipt`, a parent's `children` and the store call it by. */
+  readonly digest: Digest;
+}
+
+/** Signs one statement: DSSE over its JSON text, in a Sigstore bundle that names the key by its id. */
+export function sealReceipt(statement: JsonObject, signer: Signer): SealedReceipt {
+  const payload = Buffer.from(JSON.stringify(statement));
+  return seal(payload, signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
+}
+
+/** Signs many at once on the thread pool, in order: all of them or a rejection. Worth it from two receipts on. */
+export async function sealReceipts(statements: readonly JsonObject[], signer: Signer): Promise<readonly SealedReceipt[]> {
+  return Promise.all(
+    statements.map(async (statement) => {
+      const payload = Buffer.from(JSON.stringify(statement));
+      return seal(payload, await signer.signAsync(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
+    }),
+  );
+}
+
+function seal(payload: Buffer, signature: Buffer, signer: Signer): SealedReceipt {
+  const bundle = writeBundle({ keyid: signer.keyid, payloadType: IN_TOTO_PAYLOAD, payload, signature });
+  return { bundle, digest: sha256(bundle) };
+}

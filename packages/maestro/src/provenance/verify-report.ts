@@ -1,0 +1,80 @@
+import type { JsonObject } from "../core/json.ts";
+import { EXIT_CODES } from "../core/problem.ts";
+import type { Check } from "./ladder.ts";
+import type { Verification } from "./verify.ts";
+
+/** One line of the terminal report. Whoever prints it chooses glyph, colour and width; `text` says everything in words. */
+export type ReportLine =
+  | { readonly kind: "check"; readonly status: Check["status"]; readonly title: string; readonly detail: string; readonly text: string }
+  | { readonly kind: "fact"; readonly name: string; readonly value: string; readonly text: string }
+  | { readonly kind: "note"; readonly text: string }
+  | { readonly kind: "verdict"; readonly verified: boolean; readonly text: string };
+
+/** `maestro verify`: 0 verified, 7 not. (2, a wrong question, is thrown as `invalid_request`.) */
+export function exitCodeOf(verification: Verification): number {
+  return verification.verified ? 0 : EXIT_CODES.verification;
+}
+
+/** The ladder as lines: checks in order, what the receipt says if it may be believed, what it means, the verdict. */
+export function reportLines(verification: Verification): readonly ReportLine[] {
+  const lines: ReportLine[] = verification.checks.map(({ status, title, detail }) => ({
+    kind: "check",
+    status,
+    title,
+    detail,
+    text: `${WORDS[status]}  ${title}: ${detail}`,
+  }));
+  if (verification.verified) {
+    lines.push(...factsOf(verification).map(([name, value]): ReportLine => ({ kind: "fact", name, value, text: `${name}: ${value}` })));
+    lines.push(...PROVES.map((text): ReportLine => ({ kind: "note", text })));
+  }
+  lines.push({ kind: "verdict", verified: verification.verified, text: verdictOf(verification) });
+  return lines;
+}
+
+/** The same as data, versioned: `maestro verify -o json`. */
+export function reportJson(verification: Verification): JsonObject {
+  return {
+    apiVersion: "maestro/v1",
+    kind: "Verification",
+    verified: verification.verified,
+    verdict: verdictOf(verification),
+    digest: verification.digest,
+    keyid: verification.keyid,
+    checks: verification.checks.map(({ id, title, status, detail }) => ({ id, title, status, detail })),
+    claims: verification.verified && verification.claims !== null ? { ...verification.claims } : null,
+    notes: verification.verified ? PROVES : [],
+  };
+}
+
+/** Three outcomes only, and "not checked" never counts as a tick. */
+function verdictOf({ verified, checks }: Verification): string {
+  const failed = checks.find((check) => check.status === "failed");
+  if (failed !== undefined) return `Failed: the receipt is not one that ${failed.title}: ${failed.detail}.`;
+  const left = checks.filter((check) => check.status === "skipped").map((check) => check.id);
+  const made = checks.length - left.length;
+  return verified ? `Verified: ${made} checks passed${left.length === 0 ? "." : `; not checked: ${left.join(", ")}.`}` : "Failed.";
+}
+
+function factsOf({ digest, keyid, claims }: Verification): readonly (readonly [name: string, value: string])[] {
+  if (claims === null) return [];
+  return [
+    ["receipt", digest],
+    ["run", `${claims.run} ${claims.status}, ended ${new Date(claims.endedAt).toISOString()}`],
+    ["workflow", `${claims.workflow} ${claims.workflowDigest}`],
+    ["plan", claims.plan],
+    ["history", `${claims.events} events, ${claims.tasks} tasks`],
+    ["decisions", `${claims.asked} asked, ${claims.denied} denied`],
+    ["isolation", claims.isolation === null ? "no task ran a command" : `weakest measured: ${claims.isolation}`],
+    ["signed by", `${claims.builder}, key ${keyid ?? ""}`],
+  ];
+}
+
+const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed ", failed: "FAILED ", skipped: "not checked" };
+
+/** What a signature by the installation itself is worth, said every time so that nobody has to guess. */
+const PROVES = [
+  "It proves that the holder of this key wrote exactly this about the run, and that nobody changed it since.",
+  "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority or a log.",
+  "It is worth as much as the trust root: get that from the installation by a way of its own, not together with the receipt.",
+];
