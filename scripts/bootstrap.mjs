@@ -39,7 +39,8 @@ function isInstalled() {
 function fetchNode() {
   const carrier = nodePackage();
   const own = `This machine's Node.js is ${process.versions.node}; the project needs ${minimumNode} or newer`;
-  if (carrier === undefined) fail(`${own} and brings none for ${process.platform} on ${process.arch}.\nfix: install Node.js 24 and try again`);
+  if (carrier === undefined)
+    fail(`${own} and brings none for ${process.platform} on ${process.arch}.\nfix: install Node.js 24 and try again`);
   console.error(`${own}: fetching ${carrier.name}@${carrier.version} ...`);
   npm(["install", "--no-save", "--no-package-lock", "--include=optional", `${carrier.name}@${carrier.version}`]);
   linkNode();
@@ -49,15 +50,25 @@ function fetchNode() {
 function npm(args) {
   // The npm that runs this script, where one does; its path is a JavaScript file.
   const started = process.env.npm_execpath;
-  const [program, ...before] = started?.endsWith(".js") === true && existsSync(started) ? [process.execPath, started] : ["npm"];
-  const result = spawnSync(program, [...before, ...args, "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier"], {
-    cwd: root,
-    encoding: "utf8",
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const [program, ...before] =
+    started?.endsWith(".js") === true && existsSync(started) ? [process.execPath, started] : ["npm"];
+  const result = spawnSync(
+    program,
+    [...before, ...args, "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier"],
+    {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   if (result.status === 0) return;
   const said = (result.error?.message ?? result.stderr).split("\n").filter((line) => line.trim() !== "");
-  fail(`npm ${args[0]} failed. The end of what it said:\n${said.slice(-12).map((line) => `  ${line}`).join("\n")}\n${advice(said.join("\n"))}`);
+  fail(
+    `npm ${args[0]} failed. The end of what it said:\n${said
+      .slice(-12)
+      .map((line) => `  ${line}`)
+      .join("\n")}\n${advice(said.join("\n"))}`,
+  );
 }
 
 /** What a person can do about a failed install. */
@@ -66,9 +77,12 @@ export function advice(output) {
     return "fix: this machine does not reach the package registry. Connect it, or set a proxy or a mirror\n     (npm config set https-proxy URL, npm config set registry URL), and try again";
   }
   if (/ENOSPC/.test(output)) return "fix: the disk is full; the dependencies need about 400 MB";
-  if (/EACCES|EPERM|EROFS/.test(output)) return "fix: make the folder writable for this user; an earlier install may have run as root";
-  if (/EUSAGE|in sync/.test(output)) return "fix: package.json and package-lock.json differ: run npm install and commit both";
-  if (/EINTEGRITY/.test(output)) return "fix: a package is not the one the lock file names. Do not go on before you know why";
+  if (/EACCES|EPERM|EROFS/.test(output))
+    return "fix: make the folder writable for this user; an earlier install may have run as root";
+  if (/EUSAGE|in sync/.test(output))
+    return "fix: package.json and package-lock.json differ: run npm install and commit both";
+  if (/EINTEGRITY/.test(output))
+    return "fix: a package is not the one the lock file names. Do not go on before you know why";
   return "fix: run npm ci by hand to see all of it";
 }
 

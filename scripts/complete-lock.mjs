@@ -11,7 +11,8 @@ const path = fileURLToPath(new URL("../package-lock.json", import.meta.url));
 export function platformOf(name) {
   const words = name.slice(name.indexOf("/") + 1).split("-");
   const [os, cpu, abi] = words[0] === "binding" ? words.slice(1) : words;
-  const libc = os !== "linux" ? undefined : abi?.startsWith("musl") ? "musl" : abi?.startsWith("gnu") ? "glibc" : undefined;
+  const libc =
+    os !== "linux" ? undefined : abi?.startsWith("musl") ? "musl" : abi?.startsWith("gnu") ? "glibc" : undefined;
   return { os: [os], cpu: [cpu], ...(libc === undefined ? {} : { libc: [libc] }) };
 }
 
@@ -23,7 +24,14 @@ export function completeLock(lock) {
       const key = `node_modules/${name}`;
       if (packages[key] !== undefined || !/^\d/.test(version)) continue;
       const { os, cpu, libc } = platformOf(name);
-      packages[key] = { version, cpu, ...(entry.dev ? { dev: true } : {}), ...(libc ? { libc } : {}), optional: true, os };
+      packages[key] = {
+        version,
+        cpu,
+        ...(entry.dev ? { dev: true } : {}),
+        ...(libc ? { libc } : {}),
+        optional: true,
+        os,
+      };
     }
   }
   const sorted = Object.fromEntries(Object.entries(packages).sort(([a], [b]) => a.localeCompare(b, "en")));

@@ -41,7 +41,8 @@ export function findNode() {
 export function linkNode() {
   const carrier = nodePackage();
   const link = join(root, "node_modules/.bin/node");
-  if (carrier === undefined || existsSync(link) || !existsSync(join(root, "node_modules", carrier.name, "bin/node"))) return;
+  if (carrier === undefined || existsSync(link) || !existsSync(join(root, "node_modules", carrier.name, "bin/node")))
+    return;
   mkdirSync(join(root, "node_modules/.bin"), { recursive: true });
   rmSync(link, { force: true });
   symlinkSync(`../${carrier.name}/bin/node`, link);

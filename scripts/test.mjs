@@ -3,28 +3,24 @@
 //   npm test -- PATH...           the test files at or below these paths
 //   npm test -- --test-name-pattern=WORDS   options of `node --test`
 // With CI=true a test that had to be skipped is a failure: a check that silently did not run is worse than none.
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { bootstrap } from "./bootstrap.mjs";
+import { provide } from "./provide.mjs";
 import { root, run } from "./runtime.mjs";
-
-/** What the tests use of the system, and the Debian package that has it. */
-const NEEDS = [
-  { command: "bwrap", package: "bubblewrap", why: "the sandbox of the local runner" },
-  { command: "prlimit", package: "util-linux", why: "limits of child processes" },
-  { command: "setpriv", package: "util-linux", why: "dropped capabilities of child processes" },
-  { command: "git", package: "git", why: "runbooks on a real repository" },
-];
 
 const strict = process.env.CI === "true";
 const node = bootstrap();
-provide(NEEDS);
+provide();
 
 const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
 const paths = process.argv.slice(2).filter((word) => !word.startsWith("-"));
-const files = testFiles(paths.length > 0 ? paths.map((path) => resolve(path)) : [join(root, "packages"), join(root, "scripts"), join(root, "catalog")]);
+const files = testFiles(
+  paths.length > 0
+    ? paths.map((path) => resolve(path))
+    : [join(root, "packages"), join(root, "scripts"), join(root, "catalog")],
+);
 // Tests of core touch nothing outside themselves, so they share one process; every other file gets its own.
 const pure = files.filter((file) => file.startsWith("packages/maestro/src/core/"));
 const rest = files.filter((file) => !pure.includes(file));
@@ -37,9 +33,16 @@ process.exitCode = report(results);
 async function test(flags, list) {
   const folder = mkdtempSync(join(tmpdir(), "maestro-test-"));
   const totals = join(folder, "totals.json");
-  const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=./scripts/test-totals.mjs", `--test-reporter-destination=${totals}`];
+  const reporters = [
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=./scripts/test-totals.mjs",
+    `--test-reporter-destination=${totals}`,
+  ];
   try {
-    const exit = await run(node, ["--test", "--test-timeout=120000", ...flags, ...reporters, ...options, ...list], { stdio: ["ignore", "inherit", "inherit"] });
+    const exit = await run(node, ["--test", "--test-timeout=120000", ...flags, ...reporters, ...options, ...list], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     // A runner that died before its first test leaves no totals; its exit code still counts.
     return { exit, ...(existsSync(totals) ? JSON.parse(readFileSync(totals, "utf8") || "{}") : {}) };
   } finally {
@@ -52,13 +55,24 @@ function report(parts) {
   const all = (key) => parts.flatMap((part) => part[key] ?? []);
   const sum = (key) => parts.reduce((total, part) => total + (part.counts?.[key] ?? 0), 0);
   const skipped = all("skipped");
-  if (skipped.length > 0) console.log(`\n${strict ? "FAILED, because CI=true and" : "NOT TESTED:"} ${skipped.length} tests were skipped on this machine`);
+  if (skipped.length > 0) {
+    console.log(
+      `\n${strict ? "FAILED, because CI=true and" : "NOT TESTED:"} ${skipped.length} tests were skipped on this machine`,
+    );
+  }
   for (const { name, file, reason } of skipped) console.log(`  ${name} (${file})\n    ${reason}`);
   const failed = all("failed");
   if (failed.length > 0) console.log(`\nFAILED: ${failed.length} tests`);
   for (const { name, file } of failed) console.log(`  ${name} (${file})`);
   console.log("");
-  for (const [key, label] of [["tests", "tests"], ["passed", "pass"], ["failed", "fail"], ["cancelled", "cancelled"], ["skipped", "skipped"], ["todo", "todo"]]) {
+  for (const [key, label] of [
+    ["tests", "tests"],
+    ["passed", "pass"],
+    ["failed", "fail"],
+    ["cancelled", "cancelled"],
+    ["skipped", "skipped"],
+    ["todo", "todo"],
+  ]) {
     console.log(`ℹ ${label} ${sum(key)}`);
   }
   if (sum("tests") === 0) console.log("\nFAILED: no test ran");
@@ -68,35 +82,17 @@ function report(parts) {
 
 /** Test files at or below the paths, relative to the repository, sorted. */
 function testFiles(starts) {
+  /** @type {Set<string>} */
   const found = new Set();
   const visit = (path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return;
-    if (stat.isDirectory()) for (const name of readdirSync(path)) name !== "node_modules" && visit(join(path, name));
-    else if (/\.test\.(ts|mjs)$/.test(path)) found.add(relative(root, path));
+    if (stat.isDirectory()) {
+      for (const name of readdirSync(path)) if (name !== "node_modules") visit(join(path, name));
+    } else if (/\.test\.(ts|mjs)$/.test(path)) {
+      found.add(relative(root, path));
+    }
   };
   for (const start of starts) visit(start);
   return [...found].sort();
-}
-
-/** Installs what is missing where this user may, and says what is missing where not: the tests that need it skip themselves. */
-function provide(needs) {
-  const missing = needs.filter(({ command }) => !has(command));
-  if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((need) => need.package))];
-  const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-  if (has("apt-get") && (sudo.length === 0 || spawnSync("sudo", ["-n", "true"]).status === 0)) {
-    console.error(`Installing ${packages.join(", ")} (apt-get) ...`);
-    const apt = (...args) => spawnSync(sudo[0] ?? "apt-get", [...sudo.slice(1), ...(sudo.length > 0 ? ["apt-get"] : []), "-qq", ...args], { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } }).status === 0;
-    const install = () => apt("install", "-y", "--no-install-recommends", ...packages);
-    // The package lists of a fresh image are empty or old.
-    if (!install() && apt("update")) install();
-  }
-  for (const { command, package: name, why } of missing.filter((need) => !has(need.command))) {
-    console.error(`MISSING: ${command} (${why}). Tests that need it are skipped. fix: apt-get install ${name}`);
-  }
-}
-
-function has(command) {
-  return spawnSync("sh", ["-c", `command -v ${command}`], { stdio: "ignore" }).status === 0;
 }

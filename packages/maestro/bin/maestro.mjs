@@ -1,14 +1,12 @@
 #!/usr/bin/env node
 // The `maestro` command. Plain JavaScript that any Node.js can read, so that an old one gets a sentence and not a
 // stack trace; the program itself is src/cli/main.ts.
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { constants, homedir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+// The other modules of Node load where they are needed: `maestro --version` has 60 ms, and Node itself takes most of them.
 const home = fileURLToPath(new URL("..", import.meta.url));
-const { version, engines } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+const { version, engines } = JSON.parse(readFileSync(`${home}package.json`, "utf8"));
 const minimum = engines.node.replace(">=", "");
 const args = process.argv.slice(2);
 
@@ -27,23 +25,30 @@ function isNewEnough(found) {
 }
 
 async function start() {
-  const { enableCompileCache } = await import("node:module");
+  const [{ enableCompileCache }, { homedir }, { join }] = await Promise.all([
+    import("node:module"),
+    import("node:os"),
+    import("node:path"),
+  ]);
   // In the user's own cache folder: what lies there is run as code, so it must not be a folder that others can write.
   enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "maestro/compile"));
   try {
     const { main } = await import("../src/cli/main.ts");
     return await main(args);
   } catch (thrown) {
-    const missing = thrown?.code === "ERR_MODULE_NOT_FOUND" && /Cannot find package '([^']+)'/.exec(thrown.message)?.[1];
+    const missing =
+      thrown?.code === "ERR_MODULE_NOT_FOUND" && /Cannot find package '([^']+)'/.exec(thrown.message)?.[1];
     if (!missing) throw thrown;
-    console.error(`error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${join(home, "../..")}`);
+    console.error(
+      `error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${join(home, "../..")}`,
+    );
     return 2;
   }
 }
 
 /** In a clone the dependencies bring a Node.js along (package.json, optionalDependencies). */
 async function startWithNewerNode() {
-  const carried = join(home, "../../node_modules/.bin/node");
+  const carried = `${home}../../node_modules/.bin/node`;
   if (!existsSync(carried)) {
     console.error(
       `error[node_too_old]: maestro ${version} needs Node.js ${minimum} or newer, and this is ${process.versions.node}\n` +
@@ -51,6 +56,7 @@ async function startWithNewerNode() {
     );
     return 2;
   }
+  const [{ spawn }, { constants }] = await Promise.all([import("node:child_process"), import("node:os")]);
   const child = spawn(carried, [fileURLToPath(import.meta.url), ...args], { stdio: "inherit" });
   // The terminal sends Ctrl-C to both; this process only waits for what the other makes of it.
   process.on("SIGINT", () => {});
