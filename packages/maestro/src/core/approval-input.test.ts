@@ -5,16 +5,20 @@ import type { JsonObject } from "./json.ts";
 import { MaestroError } from "./problem.ts";
 
 describe("parseApproval()", () => {
-  it("fills in the careful defaults", () => assert.deepEqual(parseApproval({}), { count: 1, roles: [], notRequester: true, expiresMs: 86_400_000 }));
+  it("fills in the careful defaults", () =>
+    assert.deepEqual(parseApproval({}), { count: 1, roles: [], notRequester: true, expiresMs: 86_400_000 }));
 
   it("reads all it is given", () =>
-    assert.deepEqual(parseApproval({ count: 2, roles: ["release-manager"], notRequester: false, expires: "2h", message: "Ship 1.4?" }), {
-      count: 2,
-      roles: ["release-manager"],
-      notRequester: false,
-      expiresMs: 7_200_000,
-      message: "Ship 1.4?",
-    }));
+    assert.deepEqual(
+      parseApproval({ count: 2, roles: ["release-manager"], notRequester: false, expires: "2h", message: "Ship 1.4?" }),
+      {
+        count: 2,
+        roles: ["release-manager"],
+        notRequester: false,
+        expiresMs: 7_200_000,
+        message: "Ship 1.4?",
+      },
+    ));
 
   const bad: readonly (readonly [JsonObject, RegExp])[] = [
     [{ count: 0 }, /count must be a whole number from 1 to 20, is 0/],
@@ -30,6 +34,9 @@ describe("parseApproval()", () => {
   ];
   for (const [input, message] of bad) {
     it(`refuses ${JSON.stringify(input)}`, () =>
-      assert.throws(() => parseApproval(input), (thrown) => thrown instanceof MaestroError && thrown.code === "invalid_input" && message.test(thrown.message)));
+      assert.throws(
+        () => parseApproval(input),
+        (thrown) => thrown instanceof MaestroError && thrown.code === "invalid_input" && message.test(thrown.message),
+      ));
   }
 });

@@ -27,14 +27,22 @@ describe("parseDuration()", () => {
     ["999999999w", undefined],
     ["٣s", undefined],
   ];
-  for (const [text, ms] of table) it(`reads ${JSON.stringify(text)} as ${ms}`, () => assert.equal(parseDuration(text), ms));
+  for (const [text, ms] of table)
+    it(`reads ${JSON.stringify(text)} as ${ms}`, () => assert.equal(parseDuration(text), ms));
 
   it("reads back what formatDuration() writes", () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 3_000_000_000_000 }), (ms) => parseDuration(formatDuration(ms)) === ms));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 3_000_000_000_000 }), (ms) => parseDuration(formatDuration(ms)) === ms),
+    );
   });
 
   it("accepts only what the published pattern accepts", () => {
-    fc.assert(fc.property(fc.stringMatching(/^[0-9wdhms]{0,8}$/), (text) => parseDuration(text) === undefined || new RegExp(DURATION_PATTERN).test(text)));
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[0-9wdhms]{0,8}$/),
+        (text) => parseDuration(text) === undefined || new RegExp(DURATION_PATTERN).test(text),
+      ),
+    );
   });
 });
 

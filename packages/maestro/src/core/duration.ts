@@ -14,7 +14,8 @@ export function parseDuration(text: string): number | undefined {
   const match = text === "" ? null : DURATION.exec(text);
   if (match === null) return undefined;
   let ms = 0;
-  for (const [i, unit] of (["w", "d", "h", "m", "s", "ms"] as const).entries()) ms += Number(match[i + 1] ?? 0) * UNIT_MS[unit];
+  for (const [i, unit] of (["w", "d", "h", "m", "s", "ms"] as const).entries())
+    ms += Number(match[i + 1] ?? 0) * UNIT_MS[unit];
   return ms <= MAX_DURATION_MS ? ms : undefined;
 }
 

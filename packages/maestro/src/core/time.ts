@@ -1,5 +1,6 @@
 /** RFC 3339 section 5.6, upper or lower case T and Z; a leap second is refused, for no clock here can show it. */
-const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const DATE_TIME =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /** Epoch milliseconds of an RFC 3339 date-time with its offset; undefined for anything else, also for 30 February. */
 export function parseDateTime(text: string): number | undefined {

@@ -13,10 +13,17 @@ describe("parseWait()", () => {
     [{ until: "1970-01-01T00:00:05Z" }, { until: 5000, signal: null }],
     [{ until: "1970-01-01T02:00:05.5+02:00" }, { until: 5500, signal: null }],
     [{ signal: "deployed" }, { until: null, signal: "deployed" }],
-    [{ signal: "deployed", timeout: "1m" }, { until: 61_000, signal: "deployed" }],
-    [{ event: "deployed", timeout: "1m" }, { until: 61_000, signal: "deployed" }],
+    [
+      { signal: "deployed", timeout: "1m" },
+      { until: 61_000, signal: "deployed" },
+    ],
+    [
+      { event: "deployed", timeout: "1m" },
+      { until: 61_000, signal: "deployed" },
+    ],
   ];
-  for (const [input, wait] of table) it(`reads ${JSON.stringify(input)}`, () => assert.deepEqual(parseWait(input, 1000), wait));
+  for (const [input, wait] of table)
+    it(`reads ${JSON.stringify(input)}`, () => assert.deepEqual(parseWait(input, 1000), wait));
 
   const bad: readonly (readonly [JsonObject, RegExp])[] = [
     [{}, /give exactly one of duration, until, signal and event$/],
@@ -31,7 +38,10 @@ describe("parseWait()", () => {
   ];
   for (const [input, message] of bad) {
     it(`refuses ${JSON.stringify(input)}`, () =>
-      assert.throws(() => parseWait(input, 0), (thrown) => thrown instanceof MaestroError && thrown.code === "invalid_input" && message.test(thrown.message)));
+      assert.throws(
+        () => parseWait(input, 0),
+        (thrown) => thrown instanceof MaestroError && thrown.code === "invalid_input" && message.test(thrown.message),
+      ));
   }
 });
 

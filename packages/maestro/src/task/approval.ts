@@ -15,7 +15,14 @@ Any task can ask for approval before it runs with its own \`approvals\` field; t
     input: {
       type: "object",
       properties: {
-        count: { type: "integer", minimum: 1, maximum: 20, default: 1, description: "How many different people must approve.", examples: [2] },
+        count: {
+          type: "integer",
+          minimum: 1,
+          maximum: 20,
+          default: 1,
+          description: "How many different people must approve.",
+          examples: [2],
+        },
         roles: {
           type: "array",
           items: { type: "string", minLength: 1 },
@@ -25,8 +32,20 @@ Any task can ask for approval before it runs with its own \`approvals\` field; t
           examples: [["release-manager"]],
         },
         notRequester: { type: "boolean", default: true, description: "Whoever started the run cannot approve it." },
-        expires: { type: "string", pattern: DURATION_PATTERN, minLength: 2, default: "24h", description: "After this long the answer is no.", examples: ["24h"] },
-        message: { type: "string", maxLength: 4000, description: "What the approvers are asked.", examples: ["Publish version 1.4.0?"] },
+        expires: {
+          type: "string",
+          pattern: DURATION_PATTERN,
+          minLength: 2,
+          default: "24h",
+          description: "After this long the answer is no.",
+          examples: ["24h"],
+        },
+        message: {
+          type: "string",
+          maxLength: 4000,
+          description: "What the approvers are asked.",
+          examples: ["Publish version 1.4.0?"],
+        },
       },
       additionalProperties: false,
     },
@@ -50,7 +69,13 @@ Any task can ask for approval before it runs with its own \`approvals\` field; t
     },
     effects: [],
     runs: "engine",
-    example: { count: 2, roles: ["release-manager"], notRequester: true, expires: "24h", message: "Publish version 1.4.0?" },
+    example: {
+      count: 2,
+      roles: ["release-manager"],
+      notRequester: true,
+      expires: "24h",
+      message: "Publish version 1.4.0?",
+    },
   },
   init: byEngine("approval@1"),
 };

@@ -21,7 +21,11 @@ function undescribed(schema: JsonValue | undefined, path = ""): readonly string[
       ...undescribed(property, `${path}/${name}`),
     ]),
     ...["items", "additionalProperties"].flatMap((keyword) => undescribed(schema[keyword], `${path}/${keyword}`)),
-    ...["oneOf", "anyOf", "allOf", "prefixItems"].flatMap((keyword) => (Array.isArray(schema[keyword]) ? schema[keyword].flatMap((entry: JsonValue, i) => undescribed(entry, `${path}/${keyword}/${i}`)) : [])),
+    ...["oneOf", "anyOf", "allOf", "prefixItems"].flatMap((keyword) =>
+      Array.isArray(schema[keyword])
+        ? schema[keyword].flatMap((entry: JsonValue, i) => undescribed(entry, `${path}/${keyword}/${i}`))
+        : [],
+    ),
   ];
 }
 
@@ -76,12 +80,19 @@ describe("the catalogue", () => {
 describe("types that the engine carries out", () => {
   for (const type of builtInTypes.filter(({ description }) => description.runs === "engine")) {
     it(`${type.description.name}@1 says so when it is dispatched`, () =>
-      assert.throws(() => type.init({} as TaskContext), (thrown) => thrown instanceof MaestroError && thrown.message.includes("the engine carries it out itself")));
+      assert.throws(
+        () => type.init({} as TaskContext),
+        (thrown) => thrown instanceof MaestroError && thrown.message.includes("the engine carries it out itself"),
+      ));
   }
 
   const wait = compileSchema(taskTypes().get("wait@1")!.description.input);
   const approval = compileSchema(taskTypes().get("approval@1")!.description.input);
-  const agrees = (schema: (input: JsonObject) => readonly unknown[], parse: (input: JsonObject) => unknown, input: JsonObject): void => {
+  const agrees = (
+    schema: (input: JsonObject) => readonly unknown[],
+    parse: (input: JsonObject) => unknown,
+    input: JsonObject,
+  ): void => {
     let parsed = true;
     try {
       parse(input);
@@ -105,9 +116,23 @@ describe("types that the engine carries out", () => {
     { duration: "1s", timeout: "1s" },
     { signal: "" },
   ];
-  for (const input of waits) it(`wait@1: schema and parser agree on ${JSON.stringify(input)}`, () => agrees(wait, (value) => parseWait(value, 0), input));
-  const approvals: readonly JsonObject[] = [{}, { count: 0 }, { count: 21 }, { count: 2.5 }, { roles: ["a"] }, { roles: [1] }, { expires: "x" }, { expires: "1d" }, { message: 1 }, { notRequester: 1 }];
-  for (const input of approvals) it(`approval@1: schema and parser agree on ${JSON.stringify(input)}`, () => agrees(approval, parseApproval, input));
+  for (const input of waits)
+    it(`wait@1: schema and parser agree on ${JSON.stringify(input)}`, () =>
+      agrees(wait, (value) => parseWait(value, 0), input));
+  const approvals: readonly JsonObject[] = [
+    {},
+    { count: 0 },
+    { count: 21 },
+    { count: 2.5 },
+    { roles: ["a"] },
+    { roles: [1] },
+    { expires: "x" },
+    { expires: "1d" },
+    { message: 1 },
+    { notRequester: 1 },
+  ];
+  for (const input of approvals)
+    it(`approval@1: schema and parser agree on ${JSON.stringify(input)}`, () => agrees(approval, parseApproval, input));
 });
 
 describe("noop@1", () => {

@@ -6,7 +6,10 @@ import type { Task, TaskContext } from "./task.ts";
  * A task whose input has the shape `Input`: the schema of its type has made sure of that by the time `validate` is called.
  * `check` says what the schema cannot; `work` does the task.
  */
-export function task<Input>(steps: { check?(input: Input): readonly string[]; work(input: Input): Promise<JsonValue> | JsonValue }): Task {
+export function task<Input>(steps: {
+  check?(input: Input): readonly string[];
+  work(input: Input): Promise<JsonValue> | JsonValue;
+}): Task {
   let checked: { readonly input: Input } | undefined;
   return {
     validate(raw: JsonObject): readonly string[] {

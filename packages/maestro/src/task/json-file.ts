@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { canonical } from "../core/canonical.ts";
 import type { JsonValue } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
+import { explainJsonError } from "./json-position.ts";
 import { TaskFailure } from "./task.ts";
 
 /** Whether there is a file (or a link to one). A folder is none. Anything but absence is an error. */
@@ -17,10 +18,16 @@ export async function fileExists(file: string): Promise<boolean> {
 export async function readJsonFile(file: string, maxBytes: number): Promise<JsonValue> {
   const found = await stat(file).catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(file, cause)));
   if (!found.isFile()) throw new TaskFailure({ code: "INPUT_INVALID", message: `${file} is not a file.`, final: true });
-  if (found.size > maxBytes) throw new TaskFailure({ code: "TOO_LARGE", message: `${file} has ${found.size} bytes; at most ${maxBytes} are read as one JSON value.`, final: true });
+  if (found.size > maxBytes)
+    throw new TaskFailure({
+      code: "TOO_LARGE",
+      message: `${file} has ${found.size} bytes; at most ${maxBytes} are read as one JSON value.`,
+      final: true,
+    });
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(file, cause)));
   const parsed = parseJson(bytes);
-  if (!parsed.ok) throw new TaskFailure({ code: "INPUT_INVALID", message: `${file} is not JSON: ${parsed.message}`, final: true });
+  if (!parsed.ok)
+    throw new TaskFailure({ code: "INPUT_INVALID", message: `${file} is not JSON: ${parsed.message}`, final: true });
   return parsed.value;
 }
 
@@ -28,7 +35,9 @@ export async function readJsonFile(file: string, maxBytes: number): Promise<Json
  * JSON of a stranger: UTF-8, with or without a byte order mark, and within what our canonical form can carry
  * (512 levels, no lone surrogates). The message names line and column.
  */
-export function parseJson(bytes: Uint8Array): { readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly message: string } {
+export function parseJson(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly message: string } {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -36,27 +45,34 @@ export function parseJson(bytes: Uint8Array): { readonly ok: true; readonly valu
     return { ok: false, message: "it is not UTF-8" };
   }
   if (text.trim() === "") return { ok: false, message: "it is empty" };
+  let value: JsonValue;
   try {
-    const value = JSON.parse(text) as JsonValue;
+    value = JSON.parse(text) as JsonValue;
+  } catch {
+    return { ok: false, message: explainJsonError(text) };
+  }
+  try {
     canonical(value);
     return { ok: true, value };
   } catch (thrown) {
-    return { ok: false, message: withPosition(messageOf(thrown), text) };
+    return { ok: false, message: messageOf(thrown) };
   }
-}
-
-/** V8 names a position for most mistakes but not for an early end. */
-function withPosition(message: string, text: string): string {
-  const plain = message.replace(/ in JSON(?= at| )/, "");
-  if (/\(line \d+ column \d+\)/.test(plain) || plain.startsWith("canonical")) return plain;
-  const position = /at position (\d+)/.exec(plain);
-  const before = text.slice(0, position === null ? text.length : Number(position[1]));
-  const line = before.split("\n").length;
-  return `${plain} (line ${line} column ${before.length - before.lastIndexOf("\n")})`;
 }
 
 /** The failure of a file that could not be opened or read, with the system's reason in words. */
 export function unreadable(file: string, cause: NodeJS.ErrnoException): TaskFailure {
-  const why = cause.code === "ENOENT" || cause.code === "ENOTDIR" ? "does not exist" : cause.code === "EACCES" ? "may not be read by this user" : `could not be read (${cause.code ?? cause.message})`;
-  return new TaskFailure({ code: cause.code === "ENOENT" || cause.code === "ENOTDIR" ? "NOT_FOUND" : "UNREADABLE", message: `${file} ${why}.`, final: true }, { cause });
+  const why =
+    cause.code === "ENOENT" || cause.code === "ENOTDIR"
+      ? "does not exist"
+      : cause.code === "EACCES"
+        ? "may not be read by this user"
+        : `could not be read (${cause.code ?? cause.message})`;
+  return new TaskFailure(
+    {
+      code: cause.code === "ENOENT" || cause.code === "ENOTDIR" ? "NOT_FOUND" : "UNREADABLE",
+      message: `${file} ${why}.`,
+      final: true,
+    },
+    { cause },
+  );
 }

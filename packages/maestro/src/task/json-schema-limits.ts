@@ -7,7 +7,19 @@ const MAX_DEPTH = 64;
 const MAX_SUBSCHEMAS = 5000;
 
 /** Keywords whose value is a schema, a list of schemas, or a map of names to schemas (JSON Schema 2020-12, applicator vocabulary). */
-const SCHEMA = ["items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not", "unevaluatedItems", "unevaluatedProperties", "contentSchema"];
+const SCHEMA = [
+  "items",
+  "contains",
+  "additionalProperties",
+  "propertyNames",
+  "if",
+  "then",
+  "else",
+  "not",
+  "unevaluatedItems",
+  "unevaluatedProperties",
+  "contentSchema",
+];
 const SCHEMA_LIST = ["allOf", "anyOf", "oneOf", "prefixItems"];
 const SCHEMA_MAP = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
@@ -47,9 +59,11 @@ function visit(schema: JsonValue, path: string, depth: number, walk: Walk): void
     checkKeyword(keyword, value, here);
     if (keyword.startsWith("x-")) walk.extensions.add(keyword);
     else if (SCHEMA.includes(keyword)) visit(value, here, depth + 1, walk);
-    else if (SCHEMA_LIST.includes(keyword) && Array.isArray(value)) value.forEach((entry, i) => visit(entry as JsonValue, `${here}/${i}`, depth + 1, walk));
+    else if (SCHEMA_LIST.includes(keyword) && Array.isArray(value))
+      value.forEach((entry, i) => visit(entry as JsonValue, `${here}/${i}`, depth + 1, walk));
     else if (SCHEMA_MAP.includes(keyword) && isJsonObject(value)) {
-      for (const [name, entry] of Object.entries(value)) visit(entry, `${here}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, depth + 1, walk);
+      for (const [name, entry] of Object.entries(value))
+        visit(entry, `${here}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, depth + 1, walk);
     }
   }
 }
@@ -58,13 +72,25 @@ function checkKeyword(keyword: string, value: JsonValue, path: string): void {
   const advice = Object.hasOwn(REFUSED, keyword) ? REFUSED[keyword] : undefined;
   if (advice !== undefined) throw refuse(path, advice);
   if (keyword === "$ref" && typeof value === "string" && !value.startsWith("#")) {
-    throw refuse(path, `${JSON.stringify(value)} points out of the schema, and nothing is fetched; put the target under $defs and write "#/$defs/NAME"`);
+    throw refuse(
+      path,
+      `${JSON.stringify(value)} points out of the schema, and nothing is fetched; put the target under $defs and write "#/$defs/NAME"`,
+    );
   }
-  if (keyword === "$schema" && typeof value === "string" && value.replace(/#$/, "") !== "https://json-schema.org/draft/2020-12/schema") {
-    throw refuse(path, `${JSON.stringify(value)} is another draft; write it for https://json-schema.org/draft/2020-12/schema`);
+  if (
+    keyword === "$schema" &&
+    typeof value === "string" &&
+    value.replace(/#$/, "") !== "https://json-schema.org/draft/2020-12/schema"
+  ) {
+    throw refuse(
+      path,
+      `${JSON.stringify(value)} is another draft; write it for https://json-schema.org/draft/2020-12/schema`,
+    );
   }
 }
 
 function refuse(path: string, why: string): MaestroError {
-  return new MaestroError("invalid_schema", `the schema cannot be used${path === "" ? "" : ` at ${path}`}: ${why}`, { facts: { path } });
+  return new MaestroError("invalid_schema", `the schema cannot be used${path === "" ? "" : ` at ${path}`}: ${why}`, {
+    facts: { path },
+  });
 }

@@ -25,7 +25,10 @@ describe("compileSchema()", () => {
   it("keeps two patterns of one schema apart", () => {
     const check = compileSchema({ type: "object", properties: { a: { pattern: "^a+$" }, b: { pattern: "^b+$" } } });
     assert.deepEqual(check({ a: "aa", b: "bb" }), []);
-    assert.deepEqual(check({ a: "bb", b: "aa" }).map((error) => error.path), ["/a", "/b"]);
+    assert.deepEqual(
+      check({ a: "bb", b: "aa" }).map((error) => error.path),
+      ["/a", "/b"],
+    );
   });
 
   it("checks a pattern that stalls backtracking engines in linear time", () => {
@@ -52,9 +55,15 @@ describe("compileSchema()", () => {
   });
 
   it("follows references within the schema, also recursive ones", () => {
-    const check = compileSchema({ $ref: "#/$defs/tree", $defs: { tree: { type: "object", properties: { left: { $ref: "#/$defs/tree" }, v: { type: "number" } } } } });
+    const check = compileSchema({
+      $ref: "#/$defs/tree",
+      $defs: { tree: { type: "object", properties: { left: { $ref: "#/$defs/tree" }, v: { type: "number" } } } },
+    });
     assert.deepEqual(check({ left: { left: { v: 1 } } }), []);
-    assert.deepEqual(check({ left: { left: { v: "1" } } }).map((error) => error.path), ["/left/left/v"]);
+    assert.deepEqual(
+      check({ left: { left: { v: "1" } } }).map((error) => error.path),
+      ["/left/left/v"],
+    );
   });
 
   it("answers for a reference without end, and for values nested too deeply", () => {
@@ -71,16 +80,27 @@ describe("compileSchema()", () => {
   });
 
   it("takes annotations that begin with x-", () => {
-    assert.equal(compileSchema({ type: "object", properties: { when: { type: "string", "x-maestro-cel": true } } })({ when: 1 }).length, 1);
+    assert.equal(
+      compileSchema({ type: "object", properties: { when: { type: "string", "x-maestro-cel": true } } })({ when: 1 })
+        .length,
+      1,
+    );
   });
 
   it("leaves names and values that look like keywords alone", () => {
-    const check = compileSchema({ type: "object", properties: { $ref: { type: "string" }, nullable: { type: "boolean" } }, examples: [{ $ref: "http://x" }] });
+    const check = compileSchema({
+      type: "object",
+      properties: { $ref: { type: "string" }, nullable: { type: "boolean" } },
+      examples: [{ $ref: "http://x" }],
+    });
     assert.equal(check({ $ref: "http://x", nullable: true }).length, 0);
   });
 
   it("stops after 100 errors", () => {
-    assert.equal(compileSchema({ type: "array", items: { type: "string" } })(Array.from({ length: 500 }, () => 1)).length, 100);
+    assert.equal(
+      compileSchema({ type: "array", items: { type: "string" } })(Array.from({ length: 500 }, () => 1)).length,
+      100,
+    );
   });
 
   it("is compiled once per object", () => {
@@ -89,7 +109,11 @@ describe("compileSchema()", () => {
   });
 
   it("never throws on JSON", () => {
-    const check = compileSchema({ type: "object", patternProperties: { "^x": { type: "array", uniqueItems: true } }, unevaluatedProperties: { type: "string" } });
+    const check = compileSchema({
+      type: "object",
+      patternProperties: { "^x": { type: "array", uniqueItems: true } },
+      unevaluatedProperties: { type: "string" },
+    });
     fc.assert(fc.property(fc.jsonValue(), (value) => Array.isArray(check(value))));
   });
 });
@@ -97,7 +121,11 @@ describe("compileSchema()", () => {
 describe("compileSchema() refuses", () => {
   const deep = (levels: number): JsonObject => (levels === 0 ? {} : { items: deep(levels - 1) });
   const table: readonly (readonly [string, JsonObject, RegExp])[] = [
-    ["a remote reference", { $ref: "https://example.org/s.json" }, /at \/\$ref: "https:\/\/example.org\/s.json" points out of the schema.*\$defs/],
+    [
+      "a remote reference",
+      { $ref: "https://example.org/s.json" },
+      /at \/\$ref: "https:\/\/example.org\/s.json" points out of the schema.*\$defs/,
+    ],
     ["a relative reference", { properties: { "a/b": { $ref: "other.json#/x" } } }, /at \/properties\/a~1b\/\$ref/],
     ["a reference to nothing", { $ref: "#/$defs/nothing" }, /can't resolve reference #\/\$defs\/nothing/],
     ["$dynamicRef", { items: { $dynamicRef: "#x" } }, /at \/items\/\$dynamicRef.*use \$ref/],
@@ -110,7 +138,11 @@ describe("compileSchema() refuses", () => {
     ["a broken pattern", { patternProperties: { "(": {} } }, /RE2|not valid/],
     ["depth", deep(65), /deeper than 64/],
     ["size", { description: "x".repeat(300_000) }, /at most 262144/],
-    ["breadth", { properties: Object.fromEntries(Array.from({ length: 6000 }, (_, i) => [`p${i}`, {}])) }, /more than 5000 subschemas/],
+    [
+      "breadth",
+      { properties: Object.fromEntries(Array.from({ length: 6000 }, (_, i) => [`p${i}`, {}])) },
+      /more than 5000 subschemas/,
+    ],
   ];
   for (const [name, schema, message] of table) {
     it(name, () =>

@@ -82,7 +82,13 @@ function makeAjv(options: { readonly meta: boolean }): Ajv2020 {
   ajv.addFormat("regex", { type: "string", validate: isPattern });
   // Ajv compares all pairs; a list of 100,000 objects would take minutes.
   ajv.removeKeyword("uniqueItems");
-  ajv.addKeyword({ keyword: "uniqueItems", type: "array", schemaType: "boolean", validate: hasUniqueItems, error: { message: "must not have equal items" } });
+  ajv.addKeyword({
+    keyword: "uniqueItems",
+    type: "array",
+    schemaType: "boolean",
+    validate: hasUniqueItems,
+    error: { message: "must not have equal items" },
+  });
   return ajv;
 }
 
@@ -92,10 +98,14 @@ function linearRegExp(pattern: string): { test(text: string): boolean; toString(
   try {
     compiledPattern = RE2JS.compile(RE2JS.translateRegExp(pattern));
   } catch (thrown) {
-    throw new MaestroError("invalid_schema", `the pattern ${JSON.stringify(pattern)} is not a regular expression of RE2: ${messageOf(thrown)}`, {
-      cause: thrown,
-      fix: "Use RE2 syntax: it has no look-around and no back-references, and in return no input can stall it.",
-    });
+    throw new MaestroError(
+      "invalid_schema",
+      `the pattern ${JSON.stringify(pattern)} is not a regular expression of RE2: ${messageOf(thrown)}`,
+      {
+        cause: thrown,
+        fix: "Use RE2 syntax: it has no look-around and no back-references, and in return no input can stall it.",
+      },
+    );
   }
   return { test: (text) => compiledPattern.test(text), toString: () => `/${pattern}/u` };
 }
@@ -119,14 +129,16 @@ function run(validate: ValidateFunction, value: unknown): readonly SchemaError[]
     if (validate(value)) return [];
   } catch (thrown) {
     // A recursive schema on a value nested thousands deep, or one that refers to itself without end; or no JSON at all.
-    const message = thrown instanceof RangeError ? "is nested too deeply to be checked" : `cannot be checked: ${messageOf(thrown)}`;
+    const message =
+      thrown instanceof RangeError ? "is nested too deeply to be checked" : `cannot be checked: ${messageOf(thrown)}`;
     return [{ path: "", message, keyword: "$ref" }];
   }
   const errors: SchemaError[] = [];
   for (const error of validate.errors ?? []) {
     if (errors.length === MAX_SCHEMA_ERRORS) break;
     // `if` only repeats what its `then` or `else` has already said.
-    if (error.keyword !== "if") errors.push({ path: error.instancePath, message: describe(error), keyword: error.keyword });
+    if (error.keyword !== "if")
+      errors.push({ path: error.instancePath, message: describe(error), keyword: error.keyword });
   }
   return errors;
 }
@@ -164,7 +176,9 @@ function knownProperties(schema: unknown): string {
 }
 
 function list(values: unknown): string {
-  return Array.isArray(values) ? values.slice(0, 20).map(quote).join(", ") + (values.length > 20 ? ", …" : "") : quote(values);
+  return Array.isArray(values)
+    ? values.slice(0, 20).map(quote).join(", ") + (values.length > 20 ? ", …" : "")
+    : quote(values);
 }
 
 function quote(value: unknown): string {

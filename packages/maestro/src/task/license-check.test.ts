@@ -20,12 +20,22 @@ describe("license/check@1", () => {
   for (const [license, allow, by] of allowed) {
     it(`allows ${license} by ${allow.join(", ")}`, async () => {
       using bench = workbench();
-      assert.deepEqual(await bench.run(licenseCheck, { package: { name: "a", version: "1.0.0", license, purl: "pkg:npm/a@1.0.0" }, allow }), { package: "a@1.0.0", license, allowed: true, by });
+      assert.deepEqual(
+        await bench.run(licenseCheck, {
+          package: { name: "a", version: "1.0.0", license, purl: "pkg:npm/a@1.0.0" },
+          allow,
+        }),
+        { package: "a@1.0.0", license, allowed: true, by },
+      );
     });
   }
 
   const refused: readonly (readonly [license: string | null, allow: readonly string[], message: RegExp])[] = [
-    ["GPL-3.0-only", ["MIT"], /^a@1\.0\.0 is under GPL-3\.0-only, which is not allowed \(allowed: MIT\)\. Replace.*"a@1\.0\.0" with the reason to `exceptions`/],
+    [
+      "GPL-3.0-only",
+      ["MIT"],
+      /^a@1\.0\.0 is under GPL-3\.0-only, which is not allowed \(allowed: MIT\)\. Replace.*"a@1\.0\.0" with the reason to `exceptions`/,
+    ],
     ["(MIT AND GPL-3.0-only)", ["MIT"], /not allowed/],
     ["GPL-2.0-only", ["GPL-2.0-or-later"], /not allowed/],
     ["MPL-2.0", ["MPL-2.0+"], /not allowed/],
@@ -52,14 +62,25 @@ describe("license/check@1", () => {
   it("takes an exception by name@version or by name, and says why", async () => {
     using bench = workbench();
     const subject = { name: "@s/a", version: "1.0.0", license: null };
-    assert.deepEqual(await bench.run(licenseCheck, { package: subject, allow: [], exceptions: { "@s/a@1.0.0": "ours" } }), { package: "@s/a@1.0.0", license: null, allowed: true, by: "exception: ours" });
-    assert.deepEqual(await bench.run(licenseCheck, { package: subject, allow: [], exceptions: { "@s/a": "ours" } }), { package: "@s/a@1.0.0", license: null, allowed: true, by: "exception: ours" });
+    assert.deepEqual(
+      await bench.run(licenseCheck, { package: subject, allow: [], exceptions: { "@s/a@1.0.0": "ours" } }),
+      { package: "@s/a@1.0.0", license: null, allowed: true, by: "exception: ours" },
+    );
+    assert.deepEqual(await bench.run(licenseCheck, { package: subject, allow: [], exceptions: { "@s/a": "ours" } }), {
+      package: "@s/a@1.0.0",
+      license: null,
+      allowed: true,
+      by: "exception: ours",
+    });
     await bench.fail(licenseCheck, { package: subject, allow: [], exceptions: { "@s/a@2.0.0": "ours" } });
   });
 
   it("refuses an allow list with anything but ids, all at once", async () => {
     using bench = workbench();
-    const { error } = await bench.fail(licenseCheck, { package: { name: "a", version: "1" }, allow: ["mit", "MIT OR ISC", "ISC"] });
+    const { error } = await bench.fail(licenseCheck, {
+      package: { name: "a", version: "1" },
+      allow: ["mit", "MIT OR ISC", "ISC"],
+    });
     assert.equal(error.code, "INPUT_INVALID");
     assert.match(error.message, /"mit" is no SPDX licence id \(perhaps MIT\); allow: "MIT OR ISC".*one by one/);
   });

@@ -31,7 +31,10 @@ Where somebody has looked at a package and taken it, write down who and why unde
           properties: {
             name: { type: "string", minLength: 1, description: "Its name." },
             version: { type: "string", description: "Its version." },
-            license: { type: ["string", "null"], description: "Its licence, an SPDX expression; null where none is stated." },
+            license: {
+              type: ["string", "null"],
+              description: "Its licence, an SPDX expression; null where none is stated.",
+            },
           },
         },
         allow: {
@@ -66,18 +69,31 @@ Where somebody has looked at a package and taken it, write down who and why unde
   init: () => task<Input>({ check: (input) => badIds(input.allow), work: check }),
 };
 
-function check({ package: subject, allow, exceptions = {} }: Input): { package: string; license: string | null; allowed: true; by: string } {
+function check({ package: subject, allow, exceptions = {} }: Input): {
+  package: string;
+  license: string | null;
+  allowed: true;
+  by: string;
+} {
   const id = `${subject.name}@${subject.version}`;
   const license = subject.license ?? null;
   const excused = [id, subject.name].find((name) => Object.hasOwn(exceptions, name));
-  if (excused !== undefined) return { package: id, license, allowed: true, by: `exception: ${exceptions[excused] ?? ""}` };
+  if (excused !== undefined)
+    return { package: id, license, allowed: true, by: `exception: ${exceptions[excused] ?? ""}` };
 
   const advice = `If it may be used all the same, add "${id}" with the reason to \`exceptions\`.`;
-  if (license === null || license.trim() === "") throw refused(`${id} states no licence. Look at its README or ask its authors. ${advice}`);
+  if (license === null || license.trim() === "")
+    throw refused(`${id} states no licence. Look at its README or ask its authors. ${advice}`);
   const expression = parseLicence(license);
-  if (expression === undefined) throw refused(`${id} states the licence ${JSON.stringify(license)}, which is no SPDX expression${spelling(license)}. ${advice}`);
+  if (expression === undefined)
+    throw refused(
+      `${id} states the licence ${JSON.stringify(license)}, which is no SPDX expression${spelling(license)}. ${advice}`,
+    );
   const by = allowedBy(expression, new Set(allow.map(normal)));
-  if (by === undefined) throw refused(`${id} is under ${license}, which is not allowed (allowed: ${allow.join(", ") || "nothing"}). Replace the package or add the licence to \`allow\`. ${advice}`);
+  if (by === undefined)
+    throw refused(
+      `${id} is under ${license}, which is not allowed (allowed: ${allow.join(", ") || "nothing"}). Replace the package or add the licence to \`allow\`. ${advice}`,
+    );
   return { package: id, license, allowed: true, by: by.join(" AND ") };
 }
 
@@ -116,7 +132,9 @@ function badIds(allow: readonly string[]): readonly string[] {
   return allow.flatMap((entry) => {
     const parsed = parseLicence(entry);
     if (parsed !== undefined && !("conjunction" in parsed)) return [];
-    return [`allow: ${JSON.stringify(entry)} is no SPDX licence id${parsed === undefined ? spelling(entry) : "; list the ids one by one instead of an expression"}`];
+    return [
+      `allow: ${JSON.stringify(entry)} is no SPDX licence id${parsed === undefined ? spelling(entry) : "; list the ids one by one instead of an expression"}`,
+    ];
   });
 }
 
@@ -127,9 +145,22 @@ function normal(entry: string): string {
 
 /** SPDX ids are compared by case here, as npm does; most misspellings are of that kind. */
 function spelling(text: string): string {
-  const known = ["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MPL-2.0", "Unlicense", "0BSD", "CC0-1.0", "WTFPL"];
+  const known = [
+    "MIT",
+    "ISC",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "MPL-2.0",
+    "Unlicense",
+    "0BSD",
+    "CC0-1.0",
+    "WTFPL",
+  ];
   const plain = (id: string): string => id.toLowerCase().replace(/licen[sc]e|version|the|[^a-z0-9]/g, "");
-  const meant = known.find((id) => plain(id) === plain(text)) ?? ({ apache2: "Apache-2.0", bsd: "BSD-2-Clause or BSD-3-Clause" } as Readonly<Record<string, string>>)[plain(text)];
+  const meant =
+    known.find((id) => plain(id) === plain(text)) ??
+    ({ apache2: "Apache-2.0", bsd: "BSD-2-Clause or BSD-3-Clause" } as Readonly<Record<string, string>>)[plain(text)];
   return meant === undefined ? "" : ` (perhaps ${meant})`;
 }
 

@@ -28,7 +28,13 @@ describe("npm/inventory@1", () => {
       "packages/web": {},
       "packages/web/node_modules/zeta": { version: "2.0.0", license: "ISC", integrity: "sha512-z", dev: true },
       "node_modules/@babel/core": { version: "7.0.0+x", license: "MIT", integrity: "sha512-b", dev: true },
-      "node_modules/alias": { name: "real", version: "1.0.0", license: "MIT", integrity: "sha512-r", devOptional: true },
+      "node_modules/alias": {
+        name: "real",
+        version: "1.0.0",
+        license: "MIT",
+        integrity: "sha512-r",
+        devOptional: true,
+      },
     });
     assert.deepEqual(output, {
       root: { name: "shop", version: "1.2.0" },
@@ -37,9 +43,36 @@ describe("npm/inventory@1", () => {
         { name: "web", version: null, path: "packages/web" },
       ],
       packages: [
-        { name: "@babel/core", version: "7.0.0+x", license: "MIT", integrity: "sha512-b", purl: "pkg:npm/%40babel/core@7.0.0%2Bx", dev: true, optional: false, path: "node_modules/@babel/core" },
-        { name: "real", version: "1.0.0", license: "MIT", integrity: "sha512-r", purl: "pkg:npm/real@1.0.0", dev: false, optional: true, path: "node_modules/alias" },
-        { name: "zeta", version: "2.0.0", license: "ISC", integrity: "sha512-z", purl: "pkg:npm/zeta@2.0.0", dev: true, optional: false, path: "packages/web/node_modules/zeta" },
+        {
+          name: "@babel/core",
+          version: "7.0.0+x",
+          license: "MIT",
+          integrity: "sha512-b",
+          purl: "pkg:npm/%40babel/core@7.0.0%2Bx",
+          dev: true,
+          optional: false,
+          path: "node_modules/@babel/core",
+        },
+        {
+          name: "real",
+          version: "1.0.0",
+          license: "MIT",
+          integrity: "sha512-r",
+          purl: "pkg:npm/real@1.0.0",
+          dev: false,
+          optional: true,
+          path: "node_modules/alias",
+        },
+        {
+          name: "zeta",
+          version: "2.0.0",
+          license: "ISC",
+          integrity: "sha512-z",
+          purl: "pkg:npm/zeta@2.0.0",
+          dev: true,
+          optional: false,
+          path: "packages/web/node_modules/zeta",
+        },
       ],
       count: 3,
     });
@@ -53,7 +86,13 @@ describe("npm/inventory@1", () => {
       "node_modules/c": { version: "2.0.0", integrity: "sha512-d" },
     });
     assert.deepEqual(
-      (output["packages"] as readonly JsonObject[]).map(({ version, license, dev, optional, path }) => [version, license, dev, optional, path]),
+      (output["packages"] as readonly JsonObject[]).map(({ version, license, dev, optional, path }) => [
+        version,
+        license,
+        dev,
+        optional,
+        path,
+      ]),
       [
         ["1.0.0", "MIT", false, true, "node_modules/a/node_modules/c"],
         ["2.0.0", null, false, false, "node_modules/c"],
@@ -106,12 +145,32 @@ describe("npm/inventory@1", () => {
   const bad: readonly (readonly [name: string, files: JsonObject, code: string, message: RegExp])[] = [
     ["no files", {}, "NOT_FOUND", /has no package-lock\.json\. There is no package\.json either: check `path`/],
     ["no lock file", { "package.json": {} }, "NOT_FOUND", /Make one with `npm install --package-lock-only`/],
-    ["another lock file", { "package.json": {}, "yarn.lock": "" }, "NOT_FOUND", /has yarn\.lock but no package-lock\.json/],
-    ["an old lock file", { "package-lock.json": { lockfileVersion: 1, dependencies: {} } }, "LOCK_UNSUPPORTED", /lockfileVersion 1.*npm 7 or newer/],
+    [
+      "another lock file",
+      { "package.json": {}, "yarn.lock": "" },
+      "NOT_FOUND",
+      /has yarn\.lock but no package-lock\.json/,
+    ],
+    [
+      "an old lock file",
+      { "package-lock.json": { lockfileVersion: 1, dependencies: {} } },
+      "LOCK_UNSUPPORTED",
+      /lockfileVersion 1.*npm 7 or newer/,
+    ],
     ["no version", { "package-lock.json": {} }, "LOCK_INVALID", /no lockfileVersion/],
     ["no packages", { "package-lock.json": { lockfileVersion: 3 } }, "LOCK_INVALID", /has no `packages`/],
-    ["a package without a version", { "package-lock.json": { lockfileVersion: 3, packages: { "node_modules/a": {} } } }, "LOCK_INVALID", /no version for node_modules\/a/],
-    ["half a file", { "package-lock.json": '{"lockfileVersion": 3,\n "packages": {' }, "INPUT_INVALID", /package-lock\.json is not JSON: .*line 2 column/],
+    [
+      "a package without a version",
+      { "package-lock.json": { lockfileVersion: 3, packages: { "node_modules/a": {} } } },
+      "LOCK_INVALID",
+      /no version for node_modules\/a/,
+    ],
+    [
+      "half a file",
+      { "package-lock.json": '{"lockfileVersion": 3,\n "packages": {' },
+      "INPUT_INVALID",
+      /package-lock\.json is not JSON: .*line 2 column/,
+    ],
   ];
   for (const [name, files, code, message] of bad) {
     it(`refuses ${name}`, async () => {
@@ -125,14 +184,20 @@ describe("npm/inventory@1", () => {
 
   it("reads the lock file of this project", async () => {
     using bench = workbench();
-    const output = (await bench.run(npmInventory, { path: join(import.meta.dirname, "../../../..") })) as { count: number; packages: readonly { name: string; license: string | null }[] };
+    const output = (await bench.run(npmInventory, { path: join(import.meta.dirname, "../../../..") })) as {
+      count: number;
+      packages: readonly { name: string; license: string | null }[];
+    };
     assert.ok(output.count > 50);
     assert.equal(output.packages.find(({ name }) => name === "ajv")?.license, "MIT");
   });
 
   it("stops when it is called off", async () => {
     using bench = workbench();
-    put(bench, "package-lock.json", { lockfileVersion: 3, packages: Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`node_modules/p${i}`, { version: "1.0.0" }])) });
+    put(bench, "package-lock.json", {
+      lockfileVersion: 3,
+      packages: Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`node_modules/p${i}`, { version: "1.0.0" }])),
+    });
     bench.abort.abort(new Error("cancelled"));
     await assert.rejects(bench.run(npmInventory, {}), /cancelled/);
   });

@@ -35,7 +35,15 @@ One entry per name, version and integrity; \`path\` is the first place where it 
 \`root\` and \`workspaces\`. Where the lock file does not state a licence, the installed \`node_modules/…/package.json\` is asked, if it is there; the old forms (\`licenses: [..]\`, \`{ type }\`) become SPDX expressions.`,
     input: {
       type: "object",
-      properties: { path: { type: "string", minLength: 1, default: ".", description: "Folder with the lock file.", examples: ["."] } },
+      properties: {
+        path: {
+          type: "string",
+          minLength: 1,
+          default: ".",
+          description: "Folder with the lock file.",
+          examples: ["."],
+        },
+      },
       additionalProperties: false,
     },
     output: {
@@ -72,7 +80,10 @@ One entry per name, version and integrity; \`path\` is the first place where it 
               name: { type: "string", description: "Name of the package, without an alias." },
               version: { type: "string", description: "Version that is pinned." },
               license: { type: ["string", "null"], description: "SPDX expression as the package states it, or null." },
-              integrity: { type: ["string", "null"], description: "Subresource Integrity of its archive; null for git and bundled packages." },
+              integrity: {
+                type: ["string", "null"],
+                description: "Subresource Integrity of its archive; null for git and bundled packages.",
+              },
               purl: { type: "string", description: "Package URL." },
               dev: { type: "boolean", description: "Only needed for development." },
               optional: { type: "boolean", description: "The installation goes on without it." },
@@ -102,19 +113,38 @@ async function inventory(folder: string, context: TaskContext): Promise<JsonObje
     // Links point at entries of their own: workspaces and local folders.
     if (key === "" || !isJsonObject(entry) || entry["link"] === true) continue;
     if (!isInstalled(key)) {
-      workspaces.push({ name: text(entry["name"]) ?? basename(key), version: text(entry["version"]) ?? null, path: key });
+      workspaces.push({
+        name: text(entry["name"]) ?? basename(key),
+        version: text(entry["version"]) ?? null,
+        path: key,
+      });
       continue;
     }
     const found = await describe(folder, key, entry);
     const identity = `${found.name}\n${found.version}\n${found.integrity}`;
     const same = packages.get(identity);
     // Needed once means needed: it is dev or optional only if it is so everywhere.
-    packages.set(identity, same === undefined ? found : { ...same, license: same.license ?? found.license, dev: same.dev && found.dev, optional: same.optional && found.optional });
+    packages.set(
+      identity,
+      same === undefined
+        ? found
+        : {
+            ...same,
+            license: same.license ?? found.license,
+            dev: same.dev && found.dev,
+            optional: same.optional && found.optional,
+          },
+    );
     if (++looked % 200 === 0) await breathe(context.signal);
   }
-  const sorted = [...packages.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version) || compare(a.path, b.path));
+  const sorted = [...packages.values()].sort(
+    (a, b) => compare(a.name, b.name) || compare(a.version, b.version) || compare(a.path, b.path),
+  );
   return {
-    root: { name: text(root["name"]) ?? text(lock["name"]) ?? basename(folder), version: text(root["version"]) ?? null },
+    root: {
+      name: text(root["name"]) ?? text(lock["name"]) ?? basename(folder),
+      version: text(root["version"]) ?? null,
+    },
     workspaces,
     packages: sorted as unknown as JsonValue,
     count: sorted.length,
@@ -128,22 +158,41 @@ async function readLock(folder: string): Promise<JsonObject> {
     if (!(await fileExists(file))) continue;
     const lock = await readJsonFile(file, MAX_LOCK_BYTES);
     const version = isJsonObject(lock) ? lock["lockfileVersion"] : undefined;
-    if (!isJsonObject(lock) || typeof version !== "number") throw failure("LOCK_INVALID", `${file} is no lock file of npm: it has no lockfileVersion.`);
-    if (version < 2) throw failure("LOCK_UNSUPPORTED", `${file} has lockfileVersion ${version}, which does not list licences or links. Run \`npm install --package-lock-only\` with npm 7 or newer.`);
-    if (!isJsonObject(lock["packages"])) throw failure("LOCK_INVALID", `${file} has no \`packages\`. Make it anew with \`npm install --package-lock-only\`.`);
+    if (!isJsonObject(lock) || typeof version !== "number")
+      throw failure("LOCK_INVALID", `${file} is no lock file of npm: it has no lockfileVersion.`);
+    if (version < 2)
+      throw failure(
+        "LOCK_UNSUPPORTED",
+        `${file} has lockfileVersion ${version}, which does not list licences or links. Run \`npm install --package-lock-only\` with npm 7 or newer.`,
+      );
+    if (!isJsonObject(lock["packages"]))
+      throw failure(
+        "LOCK_INVALID",
+        `${file} has no \`packages\`. Make it anew with \`npm install --package-lock-only\`.`,
+      );
     return lock;
   }
   for (const other of ["yarn.lock", "pnpm-lock.yaml", "bun.lock"]) {
-    if (await fileExists(join(folder, other))) throw failure("NOT_FOUND", `${folder} has ${other} but no package-lock.json; this task reads the lock files of npm only.`);
+    if (await fileExists(join(folder, other)))
+      throw failure(
+        "NOT_FOUND",
+        `${folder} has ${other} but no package-lock.json; this task reads the lock files of npm only.`,
+      );
   }
-  const advice = (await fileExists(join(folder, "package.json"))) ? "Make one with `npm install --package-lock-only`." : "There is no package.json either: check `path`.";
+  const advice = (await fileExists(join(folder, "package.json")))
+    ? "Make one with `npm install --package-lock-only`."
+    : "There is no package.json either: check `path`.";
   throw failure("NOT_FOUND", `${folder} has no package-lock.json. ${advice}`);
 }
 
 async function describe(folder: string, key: string, entry: JsonObject): Promise<Package> {
   const name = text(entry["name"]) ?? key.slice(key.lastIndexOf("node_modules/") + "node_modules/".length);
   const version = text(entry["version"]);
-  if (version === undefined) throw failure("LOCK_INVALID", `The lock file states no version for ${key}. Make it anew with \`npm install --package-lock-only\`.`);
+  if (version === undefined)
+    throw failure(
+      "LOCK_INVALID",
+      `The lock file states no version for ${key}. Make it anew with \`npm install --package-lock-only\`.`,
+    );
   return {
     name,
     version,
@@ -165,14 +214,18 @@ async function installedLicence(folder: string, key: string): Promise<string | n
   if (key.split("/").includes("..")) return null;
   const file = join(folder, key, "package.json");
   if (!(await fileExists(file))) return null;
-  const manifest = parseJson(await readFile(file).catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(file, cause))));
+  const manifest = parseJson(
+    await readFile(file).catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(file, cause))),
+  );
   // A broken manifest states no licence, and license/check says so with the package's name.
   return (manifest.ok && isJsonObject(manifest.value) ? licenceOf(manifest.value) : undefined) ?? null;
 }
 
 /** `license` as text, or in the forms that npm gave up in 2014: `{ type }` and a list to choose from. */
 function licenceOf(manifest: JsonObject): string | undefined {
-  const ids = [manifest["license"] ?? manifest["licenses"] ?? []].flat().flatMap((entry: JsonValue) => text(isJsonObject(entry) ? (entry["type"] ?? entry["name"]) : entry) ?? []);
+  const ids = [manifest["license"] ?? manifest["licenses"] ?? []]
+    .flat()
+    .flatMap((entry: JsonValue) => text(isJsonObject(entry) ? (entry["type"] ?? entry["name"]) : entry) ?? []);
   return ids.length < 2 ? ids[0] : `(${ids.join(" OR ")})`;
 }
 

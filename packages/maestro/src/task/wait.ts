@@ -20,11 +20,24 @@ time fails the task with the code \`TIMEOUT\`.`,
     input: {
       type: "object",
       properties: {
-        duration: { ...DURATION, description: "How long, from the moment the task becomes ready.", examples: ["30s", "1h30m"] },
-        until: { type: "string", format: "date-time", description: "Until when: RFC 3339 with its offset. A time in the past does not wait.", examples: ["2026-11-21T08:00:00Z"] },
+        duration: {
+          ...DURATION,
+          description: "How long, from the moment the task becomes ready.",
+          examples: ["30s", "1h30m"],
+        },
+        until: {
+          type: "string",
+          format: "date-time",
+          description: "Until when: RFC 3339 with its offset. A time in the past does not wait.",
+          examples: ["2026-11-21T08:00:00Z"],
+        },
         signal: { ...NAME, description: "The name of the signal to wait for.", examples: ["deployed"] },
         event: { ...NAME, description: "Another word for `signal`.", examples: ["deployed"] },
-        timeout: { ...DURATION, description: "How long to wait for the signal. Without it there is no limit but that of the run.", examples: ["2d"] },
+        timeout: {
+          ...DURATION,
+          description: "How long to wait for the signal. Without it there is no limit but that of the run.",
+          examples: ["2d"],
+        },
       },
       oneOf: [{ required: ["duration"] }, { required: ["until"] }, { required: ["signal"] }, { required: ["event"] }],
       dependentSchemas: { timeout: { anyOf: [{ required: ["signal"] }, { required: ["event"] }] } },

@@ -52,7 +52,8 @@ export function workbench(options: { readonly command?: (command: Command) => Co
     assert.deepEqual(compileSchema(type.description.input)(input), [], "the input fits the schema");
     const task = type.init(context);
     const problems = task.validate(input);
-    if (problems.length > 0) throw new TaskFailure({ code: "INPUT_INVALID", message: problems.join("; "), final: true });
+    if (problems.length > 0)
+      throw new TaskFailure({ code: "INPUT_INVALID", message: problems.join("; "), final: true });
     const output = await task.execute();
     assert.deepEqual(compileSchema(type.description.output)(output), [], "the output fits the schema");
     return output;
@@ -79,11 +80,22 @@ export function workbench(options: { readonly command?: (command: Command) => Co
 /** A small real runner: no sandbox, no limits, no log. */
 async function runCommand(command: Command, dir: string, signal: AbortSignal): Promise<CommandResult> {
   const [file, ...args] = command.argv;
-  const child = spawn(file, args, { cwd: command.cwd ?? dir, env: { PATH: process.env["PATH"], HOME: dir, ...command.env }, signal, stdio: "pipe" });
+  const child = spawn(file, args, {
+    cwd: command.cwd ?? dir,
+    env: { PATH: process.env["PATH"], HOME: dir, ...command.env },
+    signal,
+    stdio: "pipe",
+  });
   child.stdin.on("error", (error: NodeJS.ErrnoException) => assert.equal(error.code, "EPIPE"));
   child.stdin.end(command.stdin ?? "");
   const ended = new Promise<{ exit: number | null; signal: string | null }>((resolve, reject) => {
-    child.on("error", (cause) => reject(signal.aborted ? (signal.reason as Error) : new TaskFailure({ code: "UNAVAILABLE", message: cause.message }, { cause })));
+    child.on("error", (cause) =>
+      reject(
+        signal.aborted
+          ? (signal.reason as Error)
+          : new TaskFailure({ code: "UNAVAILABLE", message: cause.message }, { cause }),
+      ),
+    );
     child.on("close", (exit, by) => resolve({ exit, signal: by }));
   });
   const [end, stdout, stderr] = await Promise.all([ended, buffer(child.stdout), text(child.stderr)]);
@@ -94,7 +106,16 @@ async function runCommand(command: Command, dir: string, signal: AbortSignal): P
     stdoutTruncated: stdout.length > limit,
     stderrTail: stderr.slice(-4096),
     limit: null,
-    isolation: { declared: "none", measured: "none", backend: "none", network: true, writableRoot: true, capabilities: true, ownProcesses: true, uid: 0 },
+    isolation: {
+      declared: "none",
+      measured: "none",
+      backend: "none",
+      network: true,
+      writableRoot: true,
+      capabilities: true,
+      ownProcesses: true,
+      uid: 0,
+    },
     wallMs: 1,
   };
 }
