@@ -1,0 +1,230 @@
+import { crc32 } from "node:zlib";
+import { canonical } from "../core/canonical.ts";
+import { sha256 } from "../core/digest.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import type { SqlRow, SqlValue } from "./sql.ts";
+import type { ApprovalRow, CacheRow, EventRow, ReceiptRow, RunRow, StoredPlan } from "./store.ts";
+
+// Rows as the tables hold them. SQLite has no page checksums, so every row carries one of its own (CRC-32, 0.3 µs) and
+// no flipped bit reaches a reader as data. It finds damage, not forgery: against that there are chain and receipts.
+
+/** What is said of a run once, in the order of run-insert, with its checksum last. */
+export function identityValues(row: RunRow): SqlValue[] {
+  const values: SqlValue[] = [
+    row.id,
+    row.namespace,
+    row.workflow,
+    row.version,
+    row.name,
+    row.planDigest,
+    row.initiator,
+    row.purpose,
+    canonical(row.labels),
+    row.createdAt,
+    row.concurrencyKey,
+    row.idempotencyKey,
+    row.parentRun,
+  ];
+  values.push(checksum(values));
+  return values;
+}
+
+export function stateChecksum(row: RunRow): number {
+  return checksum([
+    row.status,
+    row.waiting,
+    row.priority,
+    row.startedAt,
+    row.endedAt,
+    row.wakeAt,
+    row.tasksTotal,
+    row.tasksDone,
+    row.error,
+  ]);
+}
+
+/** What a text filter looks at. */
+export function searchText(row: RunRow): string {
+  const text = `${row.id}\n${row.name}\n${row.workflow}`;
+  return fold(row.error === null ? text : `${text}\n${row.error}`);
+}
+
+export function fold(text: string): string {
+  return text.toLowerCase();
+}
+
+/** Ids are ASCII, so turning the code units round is enough. */
+export function reversed(text: string): string {
+  return text.split("").reverse().join("");
+}
+
+/** Binds the text to its place: a row that strayed to another key does not match. */
+export function eventChecksum(runChecksum: number, seq: number, text: string): number {
+  return crc32(text, (runChecksum + seq) >>> 0);
+}
+
+export function runChecksum(run: string): number {
+  return crc32(run);
+}
+
+export function readEvent(run: string, ofRun: number, row: SqlRow): EventRow {
+  const { seq, text, checksum: stored } = row as unknown as EventRow & Checked;
+  if (eventChecksum(ofRun, seq, text) !== stored) throw damaged(`event ${seq} of run ${run}`, { run, seq });
+  return { seq, text };
+}
+
+type StoredRun = Omit<RunRow, "labels"> & {
+  readonly labels: string;
+  readonly identityChecksum: number;
+  readonly stateChecksum: number;
+};
+
+export function readRun(row: SqlRow): RunRow {
+  const { identityChecksum, stateChecksum: state, labels, ...rest } = row as unknown as StoredRun;
+  const facts = { run: rest.id };
+  const run: RunRow = {
+    ...rest,
+    labels: parseObject(labels, `the labels of run ${rest.id}`, facts) as RunRow["labels"],
+  };
+  if (identityValues(run).at(-1) !== identityChecksum || stateChecksum(run) !== state)
+    throw damaged(`the row of run ${rest.id}`, facts);
+  return run;
+}
+
+export function planValues(plan: StoredPlan): SqlValue[] {
+  return withChecksum([
+    plan.digest,
+    plan.namespace,
+    plan.name,
+    plan.version,
+    plan.manifestDigest,
+    plan.text,
+    plan.manifest,
+    plan.createdAt,
+  ]);
+}
+
+export function readPlan(row: SqlRow): StoredPlan {
+  const { checksum: stored, ...rest } = row as unknown as StoredPlan & Checked;
+  const plan: StoredPlan = { ...rest };
+  // The checksum would do against damage; the digest also tells when someone edited what runs will follow.
+  if (planValues(plan).at(-1) !== stored || sha256(plan.text) !== plan.digest)
+    throw damaged(`plan ${plan.digest}`, { plan: plan.digest });
+  return plan;
+}
+
+export function receiptValues(receipt: ReceiptRow): SqlValue[] {
+  return withChecksum([receipt.run, receipt.ordinal, receipt.digest, receipt.bundle, receipt.createdAt]);
+}
+
+export function readReceipt(row: SqlRow): ReceiptRow {
+  const { checksum: stored, ...rest } = row as unknown as ReceiptRow & Checked;
+  const receipt: ReceiptRow = { ...rest };
+  if (receiptValues(receipt).at(-1) !== stored) {
+    throw damaged(`receipt ${receipt.ordinal} of run ${receipt.run}`, { run: receipt.run, ordinal: receipt.ordinal });
+  }
+  return receipt;
+}
+
+export function cacheValues(row: CacheRow): SqlValue[] {
+  return withChecksum([
+    row.key,
+    row.namespace,
+    row.run,
+    row.task,
+    JSON.stringify(row.result),
+    row.createdAt,
+    row.expiresAt,
+  ]);
+}
+
+export function readCache(row: SqlRow): CacheRow {
+  const {
+    checksum: stored,
+    result,
+    ...rest
+  } = row as unknown as Omit<CacheRow, "result"> & { readonly result: string } & Checked;
+  const what = `the cached result ${rest.key}`;
+  const facts = { key: rest.key };
+  if (checksum([rest.key, rest.namespace, rest.run, rest.task, result, rest.createdAt, rest.expiresAt]) !== stored)
+    throw damaged(what, facts);
+  return { ...rest, result: parseObject(result, what, facts) };
+}
+
+export function approvalValues(row: ApprovalRow): SqlValue[] {
+  return withChecksum([
+    row.id,
+    row.run,
+    row.namespace,
+    row.workflow,
+    row.task,
+    row.planDigest,
+    row.count,
+    canonical(row.roles),
+    row.requestedBy,
+    row.notRequester ? 1 : 0,
+    row.message,
+    row.requestedAt,
+    row.expiresAt,
+  ]);
+}
+
+type StoredApproval = Omit<ApprovalRow, "roles" | "notRequester"> & {
+  readonly roles: string;
+  readonly notRequester: number;
+};
+
+export function readApproval(row: SqlRow): ApprovalRow {
+  const { checksum: stored, roles, notRequester, ...rest } = row as unknown as StoredApproval & Checked;
+  const what = `approval ${rest.id}`;
+  const facts = { approval: rest.id, run: rest.run };
+  const approval: ApprovalRow = {
+    ...rest,
+    roles: parseJson(roles, what, facts) as readonly string[],
+    notRequester: notRequester === 1,
+  };
+  if (approvalValues(approval).at(-1) !== stored) throw damaged(what, facts);
+  return approval;
+}
+
+interface Checked {
+  readonly checksum: number;
+}
+
+function withChecksum(values: SqlValue[]): SqlValue[] {
+  values.push(checksum(values));
+  return values;
+}
+
+function checksum(values: readonly SqlValue[]): number {
+  return crc32(JSON.stringify(values));
+}
+
+function parseObject(text: string, what: string, facts: JsonObject): JsonObject {
+  const value = parseJson(text, what, facts);
+  if (!isJsonObject(value)) throw damaged(what, facts);
+  return value;
+}
+
+function parseJson(text: string, what: string, facts: JsonObject): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw damaged(what, facts, cause);
+  }
+}
+
+/** A row that is not what was committed. The store knows which file it lies in and makes `store_corrupt` of it. */
+export class DamagedRow extends Error {
+  readonly facts: JsonObject;
+
+  constructor(what: string, facts: JsonObject, cause?: unknown) {
+    super(what, { cause });
+    this.facts = facts;
+  }
+}
+
+function damaged(what: string, facts: JsonObject, cause?: unknown): DamagedRow {
+  return new DamagedRow(what, facts, cause);
+}

@@ -1,0 +1,2 @@
+-- $1 id
+delete from approval where id = $1

@@ -1,0 +1,2 @@
+-- $1 run
+select * from run_row where id = $1
