@@ -101,6 +101,7 @@ export interface ReceiptDecision {
 
 export interface ReceiptApproval {
   readonly task: string;
+  /** Not written where the approval expired: nobody gave it. */
   readonly approver: string;
   readonly verdict: "approve" | "deny" | "expired";
   /** What the approver saw. */
@@ -158,7 +159,9 @@ function runReceipt(facts: ReceiptFacts): JsonObject {
     builder: { id: facts.builder.id, version: facts.builder.version },
   };
   if (facts.approvals.length > 0) {
-    receipt["approvals"] = facts.approvals.map(({ task, approver, verdict, planDigest }) => ({ task, approver, verdict, plan: planDigest }));
+    receipt["approvals"] = facts.approvals.map(({ task, approver, verdict, planDigest }) =>
+      verdict === "expired" ? { task, verdict, plan: planDigest } : { task, approver, verdict, plan: planDigest },
+    );
   }
   const artifacts = facts.tasks.reduce((sum, task) => sum + (task.artifacts?.length ?? 0), 0);
   if (artifacts > 0) receipt["artifacts"] = artifactsPart(facts, artifacts);
@@ -212,7 +215,7 @@ function decisionsPart(decisions: ReceiptDecisions): JsonObject {
 
 function budgetPart(budget: ReceiptFacts["budget"]): JsonObject {
   const { wallMs, tasks, usdMicros } = budget.used;
-  const used = { wallMs, tasks, usdMicros };
+  const used = usdMicros === 0 ? { wallMs, tasks } : { wallMs, tasks, usdMicros };
   return budget.limits === undefined ? { used } : { used, limits: { ...budget.limits } };
 }
 

@@ -27,7 +27,12 @@ export function writeBundle({ keyid, payloadType, payload, signature }: SignedPa
   return JSON.stringify({
     mediaType: BUNDLE_MEDIA_TYPE,
     verificationMaterial: { publicKey: { hint: keyid } },
-    dsseEnvelope: { payload: payload.toString("base64"), payloadType, signatures: [{ sig: signature.toString("base64") }] },
+    dsseEnvelope: {
+      payload: payload.toString("base64"),
+      payloadType,
+      // Said twice for two kinds of reader: Sigstore's go by the hint, securesystemslib and GUAC need the keyid.
+      signatures: [{ sig: signature.toString("base64"), keyid }],
+    },
   });
 }
 

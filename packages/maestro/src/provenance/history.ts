@@ -1,5 +1,13 @@
+import { canonical } from "../core/canonical.ts";
 import { chain, digestOf, type Digest } from "../core/digest.ts";
+import type { RunEvent } from "../core/event.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import type { Plan } from "../core/plan.ts";
+import { messageOf } from "../core/problem.ts";
+import { link } from "../core/program.ts";
+import { receiptFacts } from "../core/receipt-facts.ts";
+import { statement } from "../core/receipt.ts";
+import { replay } from "../core/replay.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import { CheckFailed } from "./ladder.ts";
 import type { ReceiptClaims } from "./receipt-reader.ts";
@@ -32,6 +40,47 @@ export function agreesWithHistory(events: readonly string[], claims: ReceiptClai
   same("the number of decisions", decisions.length, claims.asked);
   same("the number of denials", denied.length, claims.denied);
   return "run, plan, inputs, status, times and decisions are those of the events";
+}
+
+/**
+ * The strongest check there is: replays the history on its plan and writes the statement anew; it must be the signed
+ * one, member for member. Plan and events are those whose digests the receipt names. Throws CheckFailed or SyntaxError.
+ */
+export function retells(plan: JsonValue, events: readonly string[], signed: JsonObject, claims: ReceiptClaims): string {
+  const told = retell(plan, events, claims);
+  if (canonical(told) !== canonical(signed)) {
+    throw new CheckFailed(`plan and events tell it differently at ${firstDifference(told, signed, "statement")}; it was written by version ${claims.version}`);
+  }
+  return "replaying the events on the plan gives this statement, member for member";
+}
+
+function retell(plan: JsonValue, events: readonly string[], claims: ReceiptClaims): JsonObject {
+  const history = events.map((text, index) => readEvent(text, index));
+  try {
+    // Their digests are signed, so they are what a Maestro wrote; replay refuses events that do not fit one another.
+    const program = link(plan as unknown as Plan, claims.plan, () => "inline");
+    const run = replay(program, history as unknown as readonly RunEvent[]);
+    const previous = claims.previousReceipt === null ? {} : { previous: claims.previousReceipt };
+    return statement(receiptFacts(program, run, { head: claims.head, builder: { id: claims.builder, version: claims.version }, ...previous }));
+  } catch (error) {
+    throw new CheckFailed(`the events cannot be replayed on the plan: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function firstDifference(told: JsonValue | undefined, signed: JsonValue | undefined, path: string): string {
+  if (Array.isArray(told) && Array.isArray(signed)) {
+    const index = told.findIndex((value: JsonValue, i) => !sameJson(value, signed[i] as JsonValue | undefined));
+    return index === -1 ? `${path}[${told.length}]` : firstDifference(told[index] as JsonValue, signed[index] as JsonValue | undefined, `${path}[${index}]`);
+  }
+  if (isJsonObject(told) && isJsonObject(signed)) {
+    const name = [...Object.keys(told), ...Object.keys(signed)].find((key) => !sameJson(told[key], signed[key]));
+    return name === undefined ? path : firstDifference(told[name], signed[name], `${path}.${name}`);
+  }
+  return `${path}: ${JSON.stringify(told) ?? "nothing"} by the events, ${JSON.stringify(signed) ?? "nothing"} in the receipt`;
+}
+
+function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : canonical(a) === canonical(b);
 }
 
 function readEvent(text: string, index: number): JsonObject {

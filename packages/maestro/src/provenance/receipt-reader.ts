@@ -10,6 +10,8 @@ export interface Statement {
   readonly artifacts: readonly Subject[];
   readonly predicateType: string;
   readonly predicate: JsonObject;
+  /** All of it, as it was signed. */
+  readonly document: JsonObject;
 }
 
 export interface Subject {
@@ -35,6 +37,8 @@ export interface ReceiptClaims {
   /** Weakest measured isolation of any task that ran a command; null where none did. */
   readonly isolation: "strict" | "partial" | "none" | null;
   readonly builder: string;
+  /** Maestro's, as the signer says. */
+  readonly version: string;
   readonly previousReceipt: Digest | null;
 }
 
@@ -48,7 +52,7 @@ export function readStatement(document: JsonValue): Statement {
   const [run, ...artifacts] = subjects;
   if (run === undefined) throw new SyntaxError("subject is empty");
   if (new Set(subjects.map((subject) => subject.name)).size !== subjects.length) throw new SyntaxError("two subjects have the same name");
-  return { run, artifacts, predicateType: textOf(statement, "predicateType", ""), predicate: objectOf(statement["predicate"], "predicate") };
+  return { run, artifacts, predicateType: textOf(statement, "predicateType", ""), predicate: objectOf(statement["predicate"], "predicate"), document: statement };
 }
 
 /**
@@ -80,6 +84,7 @@ function readReceipt(statement: Statement, receipt: JsonObject, where: string): 
   const run = objectOf(receipt["run"], `${where}.run`);
   const workflow = objectOf(receipt["workflow"], `${where}.workflow`);
   const decisions = objectOf(receipt["decisions"], `${where}.decisions`);
+  const builder = objectOf(receipt["builder"], `${where}.builder`);
   const tasks = listOf(receipt, "tasks", where);
   const id = textOf(run, "id", `${where}.run`);
   if (statement.run.name !== `run/${id}`) throw new SyntaxError(`the first subject is ${JSON.stringify(statement.run.name)}, not "run/${id}"`);
@@ -98,7 +103,8 @@ function readReceipt(statement: Statement, receipt: JsonObject, where: string): 
     denied: countOf(decisions, "denied", `${where}.decisions`),
     tasks: tasks.length,
     isolation: weakestIsolation(tasks),
-    builder: textOf(objectOf(receipt["builder"], `${where}.builder`), "id", `${where}.builder`),
+    builder: textOf(builder, "id", `${where}.builder`),
+    version: textOf(builder, "version", `${where}.builder`),
     previousReceipt: receipt["previousReceipt"] === undefined ? null : digestOf(receipt, "previousReceipt", where),
   };
 }

@@ -2,10 +2,11 @@ import { createHash, verify } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { digestOf, sha256, type Digest } from "../core/digest.ts";
+import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import { IN_TOTO_PAYLOAD, preAuthEncoding, readBundle, type SignedPayload } from "./envelope.ts";
-import { agreesWithHistory, headOf } from "./history.ts";
+import { agreesWithHistory, headOf, retells } from "./history.ts";
 import { CheckFailed, climb, type Check, type Ladder } from "./ladder.ts";
 import { readClaims, readStatement, type ReceiptClaims, type Statement } from "./receipt-reader.ts";
 import type { TrustedKey, TrustRoot } from "./trust.ts";
@@ -79,8 +80,8 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
     claims = said;
     checkExpected(ladder, said, request.expected);
     checkSubjects(ladder, statement, files);
-    checkPlan(ladder, said, request.plan);
-    checkEvents(ladder, said, request.events);
+    const plan = checkPlan(ladder, said, request.plan);
+    checkEvents(ladder, statement, said, request.events, plan);
     checkPrevious(ladder, said, request.previous);
   });
   const digest = sha256(withoutFinalNewline(bytes));
@@ -180,16 +181,20 @@ function notASubject(file: HashedFile, candidates: readonly string[]): string {
   return `${found}, which is none of the ${count(candidates.length, "artifact")} of the run`;
 }
 
-function checkPlan(ladder: Ladder, claims: ReceiptClaims, plan: string | undefined): void {
-  if (plan === undefined) return ladder.skip("plan", `no plan was given; the receipt names ${claims.plan}`);
-  ladder.check("plan", () => {
-    const found = digestOf(parseStrict(plan, { depth: 256 }));
+function checkPlan(ladder: Ladder, claims: ReceiptClaims, plan: string | undefined): JsonValue | undefined {
+  if (plan === undefined) {
+    ladder.skip("plan", `no plan was given; the receipt names ${claims.plan}`);
+    return undefined;
+  }
+  return ladder.check("plan", () => {
+    const value = parseStrict(plan, { depth: 256 });
+    const found = digestOf(value);
     if (found !== claims.plan) throw new CheckFailed(`the plan's digest is ${found}, the receipt says ${claims.plan}`);
-    return { value: undefined, detail: found };
+    return { value, detail: found };
   });
 }
 
-function checkEvents(ladder: Ladder, claims: ReceiptClaims, events: readonly string[] | undefined): void {
+function checkEvents(ladder: Ladder, statement: Statement, claims: ReceiptClaims, events: readonly string[] | undefined, plan: JsonValue | undefined): void {
   if (events === undefined) {
     ladder.skip("events", `no events were given; the receipt covers ${claims.events} of them by ${claims.head}`);
     return ladder.skip("history", "no events were given");
@@ -202,7 +207,10 @@ function checkEvents(ladder: Ladder, claims: ReceiptClaims, events: readonly str
     const later = events.length - covered.length;
     return { value: undefined, detail: `${count(covered.length, "event")}, chain ends in ${head}${later === 0 ? "" : `; ${later} later than this receipt`}` };
   });
-  ladder.check("history", () => ({ value: undefined, detail: agreesWithHistory(covered, claims) }));
+  ladder.check("history", () => ({
+    value: undefined,
+    detail: plan === undefined ? `${agreesWithHistory(covered, claims)}; with the plan, all of it is compared` : retells(plan, covered, statement.document, claims),
+  }));
 }
 
 function checkPrevious(ladder: Ladder, claims: ReceiptClaims, previous: Uint8Array | undefined): void {
