@@ -1,0 +1,12 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { it } from "node:test";
+import { errorsPage, errorsPath } from "../../../scripts/generate-errors.ts";
+import { PROBLEMS } from "../src/core/problem.ts";
+
+it("has a reference page of errors that is the catalogue: npm run docs", () => {
+  const page = readFileSync(errorsPath, "utf8");
+  assert.equal(page, errorsPage());
+  for (const code of Object.keys(PROBLEMS))
+    assert.ok(page.includes(`### ${code}\n`), `${code} is not in ${errorsPath}`);
+});
