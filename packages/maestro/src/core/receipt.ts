@@ -129,15 +129,24 @@ export function statement(facts: ReceiptFacts): JsonObject {
 
 function subjects(facts: ReceiptFacts): JsonObject[] {
   const list: JsonObject[] = [{ name: `run/${facts.run}`, digest: digestSet(facts.events.head) }];
+  const names = new Set<string>();
   for (const task of facts.tasks) {
     for (const artifact of task.artifacts ?? []) {
       if (list.length > MAX_ARTIFACTS) return list;
       const place = artifact.item === undefined ? task.id : `${task.id}[${artifact.item}]`;
-      // Names are unique because a task (or item) has one artifact per name; consumers match by digest.
-      list.push({ name: `${place}/${artifact.name}`, digest: digestSet(artifact.digest) });
+      const name = uniqueName(`${place}:${artifact.name}`, names);
+      list.push({ name, digest: digestSet(artifact.digest) });
     }
   }
   return list;
+}
+
+/** in-toto wants unique names, and a task may hand in one name twice; a receipt must be verifiable all the same. */
+function uniqueName(name: string, taken: Set<string>): string {
+  let unique = name;
+  for (let n = 2; taken.has(unique); n++) unique = `${name}#${n}`;
+  taken.add(unique);
+  return unique;
 }
 
 /** The receipt itself, the same object under both predicates. Members without content are left out: size is a promise. */

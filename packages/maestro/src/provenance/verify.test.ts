@@ -53,7 +53,7 @@ describe("verifyReceipt()", () => {
     const second = sealReceipt(statement({ ...built.facts, previousReceipt: first.digest }), key.signer);
     const verification = await verifyReceipt(bytes(second.bundle), {
       ...trust,
-      files: [{ path: file("a.tgz", ARTIFACT) }, { path: file("b.tgz", ARTIFACT), name: "step-0/a.tgz" }],
+      files: [{ path: file("a.tgz", ARTIFACT) }, { path: file("b.tgz", ARTIFACT), name: "step-0:a.tgz" }],
       plan: JSON.stringify(built.plan, null, 2),
       events: [...built.events, '{"seq":99}'],
       previous: bytes(`${first.bundle}\n`),
@@ -187,7 +187,7 @@ describe("every rung of the ladder can fail", () => {
     const wrong = file("wrong.tgz", "another package\n");
     const expectations: readonly (readonly [files: NonNullable<VerifyRequest["files"]>, detail: RegExp])[] = [
       [[{ path: wrong }], /wrong\.tgz has the digest sha256:.*, which is none of the 1 artifact of the run/],
-      [[{ path: wrong, name: "step-0/a.tgz" }], /wrong\.tgz has the digest sha256:.*, the receipt says step-0\/a\.tgz sha256:/],
+      [[{ path: wrong, name: "step-0:a.tgz" }], /wrong\.tgz has the digest sha256:.*, the receipt says step-0:a\.tgz sha256:/],
       [[{ path: file("right.tgz", ARTIFACT), name: "a.tgz" }], /no artifact is called a\.tgz/],
     ];
     for (const [files, detail] of expectations) {
