@@ -48,12 +48,12 @@ export function reportJson(verification: Verification): JsonObject {
 }
 
 /** Three outcomes only, and "not checked" never counts as a tick. */
-function verdictOf({ verified, checks }: Verification): string {
+function verdictOf({ checks }: Verification): string {
   const failed = checks.find((check) => check.status === "failed");
-  if (failed !== undefined) return `Failed: the receipt is not one that ${failed.title}: ${failed.detail}.`;
+  if (failed !== undefined) return `Failed: ${failed.id}: ${failed.detail}.`;
   const left = checks.filter((check) => check.status === "skipped").map((check) => check.id);
   const made = checks.length - left.length;
-  return verified ? `Verified: ${made} checks passed${left.length === 0 ? "." : `; not checked: ${left.join(", ")}.`}` : "Failed.";
+  return `Verified: ${made} checks passed${left.length === 0 ? "" : `; not checked: ${left.join(", ")}`}.`;
 }
 
 function factsOf({ digest, keyid, claims }: Verification): readonly (readonly [name: string, value: string])[] {
@@ -70,7 +70,7 @@ function factsOf({ digest, keyid, claims }: Verification): readonly (readonly [n
   ];
 }
 
-const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed ", failed: "FAILED ", skipped: "not checked" };
+const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed", failed: "FAILED", skipped: "not checked" };
 
 /** What a signature by the installation itself is worth, said every time so that nobody has to guess. */
 const PROVES = [
