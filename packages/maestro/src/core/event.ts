@@ -14,14 +14,16 @@ export type EventBody =
   | { readonly kind: "task_expanded"; readonly task: string; readonly items: readonly JsonValue[] }
   | { readonly kind: "task_skipped"; readonly task: string; readonly reason: SkipReason }
   | { readonly kind: "task_failed"; readonly task: string; readonly error: TaskError }
-  | { readonly kind: "task_reused"; readonly task: string; readonly fromRun: string; readonly results: readonly StepResult[]; readonly list: boolean }
+  | { readonly kind: "task_reused"; readonly task: string; readonly fromRun: string; readonly results: readonly StepResult[] }
   | ({ readonly kind: "attempt_started"; readonly attempt: number; readonly input?: Digest; readonly phase?: "undo" } & StepRef)
   | ({ readonly kind: "attempt_finished"; readonly attempt: number; readonly result: AttemptResult } & StepRef)
   | ({ readonly kind: "retry_scheduled"; readonly attempt: number; readonly dueAt: number; readonly random: number } & StepRef)
   | ({ readonly kind: "poll_scheduled"; readonly dueAt: number; readonly round: number } & StepRef)
   | ({ readonly kind: "step_cached"; readonly key: Digest; readonly fromRun: string; readonly result: StepResult } & StepRef)
+  | ({ readonly kind: "until_met" } & StepRef)
   | ({ readonly kind: "step_failed"; readonly error: TaskError } & StepRef)
-  | ({ readonly kind: "step_cancelled"; readonly reason: string } & StepRef)
+  /** An attempt that ended because the run was stopped. */
+  | ({ readonly kind: "step_cancelled" } & StepRef)
   | ({ readonly kind: "wait_started"; readonly until?: number; readonly signal?: string } & StepRef)
   | ({ readonly kind: "wait_finished"; readonly output: JsonValue } & StepRef)
   | { readonly kind: "signal_received"; readonly name: string; readonly payload: JsonValue; readonly by: Actor }
@@ -33,6 +35,7 @@ export type EventBody =
   | { readonly kind: "cancel_requested"; readonly by: Actor; readonly reason: string; readonly force: boolean }
   | { readonly kind: "budget_exceeded"; readonly dimension: "wall" | "tasks" | "usd"; readonly limit: number; readonly used: number }
   | { readonly kind: "rollback_started" }
+  | { readonly kind: "finally_started" }
   | { readonly kind: "run_reopened"; readonly by: Actor; readonly tasks: readonly string[] }
   | { readonly kind: "run_ended"; readonly status: TerminalStatus; readonly outputs: JsonObject; readonly error?: TaskError };
 
@@ -49,6 +52,8 @@ export interface RunCreated {
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly concurrencyKey?: string;
+  /** Absolute folder that relative paths in inputs are meant from. */
+  readonly base?: string;
   readonly parent?: { readonly run: string; readonly task: string; readonly item: number };
   readonly rerunOf?: { readonly run: string; readonly from?: string };
 }

@@ -11,7 +11,7 @@ export interface Gate {
 }
 
 /** OpenID AuthZEN Authorization API 1.0: subject, action, resource, context. */
-export interface GateRequest {
+export type GateRequest = {
   readonly subject: { readonly type: Actor["type"]; readonly id: string; readonly properties: { readonly roles: readonly string[] } };
   readonly action: { readonly name: "run.start" | "task.execute" };
   readonly resource: {
@@ -26,4 +26,4 @@ export interface GateRequest {
     };
   };
   readonly context: { readonly purpose: string; readonly authority: string; readonly run: string; readonly planDigest: string };
-}
+};

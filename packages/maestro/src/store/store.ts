@@ -18,7 +18,12 @@ export interface Store {
   planPut(plan: StoredPlan): Promise<void>;
   planGet(digest: Digest): Promise<StoredPlan | undefined>;
   /** Workflows by name, newest first; `version` narrows to one. Powers `uses: runbook:` and the API's list. */
-  workflowList(query: { readonly namespace?: string; readonly name?: string; readonly version?: string; readonly limit: number }): Promise<readonly StoredPlan[]>;
+  workflowList(query: {
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly version?: string;
+    readonly limit: number;
+  }): Promise<readonly StoredPlan[]>;
 
   runGet(id: string): Promise<RunRow | undefined>;
   /** Ids that begin or end with `part`, at most `limit`. */
@@ -30,10 +35,14 @@ export interface Store {
   runList(query: RunQuery): Promise<RunPage>;
   /** Rows of runs that are not ended and not asleep, oldest first, after `afterId`: what an engine adopts when it starts. */
   runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]>;
-  /** Sleeping runs whose `wakeAt` is at or before `now`, the earliest first. */
-  runDue(now: number, limit: number): Promise<readonly string[]>;
-  /** The earliest `wakeAt` of any sleeping run. */
-  nextWake(): Promise<number | undefined>;
+  /** Sleeping runs in the order (wakeAt, id), strictly after `after`, with `wakeAt` at or before `until`. */
+  runDue(range: {
+    readonly after: WakeKey;
+    readonly until: number;
+    readonly limit: number;
+  }): Promise<readonly WakeKey[]>;
+  /** The earliest `wakeAt` later than `after` of any sleeping run, ASLEEP_FOREVER left out. */
+  nextWake(after: number): Promise<number | undefined>;
   /** Not-ended runs that hold or want the key, oldest first. */
   runByConcurrencyKey(key: string): Promise<readonly RunRow[]>;
 
@@ -107,6 +116,11 @@ export interface RunRow {
   /** The last event's seq, and the chain digest up to it. */
   readonly seq: number;
   readonly head: Digest;
+}
+
+export interface WakeKey {
+  readonly wakeAt: number;
+  readonly id: string;
 }
 
 /** A `wakeAt` for runs that wait for a person, a signal or another run. */

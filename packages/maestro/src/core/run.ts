@@ -1,0 +1,320 @@
+import type { Digest } from "./digest.ts";
+import type {
+  Actor,
+  ApprovalRequested,
+  Artifact,
+  AttemptFacts,
+  Decision,
+  RunCreated,
+  RunStatus,
+  SkipReason,
+  TaskError,
+} from "./event.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Prepared } from "./expression.ts";
+import type { Program, SlotClass } from "./program.ts";
+import { Queue } from "./queue.ts";
+import { Timers } from "./timers.ts";
+
+/**
+ * The state of one run: a function of its plan and its events (apply.ts), owned by one engine turn and mutated in place.
+ * What is below `transient` is the scheduler's scratch memory: it follows from the rest (advance.ts) and no event carries it.
+ */
+export interface Run {
+  readonly id: string;
+  readonly created: RunCreated;
+  readonly createdAt: number;
+  seq: number;
+  status: RunStatus;
+  phase: "main" | "undo" | "finally";
+  startedAt: number | null;
+  endedAt: number | null;
+  outputs: JsonObject | null;
+  error: TaskError | null;
+  readonly tasks: TaskState[];
+  /** Tasks of the phase that have not settled. */
+  openMain: number;
+  openFinally: number;
+  /** Indices of failed tasks that were not tolerated, in the order they failed. */
+  failures: number[];
+  cancel: { readonly by: Actor; readonly reason: string; readonly force: boolean; readonly at: number } | null;
+  budgetError: TaskError | null;
+  /** The phases that a cancel or a budget has stopped. */
+  readonly stopped: Set<Run["phase"]>;
+  usedTasks: number;
+  usedUsdMicros: number;
+  /** The wall budget counts from here: the start, or the last reopening. */
+  wallFrom: number;
+  /** Signals nobody waited for yet, oldest first. */
+  readonly signals: Map<string, JsonValue[]>;
+  /** Steps that can be undone, in the order they succeeded. */
+  undoable: Step[];
+  /** Steps to undo, next last. */
+  undoQueue: Step[];
+  /** How far the rollback has come: not begun, at work, or over. */
+  rollback: "none" | "running" | "done";
+  readonly decisions: DecisionNote[];
+  readonly approvals: ApprovalNote[];
+  reopened: number;
+  readonly transient: Transient;
+}
+
+/** Whether a cancel or a budget has stopped the phase this task belongs to. */
+export function isStopped(run: Run, phase: "main" | "finally"): boolean {
+  return run.stopped.has(phase) || run.cancel?.force === true;
+}
+
+export interface DecisionNote {
+  readonly action: "run.start" | "task.execute";
+  readonly task: string | null;
+  readonly decision: Decision;
+}
+
+export interface ApprovalNote {
+  readonly task: string;
+  readonly by: Actor;
+  readonly verdict: "approve" | "deny";
+  readonly reason: string;
+  readonly planDigest: Digest;
+  readonly at: number;
+}
+
+export type TaskStatus = "pending" | "active" | "succeeded" | "failed" | "skipped" | "cancelled";
+
+export interface TaskState {
+  readonly index: number;
+  status: TaskStatus;
+  /** Needs that have not settled: readiness is counted, never scanned. */
+  waitingOn: number;
+  failedNeeds: number;
+  skippedNeeds: number;
+  /** When the last need settled. */
+  readyAt: number;
+  items: readonly JsonValue[] | null;
+  steps: Step[];
+  /** Steps neither pending nor settled. */
+  active: number;
+  /** Steps not settled. */
+  open: number;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+  error: TaskError | null;
+  skipReason: SkipReason | null;
+  startedAt: number | null;
+  endedAt: number | null;
+  approval: { readonly request: ApprovalRequested; readonly votes: ApprovalNote[]; expired: boolean } | null;
+  approved: boolean;
+  reusedFrom: string | null;
+  /** Transient: `when` held, and how far its items have been looked at. */
+  cleared: boolean;
+  cursor: number;
+  inFlight: number;
+  prepared: Prepared | null;
+}
+
+/** What one step is doing. `judging`: an attempt has ended and advance has yet to say what follows. */
+export type StepState =
+  | "pending"
+  | "running"
+  | "judging"
+  | "retrying"
+  | "polling"
+  | "waiting"
+  | "child"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "undoing"
+  | "undo_judging"
+  | "undo_retrying"
+  | "undone"
+  | "undo_failed";
+
+export interface Step {
+  readonly task: number;
+  readonly item: number;
+  status: StepState;
+  /** Attempts started, ever. */
+  attempt: number;
+  /** Attempts that count against `retry.attempts` since the run was started or reopened. */
+  tries: number;
+  lost: number;
+  round: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  /** When a retry, poll or wait is due. */
+  dueAt: number | null;
+  signal: string | null;
+  child: string | null;
+  childReceipt: Digest | null;
+  output: JsonValue;
+  artifacts: readonly Artifact[] | null;
+  error: TaskError | null;
+  facts: AttemptFacts | null;
+  cachedFrom: string | null;
+  /** The gate allowed it. */
+  allowed: boolean;
+  denied: Decision | null;
+  /** Transient: what has been asked and not answered, and whether it sits in the runnable queue. */
+  asked: "nothing" | "gate" | "cache";
+  cacheKey: Digest | null;
+  /** Transient: it counts against `max` and waits for a slot, or more. */
+  considered: boolean;
+  /** Transient: it is in the runnable queue. */
+  queued: boolean;
+}
+
+export type Timer =
+  | { readonly kind: "step"; readonly step: Step }
+  | { readonly kind: "queue"; readonly step: Step; readonly attempt: number }
+  | { readonly kind: "approval"; readonly task: TaskState; readonly id: string }
+  | { readonly kind: "wall" };
+
+/** What advance still has to look at. */
+export type Todo = { readonly kind: "task"; readonly task: TaskState } | { readonly kind: "step"; readonly step: Step } | { readonly kind: "phase" } | { readonly kind: "signals" };
+
+export interface Transient {
+  readonly agenda: Queue<Todo>;
+  /** Steps that may start as soon as there is a slot. */
+  readonly runnable: Readonly<Record<SlotClass, Queue<Step>>>;
+  readonly timers: Timers<Timer>;
+  inputs: Prepared | null;
+  run: Prepared | null;
+  runStatus: string;
+}
+
+export function newRun(program: Program, created: RunCreated, at: number): Run {
+  return {
+    id: created.run,
+    created,
+    createdAt: at,
+    seq: 0,
+    status: "queued",
+    phase: "main",
+    startedAt: null,
+    endedAt: null,
+    outputs: null,
+    error: null,
+    tasks: program.tasks.map((task) => newTaskState(task.index, task.needs.length, at)),
+    openMain: program.mainCount,
+    openFinally: program.tasks.length - program.mainCount,
+    failures: [],
+    cancel: null,
+    budgetError: null,
+    stopped: new Set(),
+    usedTasks: 0,
+    usedUsdMicros: 0,
+    wallFrom: at,
+    signals: new Map(),
+    undoable: [],
+    undoQueue: [],
+    rollback: "none",
+    decisions: [],
+    approvals: [],
+    reopened: 0,
+    transient: { agenda: new Queue(), runnable: { inline: new Queue(), process: new Queue() }, timers: new Timers(), inputs: null, run: null, runStatus: "" },
+  };
+}
+
+export function newTaskState(index: number, needs: number, at: number): TaskState {
+  return {
+    index,
+    status: "pending",
+    waitingOn: needs,
+    failedNeeds: 0,
+    skippedNeeds: 0,
+    readyAt: at,
+    items: null,
+    steps: [],
+    active: 0,
+    open: 0,
+    succeeded: 0,
+    failed: 0,
+    cancelled: 0,
+    error: null,
+    skipReason: null,
+    startedAt: null,
+    endedAt: null,
+    approval: null,
+    approved: false,
+    reusedFrom: null,
+    cleared: false,
+    cursor: 0,
+    inFlight: 0,
+    prepared: null,
+  };
+}
+
+export function newStep(task: number, item: number): Step {
+  return {
+    task,
+    item,
+    status: "pending",
+    attempt: 0,
+    tries: 0,
+    lost: 0,
+    round: 0,
+    startedAt: null,
+    endedAt: null,
+    dueAt: null,
+    signal: null,
+    child: null,
+    childReceipt: null,
+    output: null,
+    artifacts: null,
+    error: null,
+    facts: null,
+    cachedFrom: null,
+    allowed: false,
+    denied: null,
+    asked: "nothing",
+    cacheKey: null,
+    considered: false,
+    queued: false,
+  };
+}
+
+/** The step a reference names. Plain tasks get their one step on first use. */
+export function stepOf(program: Program, run: Run, ref: { readonly task: string; readonly item: number }): Step | undefined {
+  const index = program.index.get(ref.task);
+  if (index === undefined) return undefined;
+  const state = run.tasks[index]!;
+  return ref.item === -1 ? (program.tasks[index]!.items === undefined ? plainStep(state) : undefined) : state.steps[ref.item];
+}
+
+export function plainStep(state: TaskState): Step {
+  let step = state.steps[0];
+  if (step === undefined) {
+    step = newStep(state.index, -1);
+    state.steps.push(step);
+    state.open = 1;
+  }
+  return step;
+}
+
+export function isTerminal(status: RunStatus): boolean {
+  return status === "succeeded" || status === "failed" || status === "cancelled" || status === "denied";
+}
+
+export function isSettled(status: StepState): boolean {
+  switch (status) {
+    case "pending":
+    case "running":
+    case "judging":
+    case "retrying":
+    case "polling":
+    case "waiting":
+    case "child":
+      return false;
+    case "succeeded":
+    case "failed":
+    case "cancelled":
+    case "undoing":
+    case "undo_judging":
+    case "undo_retrying":
+    case "undone":
+    case "undo_failed":
+      return true;
+  }
+}

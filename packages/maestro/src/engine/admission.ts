@@ -1,0 +1,89 @@
+import type { Decision, EventBody, RunCreated } from "../core/event.ts";
+import { ExpressionError, prepare } from "../core/expression.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { RunRow } from "../store/store.ts";
+import type { DurableEngine } from "./durable.ts";
+import type { StartRequest } from "./engine.ts";
+import type { Prepared } from "./programs.ts";
+import { startQuestion } from "./questions.ts";
+
+/** A run that has been checked and decided on and waits for the turn that records it. */
+export interface Admission {
+  readonly prepared: Prepared;
+  readonly created: RunCreated;
+  readonly decision: Decision;
+  readonly idempotencyKey: string | null;
+  readonly reuse?: readonly Extract<EventBody, { kind: "task_reused" }>[];
+  readonly rerunOf?: NonNullable<RunCreated["rerunOf"]>;
+  readonly done: { resolve(row: RunRow): void; reject(error: unknown): void };
+}
+
+type Admitted = { readonly existing: RunRow; readonly admission?: never } | { readonly existing?: undefined; readonly admission: Omit<Admission, "done"> };
+
+/** Checks a request, fills in its defaults and asks the gate. Nothing is recorded yet. */
+export async function admit(
+  engine: DurableEngine,
+  request: StartRequest,
+  given: { readonly id?: string; readonly parent?: NonNullable<RunCreated["parent"]> } = {},
+): Promise<Admitted> {
+  engine.refuseWhenFull();
+  checkSizes(engine, request);
+  const { store, gate } = engine.parts;
+  const prepared = engine.programs.get(request.plan);
+  const { workflow } = prepared.program.plan;
+  if (request.idempotencyKey !== undefined) {
+    const existing = await store.runByKey(workflow.namespace, request.idempotencyKey);
+    if (existing !== undefined) return { existing };
+  }
+  await engine.keepPlan(request.plan);
+  const inputs = prepared.inputs(request.inputs);
+  const id = given.id ?? engine.newId("r");
+  const concurrencyKey = keyOf(prepared, inputs);
+  if (concurrencyKey !== undefined) await engine.keys.load(concurrencyKey);
+  const created: RunCreated = {
+    kind: "run_created",
+    run: id,
+    name: request.name ?? workflow.name,
+    namespace: workflow.namespace,
+    planDigest: prepared.program.digest,
+    inputs,
+    purpose: request.purpose,
+    authority: request.authority,
+    initiator: request.initiator,
+    labels: request.labels ?? {},
+    priority: request.priority ?? 0,
+    ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(request.base === undefined ? {} : { base: request.base }),
+    ...(given.parent === undefined ? {} : { parent: given.parent }),
+  };
+  let decision: Decision;
+  try {
+    decision = await gate.decide(startQuestion(prepared.program, { id, purpose: created.purpose, authority: created.authority, initiator: created.initiator }));
+  } catch (error) {
+    decision = engine.failedDecision(error);
+  }
+  return { admission: { prepared, created, decision, idempotencyKey: request.idempotencyKey ?? null } };
+}
+
+function checkSizes(engine: DurableEngine, request: StartRequest): void {
+  const { inputBytes } = engine.parts.limits;
+  const size = JSON.stringify(request.inputs).length;
+  if (size > inputBytes) {
+    throw new MaestroError("payload_too_large", `the inputs are ${size} bytes of JSON, the limit is ${inputBytes} (limits.inputBytes)`);
+  }
+  const priority = request.priority ?? 0;
+  if (!Number.isInteger(priority) || priority < -100 || priority > 100) throw new MaestroError("invalid_request", `priority is ${priority} and must be a whole number from -100 to 100`);
+}
+
+/** Unique per workflow: two runbooks that use the same word do not block one another. */
+function keyOf({ concurrencyKey, program }: Prepared, inputs: RunCreated["inputs"]): string | undefined {
+  if (concurrencyKey === null) return undefined;
+  const { namespace, name } = program.plan.workflow;
+  try {
+    const value = concurrencyKey.evaluate({ inputs: prepare(inputs) });
+    return `${namespace}/${name}:${typeof value === "string" ? value : JSON.stringify(value)}`;
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    throw new MaestroError("expression_failed", `concurrency.key: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,163 @@
+import type { Digest } from "../core/digest.ts";
+import { chain } from "../core/digest.ts";
+import type { RunEvent } from "../core/event.ts";
+import { receiptFacts } from "../core/receipt-facts.ts";
+import { statement } from "../core/receipt.ts";
+import { isTerminal, stepOf } from "../core/run.ts";
+import { sealReceipts } from "../provenance/receipts.ts";
+import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend, RunRow } from "../store/store.ts";
+import { encodeEvent } from "./codec.ts";
+import type { LiveRun, Projection } from "./live.ts";
+import { projectRow, rowChanged } from "./live.ts";
+import type { EngineParts } from "./parts.ts";
+
+type Builder = "store" | "blobs" | "signer" | "limits" | "version";
+
+/**
+ * Writes what a turn added to its runs, in one transaction: events, rows, receipts of runs that ended, cache entries and
+ * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything.
+ */
+export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], project: (live: LiveRun, head: Digest) => Projection): Promise<void> {
+  const texts = await encodeAll(parts, lives);
+  const heads = lives.map((live, i) => headAfter(live, texts[i]!));
+  const receipts = await seal(parts, lives, heads);
+  const rows = lives.map((live, i) => rowOf(live, project(live, heads[i]!)));
+  const approvals = lives.map((live) => approvalChanges(live));
+  const batch: Commit = {
+    runs: lives.map((live, i) => appendOf(live, texts[i]!, rows[i]!, heads[i]!)),
+    receipts: receipts.filter((receipt) => receipt !== null),
+    cache: lives.flatMap(cacheEntries),
+    approvalsOpened: approvals.flatMap((change) => change.opened),
+    approvalsClosed: approvals.flatMap((change) => change.closed),
+  };
+  await parts.store.commit(batch);
+  lives.forEach((live, i) => {
+    const last = live.pending.at(-1);
+    if (last !== undefined) live.lastAt = last.at;
+    live.head = heads[i]!;
+    if (rows[i] !== null) live.row = rows[i]!;
+    const receipt = receipts[i];
+    if (receipt !== undefined && receipt !== null) {
+      live.lastReceipt = receipt;
+      live.receipts = receipt.ordinal;
+    }
+    for (const id of approvals[i]!.closed) live.openApprovals.delete(id);
+    for (const row of approvals[i]!.opened) live.openApprovals.add(row.id);
+  });
+}
+
+async function encodeAll(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]): Promise<readonly (readonly string[])[]> {
+  const waiting: Promise<void>[] = [];
+  const all = lives.map((live) => {
+    const list: string[] = new Array<string>(live.pending.length);
+    live.pending.forEach((event, i) => {
+      const text = encodeEvent(event, parts.limits.inlineBytes, parts.blobs);
+      if (typeof text === "string") list[i] = text;
+      else
+        waiting.push(
+          text.then((late) => {
+            list[i] = late;
+          }),
+        );
+    });
+    return list;
+  });
+  if (waiting.length > 0) await Promise.all(waiting);
+  return all;
+}
+
+function headAfter(live: LiveRun, texts: readonly string[]): Digest {
+  let head = live.head;
+  for (const text of texts) head = chain(head, text);
+  if (head === "") throw new TypeError(`run ${live.run.id} has no events`);
+  return head;
+}
+
+/** One receipt for every run that ended in this turn, signed together on the thread pool. */
+async function seal(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], heads: readonly Digest[]): Promise<readonly (ReceiptRow | null)[]> {
+  const { signer } = parts;
+  const ended = lives.map((live) => (signer !== null && live.pending.at(-1)?.kind === "run_ended" ? live : null));
+  if (signer === null || ended.every((live) => live === null)) return lives.map(() => null);
+  const builder = { id: signer.builder, version: parts.version };
+  const statements = ended.flatMap((live, i) => {
+    if (live === null) return [];
+    const previous = live.lastReceipt?.digest;
+    return [statement(receiptFacts(live.program, live.run, { head: heads[i]!, builder, ...(previous === undefined ? {} : { previous }) }))];
+  });
+  const sealed = await sealReceipts(statements, signer);
+  let next = 0;
+  return ended.map((live) => {
+    if (live === null) return null;
+    const { bundle, digest } = sealed[next++]!;
+    return { run: live.run.id, ordinal: live.receipts + 1, digest, bundle, createdAt: live.run.endedAt ?? live.run.createdAt };
+  });
+}
+
+/** The whole row where a list would show the difference, else null. */
+function rowOf(live: LiveRun, projection: Projection): RunRow | null {
+  return live.row === null || rowChanged(live.row, live, projection) ? projectRow(live, projection) : null;
+}
+
+function appendOf(live: LiveRun, texts: readonly string[], row: RunRow | null, head: Digest): RunAppend {
+  const { seq } = live.run;
+  return { id: live.run.id, firstSeq: seq - texts.length + 1, events: texts, row: row ?? { seq, head } };
+}
+
+/** Results of cacheable steps that a run computed itself. */
+function cacheEntries(live: LiveRun): CacheRow[] {
+  if (!live.program.tasks.some((task) => task.plan.cache !== undefined)) return [];
+  return live.pending.flatMap((event) => cacheEntry(live, event) ?? []);
+}
+
+function cacheEntry(live: LiveRun, event: RunEvent): CacheRow | undefined {
+  if (event.kind !== "attempt_finished" || !event.result.ok) return undefined;
+  const step = stepOf(live.program, live.run, event);
+  const cache = step === undefined ? undefined : live.program.tasks[step.task]!.plan.cache;
+  if (step === undefined || step.cacheKey === null || cache === undefined) return undefined;
+  const { output, artifacts } = event.result;
+  return {
+    key: step.cacheKey,
+    namespace: live.run.created.namespace,
+    run: live.run.id,
+    task: event.task,
+    result: { output, ...(artifacts === undefined ? {} : { artifacts: artifacts.map((artifact) => ({ ...artifact })) }) },
+    createdAt: event.at,
+    expiresAt: cache.ttlMs === undefined ? null : event.at + cache.ttlMs,
+  };
+}
+
+function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow[]; readonly closed: readonly string[] } {
+  const opened: ApprovalRow[] = [];
+  const still = new Set<string>();
+  for (const task of live.run.tasks) {
+    if (task.approval === null) continue;
+    const { request, expired } = task.approval;
+    const open = task.status === "pending" && !task.approved && !expired && !isTerminal(live.run.status);
+    if (!open) continue;
+    still.add(request.approval);
+    if (!live.openApprovals.has(request.approval)) opened.push(approvalRow(live, task.approval.request, live.run.createdAt));
+  }
+  if (opened.length === 0 && live.openApprovals.size === 0) return NO_CHANGE;
+  return { opened, closed: [...live.openApprovals].filter((id) => !still.has(id)) };
+}
+
+const NO_CHANGE = { opened: [], closed: [] };
+
+function approvalRow(live: LiveRun, request: NonNullable<LiveRun["run"]["tasks"][number]["approval"]>["request"], createdAt: number): ApprovalRow {
+  const event = live.pending.find((candidate) => candidate.kind === "approval_requested" && candidate.approval === request.approval);
+  return {
+    id: request.approval,
+    run: live.run.id,
+    namespace: live.run.created.namespace,
+    workflow: live.program.plan.workflow.name,
+    task: request.task,
+    planDigest: request.planDigest,
+    count: request.count,
+    roles: request.roles,
+    requestedBy: live.run.created.initiator.id,
+    notRequester: request.notRequester,
+    message: request.message,
+    requestedAt: event?.at ?? createdAt,
+    expiresAt: request.expiresAt,
+  };
+}

@@ -1,0 +1,81 @@
+import type { Store } from "../store/store.ts";
+
+interface Slot {
+  readonly holders: Set<string>;
+  readonly waiting: string[];
+}
+
+/**
+ * Concurrency keys: who holds one and who waits, oldest first. Derived from the runs that have not ended, so nothing can
+ * stay taken by a run that is gone; a key's entry is read from the store the first time it is used.
+ */
+export class ConcurrencyKeys {
+  private readonly slots = new Map<string, Promise<Slot> | Slot>();
+  private readonly store: Store;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** Must be awaited before the synchronous calls below use the key. */
+  async load(key: string): Promise<void> {
+    const known = this.slots.get(key);
+    if (known !== undefined) {
+      await known;
+      return;
+    }
+    const loading = this.read(key);
+    this.slots.set(key, loading);
+    this.slots.set(key, await loading);
+  }
+
+  holders(key: string): ReadonlySet<string> {
+    return this.slot(key).holders;
+  }
+
+  /** True: the run may start. False: it is queued. */
+  enter(key: string, max: number, run: string): boolean {
+    const slot = this.slot(key);
+    if (slot.holders.has(run)) return true;
+    if (slot.holders.size < max) {
+      slot.holders.add(run);
+      return true;
+    }
+    if (!slot.waiting.includes(run)) slot.waiting.push(run);
+    return false;
+  }
+
+  /** The run has ended or never came to be. Returns the run that may start in its stead. */
+  leave(key: string, max: number, run: string): string | undefined {
+    const slot = this.slots.get(key);
+    if (slot === undefined || slot instanceof Promise) return undefined;
+    const at = slot.waiting.indexOf(run);
+    if (at !== -1) slot.waiting.splice(at, 1);
+    slot.holders.delete(run);
+    if (slot.holders.size >= max) return undefined;
+    const next = slot.waiting.shift();
+    if (next !== undefined) slot.holders.add(next);
+    else if (slot.holders.size === 0) this.slots.delete(key);
+    return next;
+  }
+
+  private slot(key: string): Slot {
+    const slot = this.slots.get(key);
+    if (slot === undefined) {
+      const fresh: Slot = { holders: new Set(), waiting: [] };
+      this.slots.set(key, fresh);
+      return fresh;
+    }
+    if (slot instanceof Promise) throw new TypeError(`concurrency key ${key} was used before it was loaded`);
+    return slot;
+  }
+
+  private async read(key: string): Promise<Slot> {
+    const slot: Slot = { holders: new Set(), waiting: [] };
+    for (const row of await this.store.runByConcurrencyKey(key)) {
+      if (row.status === "queued") slot.waiting.push(row.id);
+      else slot.holders.add(row.id);
+    }
+    return slot;
+  }
+}

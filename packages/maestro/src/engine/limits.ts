@@ -1,0 +1,51 @@
+/** The stated limit of everything that could grow. docs/reference/limits.md is kept equal to this table by a test. */
+export interface Limits {
+  /** Attempts at work at once, of any kind. */
+  readonly running: number;
+  /** ... of one namespace. */
+  readonly runningPerNamespace: number;
+  /** ... of task types that compute in the engine's own process. */
+  readonly inline: number;
+  /** ... of task types that start commands. */
+  readonly process: number;
+  /** Requests of callers that wait for the next turn. */
+  readonly mailbox: number;
+  /** Runs in memory that are not asleep; a start beyond it is refused. */
+  readonly activeRuns: number;
+  /** Bytes of a run's inputs as JSON. */
+  readonly inputBytes: number;
+  /** Bytes of a signal's payload as JSON. */
+  readonly signalBytes: number;
+  /** A payload above this many bytes lives in the blob store, not in its row. */
+  readonly inlineBytes: number;
+  /** Messages taken in one turn. */
+  readonly turn: number;
+  /** A run that sleeps for longer than this leaves memory. */
+  readonly evictAfterMs: number;
+  /** Sleeping runs are loaded this long before they are due. */
+  readonly prefetchMs: number;
+  /** ... and at most so many at a time. */
+  readonly prefetchRuns: number;
+  /** From SIGTERM to SIGKILL, on cancel and timeout. */
+  readonly graceMs: number;
+  /** Child runs inside one another. */
+  readonly depth: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  running: 1024,
+  runningPerNamespace: 1024,
+  inline: 1024,
+  process: 4,
+  mailbox: 10_000,
+  activeRuns: 50_000,
+  inputBytes: 1_048_576,
+  signalBytes: 262_144,
+  inlineBytes: 32_768,
+  turn: 4096,
+  evictAfterMs: 5_000,
+  prefetchMs: 1_000,
+  prefetchRuns: 5_000,
+  graceMs: 10_000,
+  depth: 8,
+};

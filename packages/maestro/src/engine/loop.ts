@@ -1,0 +1,42 @@
+import type { Clock } from "./clock.ts";
+import type { DurableEngine } from "./durable.ts";
+
+/** Longest a timer sleeps before it looks again: setTimeout takes 31 bits, and a wall clock may step. */
+const MAX_SLEEP_MS = 60_000;
+
+/** Gives an engine its turns: at once when there is work, else when the next timer is due. Idle costs nothing. */
+export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
+  let scheduled = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const step = async (): Promise<void> => {
+    await engine.tick();
+    scheduled = false;
+    if (stopped) return;
+    const at = engine.nextAt();
+    if (at === undefined) return;
+    const delay = at - clock.now();
+    if (delay <= 0) poke();
+    else sleep(delay);
+  };
+  const poke = (): void => {
+    if (scheduled || stopped) return;
+    scheduled = true;
+    clearTimeout(timer);
+    setImmediate(() => void step());
+  };
+  const sleep = (ms: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(poke, Math.min(ms, MAX_SLEEP_MS));
+  };
+
+  engine.onWork = poke;
+  poke();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import type { AttemptResult, RunEvent } from "../core/event.ts";
+import type { RunInput } from "../core/input.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import type { Gate } from "../policy/gate.ts";
+import type { Signer } from "../provenance/signer.ts";
+import type { BlobStore } from "../store/blobs.ts";
+import type { Store } from "../store/store.ts";
+import type { TaskType } from "../task/task.ts";
+import type { Clock } from "./clock.ts";
+import type { Limits } from "./limits.ts";
+import type { LiveRun } from "./live.ts";
+
+/** Everything the engine works with; serve.ts puts it together. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly gate: Gate;
+  /** Null: runs leave no receipts (only for measuring what receipts cost). */
+  readonly signer: Signer | null;
+  readonly types: ReadonlyMap<string, TaskType>;
+  /** Executes one attempt; never rejects. */
+  execute(request: ExecuteRequest): Promise<AttemptResult>;
+  readonly clock: Clock;
+  /** Cryptographic randomness, `count` bytes. */
+  randomBytes(count: number): Uint8Array;
+  /** In [0, 1). */
+  random(): number;
+  /** Attempts get their folders below it. */
+  readonly workDir: string;
+  readonly version: string;
+  readonly limits: Limits;
+  /** Where the engine tells an operator what went wrong; one line per fact. */
+  log(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void;
+}
+
+export interface ExecuteRequest {
+  readonly run: string;
+  readonly namespace: string;
+  readonly task: string;
+  readonly item: number;
+  readonly attempt: number;
+  readonly type: TaskType;
+  readonly input: JsonObject;
+  readonly sandbox: Sandbox;
+  readonly limits: CommandLimits;
+  readonly artifacts: readonly string[];
+  readonly dir: string;
+  readonly base: string;
+  readonly graceMs: number;
+  readonly signal: AbortSignal;
+  /** A sign of life, for `timeout.heartbeat`. */
+  beat(): void;
+}
+
+/** Something for one run that waits for the next turn; `done` answers the caller once it is durable. */
+export interface Message {
+  readonly run: string;
+  readonly input: RunInput;
+  readonly done?: Answer;
+  /** The run as it was when a question was asked for it: the answer is counted off only there. */
+  readonly from?: LiveRun;
+}
+
+export interface Answer {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export type Listener = (run: string, events: readonly RunEvent[]) => void;

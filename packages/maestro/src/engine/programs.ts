@@ -1,0 +1,86 @@
+import type { Digest } from "../core/digest.ts";
+import { sha256 } from "../core/digest.ts";
+import type { Expression } from "../core/expression.ts";
+import { compileExpression } from "../core/expression.ts";
+import type { JsonObject } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import type { Plan, TaskUse } from "../core/plan.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { Program, SlotClass } from "../core/program.ts";
+import { link } from "../core/program.ts";
+import type { StoredPlan } from "../store/store.ts";
+import { compileSchema } from "../task/json-schema.ts";
+import type { TaskType } from "../task/task.ts";
+
+/** A plan ready to start runs of. */
+export interface Prepared {
+  readonly program: Program;
+  readonly concurrencyKey: Expression | null;
+  /** Fills in defaults; throws `invalid_input` with everything that is wrong. */
+  inputs(given: JsonObject): JsonObject;
+}
+
+/** Programs by plan digest, compiled once; the least recently used go when there are too many. */
+export class Programs {
+  private readonly cache = new Map<Digest, Prepared>();
+  private readonly types: ReadonlyMap<string, TaskType>;
+
+  constructor(types: ReadonlyMap<string, TaskType>) {
+    this.types = types;
+  }
+
+  /** Throws `store_corrupt` when the text is not the plan its digest names. */
+  get(stored: Pick<StoredPlan, "digest" | "text">): Prepared {
+    const known = this.cache.get(stored.digest);
+    if (known !== undefined) {
+      this.cache.delete(stored.digest);
+      this.cache.set(stored.digest, known);
+      return known;
+    }
+    if (sha256(stored.text) !== stored.digest) throw new MaestroError("store_corrupt", `the stored plan ${stored.digest} does not have that digest: it was edited or damaged`);
+    const plan = JSON.parse(stored.text) as Plan;
+    const prepared = prepare(plan, stored.digest, (use) => this.slotOf(use));
+    this.cache.set(stored.digest, prepared);
+    if (this.cache.size > MAX_PROGRAMS) this.cache.delete(this.cache.keys().next().value!);
+    return prepared;
+  }
+
+  has(digest: Digest): boolean {
+    return this.cache.has(digest);
+  }
+
+  type(use: TaskUse): TaskType | undefined {
+    return use.kind === "type" ? this.types.get(`${use.name}@${use.version}`) : undefined;
+  }
+
+  private slotOf(use: TaskUse): SlotClass {
+    return this.type(use)?.description.runs === "process" ? "process" : "inline";
+  }
+}
+
+const MAX_PROGRAMS = 512;
+
+function prepare(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotClass): Prepared {
+  const check = compileSchema(plan.inputs);
+  const defaults = defaultsOf(plan.inputs);
+  return {
+    program: link(plan, digest, slotOf),
+    concurrencyKey: plan.concurrency === undefined ? null : compileExpression(plan.concurrency.key),
+    inputs(given) {
+      const whole = { ...defaults, ...given };
+      const errors = check(whole);
+      if (errors.length > 0) {
+        throw new MaestroError("invalid_input", errors.map((error) => `${error.path === "" ? "inputs" : `input ${error.path.slice(1)}`} ${error.message}`).join("; "), {
+          facts: { errors: errors.map((error) => ({ path: error.path, message: error.message })) },
+        });
+      }
+      return whole;
+    },
+  };
+}
+
+function defaultsOf(schema: JsonObject): JsonObject {
+  const { properties } = schema;
+  if (!isJsonObject(properties)) return {};
+  return Object.fromEntries(Object.entries(properties).flatMap(([name, property]) => (isJsonObject(property) && property["default"] !== undefined ? [[name, property["default"]]] : [])));
+}

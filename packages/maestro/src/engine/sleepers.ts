@@ -1,0 +1,50 @@
+import type { Store, WakeKey } from "../store/store.ts";
+import { ASLEEP_FOREVER } from "../store/store.ts";
+import type { Limits } from "./limits.ts";
+
+/**
+ * Runs that sleep are rows. This knows when to look for them: it asks the store for those that are due within the
+ * prefetch window, once each, and otherwise for the next due time only, so nothing is polled while nothing is due.
+ */
+export class Sleepers {
+  private readonly store: Store;
+  private readonly limits: Limits;
+  /** Everything up to here has been taken into memory. */
+  private taken: WakeKey = { wakeAt: 0, id: "" };
+  /** Earliest known wake-up after `taken`; null: not known, ask. */
+  private next: number | undefined | null = null;
+
+  constructor(store: Store, limits: Limits) {
+    this.store = store;
+    this.limits = limits;
+  }
+
+  /** Whether a run that sleeps until then must stay in memory, because its time window has been read already. */
+  covers(wakeAt: number): boolean {
+    return wakeAt <= this.taken.wakeAt;
+  }
+
+  slept(wakeAt: number): void {
+    if (this.next === null || wakeAt >= ASLEEP_FOREVER) return;
+    if (this.next === undefined || wakeAt < this.next) this.next = wakeAt;
+  }
+
+  nextAt(): number | undefined {
+    if (this.next === null) return 0;
+    return this.next === undefined ? undefined : this.next - this.limits.prefetchMs;
+  }
+
+  /** Those to bring into memory now. `active` runs are in memory already; when they are many, the rest waits its turn. */
+  async due(now: number, active: number): Promise<readonly WakeKey[]> {
+    if (this.next === null) this.next = await this.store.nextWake(this.taken.wakeAt);
+    if (this.next === undefined || this.next - this.limits.prefetchMs > now) return [];
+    const room = Math.min(this.limits.prefetchRuns, Math.max(0, this.limits.activeRuns - active));
+    if (room === 0) return [];
+    const until = now + this.limits.prefetchMs;
+    const found = await this.store.runDue({ after: this.taken, until, limit: room });
+    this.taken = found.length < room ? { wakeAt: until, id: "\u{10ffff}" } : found.at(-1)!;
+    // A full page may go on at the same instant, so the next look is due at once.
+    this.next = found.length < room ? await this.store.nextWake(until) : this.taken.wakeAt;
+    return found;
+  }
+}
