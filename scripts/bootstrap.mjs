@@ -62,13 +62,15 @@ function npm(args) {
     },
   );
   if (result.status === 0) return;
-  const said = (result.error?.message ?? result.stderr).split("\n").filter((line) => line.trim() !== "");
-  fail(
-    `npm ${args[0]} failed. The end of what it said:\n${said
-      .slice(-12)
-      .map((line) => `  ${line}`)
-      .join("\n")}\n${advice(said.join("\n"))}`,
-  );
+  const said = result.error?.message ?? result.stderr;
+  fail(`npm ${args[0]} failed:\n${essence(said)}\n${advice(said)}`);
+}
+
+/** The lines of npm's that say something: neither empty nor part of a stack trace, and not all of a long list. */
+export function essence(output) {
+  const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^npm error(?:\s+at .*|\s*)$/.test(line));
+  const shown = lines.length > 10 ? [...lines.slice(0, 8), "  ...", lines.at(-1)] : lines;
+  return shown.map((line) => `  ${line}`).join("\n");
 }
 
 /** What a person can do about a failed install. */

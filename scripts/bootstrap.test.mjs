@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { advice, matches } from "./bootstrap.mjs";
+import { advice, essence, matches } from "./bootstrap.mjs";
 import { completeLock, platformOf } from "./complete-lock.mjs";
 import { isNewEnough, nodePackage, readJson } from "./runtime.mjs";
 
@@ -59,6 +59,19 @@ describe("advice()", () => {
   ]) {
     it(`tells what to do about: ${output.split("\n")[0]}`, () => assert.ok(advice(output).includes(words)));
   }
+});
+
+describe("essence()", () => {
+  it("drops stack traces and empty lines", () => {
+    assert.equal(
+      essence("npm error code X\nnpm error     at f (a.js:1:2)\nnpm error\n\nnpm error why\n"),
+      "  npm error code X\n  npm error why",
+    );
+  });
+  it("shortens, and keeps the end, which names npm's own log", () => {
+    const lines = essence(Array.from({ length: 50 }, (_, i) => `npm error ${i}`).join("\n")).split("\n");
+    assert.deepEqual([lines.length, lines.at(-1)], [10, "  npm error 49"]);
+  });
 });
 
 describe("completeLock()", () => {
