@@ -1,11 +1,11 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import { storeProblem } from "./sql.ts";
+import { storageError } from "./storage-error.ts";
 
 /**
  * One engine per data directory. The lock is SQLite's exclusive lock on an empty file: SQLite asks the operating system
@@ -15,24 +15,29 @@ import { storeProblem } from "./sql.ts";
  * Errors: `data_locked` with `pid` and `since` (epoch ms) of the holder in `facts`; `storage_failed`.
  */
 export async function acquireLock(dir: string): Promise<{ release(): Promise<void> }> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, "lock.db");
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw storageError(error, dir);
+  });
   const db = openLock(path);
   try {
     db.exec("pragma locking_mode = exclusive; begin exclusive");
+    await writeFile(infoPath(dir), `${JSON.stringify({ pid: process.pid, since: Date.now() })}\n`, { mode: 0o600 });
   } catch (error) {
     db.close();
     const problem = storeProblem(error, path);
     if (isBusy(problem)) throw await refusal(dir, problem);
-    throw problem;
+    throw storageError(problem, infoPath(dir));
   }
-  const info = { pid: process.pid, host: hostname(), since: Date.now() };
-  await writeFile(infoPath(dir), `${JSON.stringify(info)}\n`, { mode: 0o600 });
-  let held = true;
   return {
     async release() {
-      if (held) db.close();
-      held = false;
+      if (!db.isOpen) return;
+      // First the note, then the lock: the next holder's note must not be the one that goes.
+      try {
+        await rm(infoPath(dir), { force: true });
+      } finally {
+        if (db.isOpen) db.close();
+      }
     },
   };
 }

@@ -101,8 +101,9 @@ const ACTIVE: readonly RunStatus[] = ["queued", "running", "cancelling"];
 function walks(query: RunQuery): readonly Walk[] {
   const { parentRun, label, status, workflow, initiator, namespace } = query;
   const byStatus = status?.map((one): Walk => ({ statement: "run-list-by-status", values: [one] }));
-  if (parentRun !== undefined) return [{ statement: "run-list-by-parent", values: [parentRun] }];
+  // Labels are in a table of their own and no filter knows them, so they always lead.
   if (label !== undefined) return [{ statement: "run-list-by-label", values: [label.key, label.value] }];
+  if (parentRun !== undefined) return [{ statement: "run-list-by-parent", values: [parentRun] }];
   if (byStatus !== undefined && status?.every((one) => ACTIVE.includes(one)) === true) return byStatus;
   if (workflow !== undefined) return [{ statement: "run-list-by-workflow", values: [workflow] }];
   if (initiator !== undefined) return [{ statement: "run-list-by-initiator", values: [initiator] }];

@@ -1,9 +1,10 @@
-import { mkdirSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
+import { checkDatabase, checkFiles } from "./integrity.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvent, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
 import type { ListStatement } from "./run-list.ts";
@@ -41,9 +42,11 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const { path, now = Date.now } = options;
   let db: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const state = await checkFiles(path);
     db = connect(path);
     migrate(db, readMigrations(MIGRATIONS), { path, now: now() });
+    checkDatabase(db, path, state);
     return new SqliteStore(db, path);
   } catch (error) {
     db?.close();

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { after, beforeEach, describe, it } from "node:test";
+import type { StorePlace } from "./contract.ts";
+import { begin, goOn, sampleEvents, sampleId, sampleRun, START } from "./sample.ts";
+import type { RunQuery, RunRow, Store } from "./store.ts";
+import { ASLEEP_FOREVER } from "./store.ts";
+
+/** Lists, finding, and what the engine asks when it starts and sleeps. */
+export function testLists(name: string, makePlace: () => Promise<StorePlace>): void {
+  describe(`${name}: lists`, () => {
+    let place: StorePlace;
+    let store: Store;
+    beforeEach(async () => {
+      await store?.close();
+      await place?.remove();
+      place = await makePlace();
+      store = await place.open();
+    });
+    after(async () => {
+      await store.close();
+      await place.remove();
+    });
+
+    const put = async (...rows: readonly RunRow[]): Promise<RunRow[]> => {
+      const runs = rows.map((row) => begin(row));
+      await store.commit({ runs });
+      return runs.map((run) => run.row);
+    };
+
+    describe("runList()", () => {
+      it("is newest first, equal instants by id, in pages that join without gap or double", async () => {
+        const rows = await put(
+          ...Array.from({ length: 25 }, (_, n) => sampleRun(n, { createdAt: START + Math.floor(n / 10) })),
+        );
+        const expected = rows.toReversed();
+        assert.deepEqual(await everyPage(store, { limit: 4 }), expected);
+        assert.deepEqual(await everyPage(store, { limit: 25 }), expected);
+        assert.equal((await store.runList({ limit: 25 })).cursor, null);
+      });
+
+      it("keeps its place while runs are added", async () => {
+        const rows = await put(...Array.from({ length: 10 }, (_, n) => sampleRun(n)));
+        const first = await store.runList({ limit: 4 });
+        await put(...Array.from({ length: 10 }, (_, n) => sampleRun(100 + n)));
+        const rest = await everyPage(store, { limit: 4, cursor: first.cursor ?? "" });
+        assert.deepEqual([...first.runs, ...rest], rows.toReversed());
+      });
+
+      it("takes every filter alone and with the others", async () => {
+        const rows = await put(...Array.from({ length: 120 }, (_, n) => variedRun(n)));
+        const newest = rows.toReversed();
+        const filters: readonly Partial<RunQuery>[] = [
+          { namespace: "team-a" },
+          { status: ["running"] },
+          { status: ["failed", "succeeded", "queued"] },
+          { status: ["queued", "running", "cancelling"] },
+          { status: [] },
+          { workflow: "drill" },
+          { label: { key: "env", value: "prod" } },
+          { initiator: "oidc:grace" },
+          { parentRun: sampleId(3) },
+          { from: START + 30, to: START + 60 },
+          { text: "TIMEOUT" },
+          { text: "Ünïcode" },
+          { text: "100%_\\" },
+        ];
+        for (const [i, one] of filters.entries()) {
+          for (const other of filters.slice(i)) {
+            const query = { ...one, ...other };
+            assert.deepEqual(
+              await everyPage(store, { ...query, limit: 7 }),
+              newest.filter((row) => accepts(query, row)),
+              JSON.stringify(query),
+            );
+          }
+        }
+      });
+
+      it("follows a run whose status changes", async () => {
+        const [row] = await put(sampleRun(1));
+        assert.ok(row);
+        const ended = goOn(row, sampleEvents(3, 1), { status: "succeeded", endedAt: START });
+        await store.commit({ runs: [ended] });
+        assert.deepEqual((await store.runList({ status: ["running"], limit: 5 })).runs, []);
+        assert.deepEqual((await store.runList({ status: ["succeeded"], limit: 5 })).runs, [ended.row]);
+      });
+
+      it("finds the one among thousands that no index knows", async () => {
+        const needle = sampleRun(1, { error: "EXIT: the needle" });
+        await put(needle, ...Array.from({ length: 4_000 }, (_, n) => sampleRun(n + 2)));
+        assert.deepEqual(
+          (await everyPage(store, { text: "NEEDLE", limit: 3 })).map((row) => row.id),
+          [needle.id],
+        );
+      });
+
+      it("refuses a cursor it never gave, and a limit or text out of bounds", async () => {
+        const forged = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+        for (const cursor of [
+          "",
+          "!!!",
+          "bm90IGpzb24",
+          forged(null),
+          forged([1]),
+          forged(["1", "r"]),
+          forged([1.5, "r"]),
+          forged([1, 2]),
+          forged({ id: "r" }),
+        ]) {
+          await assert.rejects(store.runList({ limit: 5, cursor }), {
+            code: "invalid_request",
+            message: "The cursor is not one that this list gave.",
+          });
+        }
+        for (const limit of [0, -1, 1.5, Number.NaN, 1_001]) {
+          await assert.rejects(store.runList({ limit }), {
+            code: "invalid_request",
+            message: `limit is ${limit}; it is a whole number from 1 to 1000.`,
+          });
+        }
+        await assert.rejects(store.runList({ limit: 5, text: "x".repeat(201) }), {
+          code: "invalid_request",
+          message: /has 201 characters; at most 200/,
+        });
+      });
+    });
+
+    it("runFind() knows ids by their beginning and by their end", async () => {
+      const rows = await put(...Array.from({ length: 50 }, (_, n) => sampleRun(n)));
+      const one = rows[17]?.id ?? "";
+      assert.deepEqual(await store.runFind(one, 5), [one]);
+      assert.deepEqual(await store.runFind(one.slice(-6), 5), [one]);
+      assert.deepEqual(await store.runFind(one.slice(0, 12), 5), [one]);
+      assert.equal((await store.runFind("r_", 5)).length, 5);
+      for (const part of ["zzzz", one.slice(3, -3), "%", "_", one.toUpperCase()])
+        assert.deepEqual(await store.runFind(part, 5), [], part);
+    });
+
+    it("runActive() gives what is neither ended nor asleep, oldest first, in pages", async () => {
+      const rows = await put(...Array.from({ length: 60 }, (_, n) => variedRun(n)));
+      const expected = rows.filter((row) => isActive(row) && row.wakeAt === null);
+      const found: RunRow[] = [];
+      for (let page: readonly RunRow[]; ; found.push(...page)) {
+        page = await store.runActive({ afterId: found.at(-1)?.id ?? "", limit: 7 });
+        if (page.length === 0) break;
+      }
+      assert.deepEqual(found, expected);
+    });
+
+    it("runDue() and nextWake() know who sleeps until when", async () => {
+      const at = (n: number, wakeAt: number, changes: Partial<RunRow> = {}): RunRow =>
+        sampleRun(n, { wakeAt, ...changes });
+      await put(
+        at(1, START + 30),
+        at(2, START + 10),
+        at(3, START + 10),
+        at(4, ASLEEP_FOREVER),
+        at(5, START + 5, { status: "succeeded" }),
+        sampleRun(6),
+      );
+      const key = (n: number, wakeAt: number): { wakeAt: number; id: string } => ({ wakeAt, id: sampleId(n) });
+      const beginning = { wakeAt: 0, id: "" };
+      assert.deepEqual(await store.runDue({ after: beginning, until: START + 9, limit: 9 }), []);
+      assert.deepEqual(await store.runDue({ after: beginning, until: START + 30, limit: 9 }), [
+        key(2, START + 10),
+        key(3, START + 10),
+        key(1, START + 30),
+      ]);
+      assert.deepEqual(await store.runDue({ after: key(2, START + 10), until: START + 30, limit: 1 }), [
+        key(3, START + 10),
+      ]);
+      assert.equal(await store.nextWake(0), START + 10);
+      assert.equal(await store.nextWake(START + 10), START + 30);
+      assert.equal(await store.nextWake(START + 30), undefined);
+      const slept = await store.runGet(sampleId(2));
+      assert.ok(slept);
+      await store.commit({ runs: [goOn(slept, sampleEvents(3, 1), { wakeAt: null })] });
+      assert.deepEqual(
+        (await store.runDue({ after: beginning, until: START + 10, limit: 9 })).map((due) => due.id),
+        [sampleId(3)],
+      );
+    });
+
+    it("runByConcurrencyKey() gives those that hold or want it, oldest first", async () => {
+      const rows = await put(
+        sampleRun(2, { concurrencyKey: "deploy" }),
+        sampleRun(1, { concurrencyKey: "deploy", status: "queued", wakeAt: ASLEEP_FOREVER }),
+        sampleRun(3, { concurrencyKey: "deploy", status: "failed" }),
+        sampleRun(4, { concurrencyKey: "other" }),
+      );
+      assert.deepEqual(await store.runByConcurrencyKey("deploy"), [rows[1], rows[0]]);
+      assert.deepEqual(await store.runByConcurrencyKey("none"), []);
+    });
+  });
+}
+
+const STATUSES = ["queued", "running", "cancelling", "succeeded", "failed", "cancelled", "denied"] as const;
+
+/** Runs that differ in everything a list can ask for. */
+export function variedRun(n: number): RunRow {
+  const status = STATUSES[n % STATUSES.length] ?? "queued";
+  return sampleRun(n, {
+    status,
+    namespace: n % 3 === 0 ? "team-a" : "team-b",
+    workflow: n % 5 === 0 ? "drill" : "backfill",
+    initiator: n % 4 === 0 ? "oidc:grace" : "oidc:ada",
+    labels: n % 2 === 0 ? { env: n % 4 === 0 ? "prod" : "test", n: String(n) } : {},
+    parentRun: n % 6 === 0 ? sampleId(3) : null,
+    name: n % 11 === 0 ? "ÜNÏCODE 100%_\\" : `run ${n}`,
+    error: status === "failed" ? "Timeout: too slow" : null,
+    endedAt: STATUSES.indexOf(status) > 2 ? START + n : null,
+    wakeAt: n % 8 === 0 ? START + 1_000 + n : null,
+  });
+}
+
+export function isActive(row: RunRow): boolean {
+  return row.status === "queued" || row.status === "running" || row.status === "cancelling";
+}
+
+/** What the filters mean. */
+export function accepts(query: Partial<RunQuery>, row: RunRow): boolean {
+  const { namespace, status, workflow, label, initiator, parentRun, from, to, text } = query;
+  const searched = [row.id, row.name, row.workflow, row.error ?? ""].map((part) => part.toLowerCase());
+  return (
+    (namespace === undefined || row.namespace === namespace) &&
+    (status === undefined || status.includes(row.status)) &&
+    (workflow === undefined || row.workflow === workflow) &&
+    (label === undefined || row.labels[label.key] === label.value) &&
+    (initiator === undefined || row.initiator === initiator) &&
+    (parentRun === undefined || row.parentRun === parentRun) &&
+    (from === undefined || row.createdAt >= from) &&
+    (to === undefined || row.createdAt < to) &&
+    (text === undefined || searched.some((part) => part.includes(text.toLowerCase())))
+  );
+}
+
+export async function everyPage(store: Store, query: RunQuery): Promise<RunRow[]> {
+  const rows: RunRow[] = [];
+  let cursor = query.cursor;
+  for (;;) {
+    const page = await store.runList(cursor === undefined ? query : { ...query, cursor });
+    assert.ok(page.runs.length <= query.limit);
+    rows.push(...page.runs);
+    if (page.cursor === null) return rows;
+    cursor = page.cursor;
+  }
+}

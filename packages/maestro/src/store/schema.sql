@@ -1,0 +1,144 @@
+CREATE TABLE approval (
+  id text not null primary key,
+  run_id text not null,
+  namespace text not null,
+  workflow text not null,
+  task text not null,
+  plan_digest text not null,
+  count integer not null,
+  roles text not null,
+  requested_by text not null,
+  not_requester integer not null,
+  message text not null,
+  requested_at integer not null,
+  expires_at integer not null,
+  checksum integer not null
+) strict;
+
+CREATE INDEX approval_by_age on approval (requested_at, id);
+
+CREATE INDEX approval_by_run on approval (run_id, requested_at, id);
+
+CREATE TABLE cache (
+  key text not null primary key,
+  namespace text not null,
+  run_id text not null,
+  task text not null,
+  result text not null,
+  created_at integer not null,
+  expires_at integer,
+  checksum integer not null
+) strict;
+
+CREATE TABLE event (
+  run_id text not null,
+  seq integer not null,
+  text text not null,
+  checksum integer not null,
+  primary key (run_id, seq)
+) strict;
+
+CREATE TRIGGER event_no_delete before delete on event begin select raise(abort, 'append-only: events are never deleted'); end;
+
+CREATE TRIGGER event_no_update before update on event begin select raise(abort, 'append-only: events are never changed'); end;
+
+CREATE TABLE plan (
+  digest text not null primary key,
+  namespace text not null,
+  name text not null,
+  version text not null,
+  manifest_digest text not null,
+  text text not null,
+  manifest text not null,
+  created_at integer not null,
+  checksum integer not null
+) strict;
+
+CREATE INDEX plan_by_age on plan (created_at, digest);
+
+CREATE INDEX plan_by_name on plan (name, created_at, digest);
+
+CREATE TABLE receipt (
+  run_id text not null,
+  ordinal integer not null,
+  digest text not null,
+  bundle text not null,
+  created_at integer not null,
+  checksum integer not null,
+  primary key (run_id, ordinal)
+) strict;
+
+CREATE TRIGGER receipt_no_delete before delete on receipt begin select raise(abort, 'append-only: receipts are never deleted'); end;
+
+CREATE TRIGGER receipt_no_update before update on receipt begin select raise(abort, 'append-only: receipts are never changed'); end;
+
+CREATE TABLE run (
+  id text not null primary key,
+  id_reversed text not null,
+  namespace text not null,
+  workflow text not null,
+  version text not null,
+  name text not null,
+  plan_digest text not null,
+  initiator text not null,
+  purpose text not null,
+  labels text not null,
+  created_at integer not null,
+  concurrency_key text,
+  idempotency_key text,
+  parent_run text,
+  identity_checksum integer not null,
+  status text not null,
+  waiting text,
+  priority integer not null,
+  started_at integer,
+  ended_at integer,
+  wake_at integer,
+  tasks_total integer not null,
+  tasks_done integer not null,
+  error text,
+  search text not null,
+  state_checksum integer not null,
+  seq integer not null,
+  head text not null
+) strict;
+
+CREATE INDEX run_active on run (id) where status in ('queued', 'running', 'cancelling') and wake_at is null;
+
+CREATE INDEX run_asleep on run (wake_at, id) where status in ('queued', 'running', 'cancelling') and wake_at is not null;
+
+CREATE INDEX run_by_age on run (created_at, id);
+
+CREATE INDEX run_by_concurrency_key on run (concurrency_key, created_at, id) where status in ('queued', 'running', 'cancelling') and concurrency_key is not null;
+
+CREATE INDEX run_by_initiator on run (initiator, created_at, id);
+
+CREATE UNIQUE INDEX run_by_key on run (namespace, idempotency_key) where idempotency_key is not null;
+
+CREATE INDEX run_by_namespace on run (namespace, created_at, id);
+
+CREATE INDEX run_by_parent on run (parent_run, created_at, id) where parent_run is not null;
+
+CREATE INDEX run_by_status on run (status, created_at, id);
+
+CREATE INDEX run_by_tail on run (id_reversed, id);
+
+CREATE INDEX run_by_workflow on run (workflow, created_at, id);
+
+CREATE TABLE run_label (
+  key text not null,
+  value text not null,
+  created_at integer not null,
+  run_id text not null,
+  primary key (key, value, created_at, run_id)
+) strict, without rowid;
+
+CREATE VIEW run_row as
+select
+  id, namespace, workflow, version, name, plan_digest as "planDigest", initiator, purpose, labels, created_at as "createdAt",
+  concurrency_key as "concurrencyKey", idempotency_key as "idempotencyKey", parent_run as "parentRun", identity_checksum as "identityChecksum",
+  status, waiting, priority, started_at as "startedAt", ended_at as "endedAt", wake_at as "wakeAt",
+  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head
+from run;
+
+CREATE TABLE schema_migration (version integer not null primary key, name text not null, digest text not null, applied_at integer not null) strict;
