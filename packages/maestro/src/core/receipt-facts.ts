@@ -32,6 +32,7 @@ export function receiptFacts(
     ...(created.rerunOf === undefined ? {} : { rerunOf: created.rerunOf }),
     status: run.status as ReceiptFacts["status"],
     ...(run.error === null ? {} : { error: { code: run.error.code } }),
+    ...(run.cancel === null ? {} : { cancelledBy: run.cancel.by }),
     createdAt: run.createdAt,
     startedAt: run.startedAt,
     endedAt,

@@ -62,6 +62,7 @@ const anyFacts: fc.Arbitrary<ReceiptFacts> = fc
       rerunOf: fc.record({ run: fc.string(), from: fc.string() }, { requiredKeys: ["run"] }),
       status: fc.constantFrom("succeeded", "failed", "cancelled", "denied"),
       error: fc.record({ code: fc.string() }),
+      cancelledBy: fc.record({ type: fc.constantFrom("user", "service"), id: fc.string(), roles: fc.array(fc.string()) }),
       createdAt: times,
       startedAt: fc.option(times),
       endedAt: times,

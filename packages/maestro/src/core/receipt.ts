@@ -37,6 +37,8 @@ export interface ReceiptFacts {
   readonly status: TerminalStatus;
   /** Only the code is written: messages may quote data and stay in the events. */
   readonly error?: { readonly code: string };
+  /** Who asked for the cancellation, also of a run that had ended otherwise by then. The reason stays in the events. */
+  readonly cancelledBy?: Actor;
   readonly createdAt: number;
   /** Null: it was denied or cancelled before it started. */
   readonly startedAt: number | null;
@@ -159,7 +161,7 @@ function runReceipt(facts: ReceiptFacts): JsonObject {
     purpose: facts.purpose,
     authority: facts.authority,
     license: facts.license,
-    initiator: `${facts.initiator.type}:${facts.initiator.id}`,
+    initiator: actorText(facts.initiator),
     // The head of the chain is the digest of the first subject; it is not said twice.
     events: facts.events.count,
     tasks: facts.tasks.map(taskPart),
@@ -184,6 +186,7 @@ function runPart(facts: ReceiptFacts): JsonObject {
   if (facts.name !== facts.workflow.name) run["name"] = facts.name;
   if (facts.namespace !== facts.workflow.namespace) run["namespace"] = facts.namespace;
   if (facts.error !== undefined) run["error"] = facts.error.code;
+  if (facts.cancelledBy !== undefined) run["cancelledBy"] = actorText(facts.cancelledBy);
   run["createdAt"] = instant(facts.createdAt);
   if (facts.startedAt !== null) run["startedAt"] = instant(facts.startedAt);
   run["endedAt"] = instant(facts.endedAt);
@@ -245,7 +248,7 @@ function provenance(facts: ReceiptFacts, receipt: JsonObject): JsonObject {
         purpose: facts.purpose,
         authority: facts.authority,
       },
-      internalParameters: { plan: facts.planDigest, initiator: `${facts.initiator.type}:${facts.initiator.id}` },
+      internalParameters: { plan: facts.planDigest, initiator: actorText(facts.initiator) },
       resolvedDependencies: [
         { name: `workflow/${refOf(facts.workflow)}`, digest: digestSet(facts.workflow.digest) },
         ...facts.dependencies.map(({ name, digest }) => ({ name, digest: digestSet(digest) })),
@@ -262,6 +265,10 @@ function provenance(facts: ReceiptFacts, receipt: JsonObject): JsonObject {
     },
     [SLSA_EXTENSION]: receipt,
   };
+}
+
+function actorText(actor: Actor): string {
+  return `${actor.type}:${actor.id}`;
 }
 
 function refOf(workflow: WorkflowRef): string {

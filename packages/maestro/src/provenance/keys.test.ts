@@ -54,7 +54,7 @@ describe("openKeyRing()", () => {
     assert.equal(again.signer.keyid, made.signer.keyid);
     assert.equal(again.signer.builder, BUILDER);
     assert.deepEqual(readTrustRoot(readFileSync(join(options.dir, TRUST_ROOT_FILE), "utf8"), "it").keys.map((key) => [key.keyid, key.validFrom, key.validUntil]), [
-      [made.signer.keyid, options.now, null],
+      [made.signer.keyid, null, null],
     ]);
   });
 
@@ -138,7 +138,7 @@ describe("openKeyRing()", () => {
       [
         (dir) => {
           const path = join(dir, TRUST_ROOT_FILE);
-          writeFileSync(path, readFileSync(path, "utf8").replace('"validFrom"', '"validUntil": "2026-11-21T00:00:00Z",\n      "validFrom"'));
+          writeFileSync(path, readFileSync(path, "utf8").replace('"builder"', '"validUntil": "2026-11-21T00:00:00Z",\n      "builder"'));
         },
         "key_unusable",
         /names 0 keys without an end/,
@@ -154,6 +154,12 @@ describe("openKeyRing()", () => {
 });
 
 describe("rotateKey()", () => {
+  it("leaves the first key without a beginning, so that a clock set back spoils no receipt", () => {
+    const { signer, trustRoot } = openKeyRing(newRing({ now: STARTED_AT }));
+    const receipt = sealReceipt(statement({ ...sampleRun().facts, endedAt: 0 }), signer);
+    assert.ok(checkReceipt(Buffer.from(receipt.bundle), { trustRoot }, []).verified);
+  });
+
   const DAY = 86_400_000;
 
   it("signs with a new key, keeps old receipts verifiable and removes what could forge them", () => {
@@ -200,13 +206,15 @@ describe("rotateKey()", () => {
   });
 
   it("binds the new key to the builder it is given, and never ends a key before it began", () => {
-    const options = newRing({ now: STARTED_AT });
+    const options = newRing();
     openKeyRing(options);
+    rotateKey({ ...options, now: STARTED_AT });
     const { signer, trustRoot } = rotateKey({ ...options, builder: "https://maestro.example/builder/2", now: STARTED_AT - DAY });
     assert.equal(signer.builder, "https://maestro.example/builder/2");
-    assert.deepEqual(trustRoot.keys.map((key) => [key.builder, key.validUntil]), [
-      [BUILDER, STARTED_AT],
-      ["https://maestro.example/builder/2", null],
+    assert.deepEqual(trustRoot.keys.map((key) => [key.builder, key.validFrom, key.validUntil]), [
+      [BUILDER, null, STARTED_AT],
+      [BUILDER, STARTED_AT, STARTED_AT],
+      ["https://maestro.example/builder/2", STARTED_AT - DAY, null],
     ]);
   });
 });

@@ -17,7 +17,7 @@ export interface KeyRingOptions {
   readonly passphrase?: string;
   /** URI of this installation, which the first key is bound to. */
   readonly builder: string;
-  /** Epoch milliseconds: from when a key made now is valid. */
+  /** Epoch milliseconds: when a rotation takes effect. */
   readonly now: number;
 }
 
@@ -54,27 +54,30 @@ export function rotateKey(options: KeyRingOptions): KeyRing {
   const old = currentKey(trustRoot, options.dir);
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   writeKeyFile(join(options.dir, keyFileName(publicKey)), privateKey, options.passphrase);
-  const keys = trustRoot.keys.map((key) => (key === old ? { ...key, validUntil: Math.max(options.now, key.validFrom) } : key));
-  const next: TrustRoot = { keys: [...keys, newKey(publicKey, options)] };
+  const keys = trustRoot.keys.map((key) => (key === old ? { ...key, validUntil: Math.max(options.now, key.validFrom ?? options.now) } : key));
+  const next: TrustRoot = { keys: [...keys, newKey(publicKey, options.builder, options.now)] };
   writeDurably(join(options.dir, TRUST_ROOT_FILE), writeTrustRoot(next), 0o644);
   removeRetired(next, options.dir);
   return { signer: createSigner(privateKey, options.builder), trustRoot: next };
 }
 
-/** Built under another name and renamed, so that a crash cannot leave a ring with half of its files. */
+/**
+ * Built under another name and renamed, so that a crash cannot leave a ring with half of its files. The first key has no
+ * beginning: there was no other before it, and a clock that is set back must not make its receipts worthless.
+ */
 function createKeyRing(options: KeyRingOptions): void {
   const draft = `${options.dir}.new`;
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true, mode: 0o700 });
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   writeKeyFile(join(draft, keyFileName(publicKey)), privateKey, options.passphrase);
-  writeDurably(join(draft, TRUST_ROOT_FILE), writeTrustRoot({ keys: [newKey(publicKey, options)] }), 0o644);
+  writeDurably(join(draft, TRUST_ROOT_FILE), writeTrustRoot({ keys: [newKey(publicKey, options.builder, null)] }), 0o644);
   renameSync(draft, options.dir);
   syncFolder(dirname(options.dir));
 }
 
-function newKey(publicKey: KeyObject, options: KeyRingOptions): TrustedKey {
-  return { keyid: keyidOf(publicKey), publicKey, builder: options.builder, validFrom: options.now, validUntil: null };
+function newKey(publicKey: KeyObject, builder: string, validFrom: number | null): TrustedKey {
+  return { keyid: keyidOf(publicKey), publicKey, builder, validFrom, validUntil: null };
 }
 
 function loadTrustRoot(dir: string): TrustRoot {

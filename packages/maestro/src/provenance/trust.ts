@@ -18,8 +18,8 @@ export interface TrustedKey {
   readonly publicKey: KeyObject;
   /** The only builder this key may sign for. A URI. */
   readonly builder: string;
-  /** Epoch milliseconds; `validUntil` is null while the key is in use. */
-  readonly validFrom: number;
+  /** Epoch milliseconds. `validFrom` is null for an installation's first key, `validUntil` while the key is in use. */
+  readonly validFrom: number | null;
   readonly validUntil: number | null;
 }
 
@@ -31,8 +31,8 @@ export function writeTrustRoot(root: TrustRoot): string {
       algorithm: "ed25519",
       publicKey: spkiOf(key.publicKey).toString("base64"),
       builder: key.builder,
-      validFrom: new Date(key.validFrom).toISOString(),
     };
+    if (key.validFrom !== null) entry["validFrom"] = new Date(key.validFrom).toISOString();
     if (key.validUntil !== null) entry["validUntil"] = new Date(key.validUntil).toISOString();
     return entry;
   });
@@ -63,13 +63,12 @@ export function readTrustRoot(text: string, source: string): TrustRoot {
 }
 
 function readKey(value: JsonValue, where: string): TrustedKey {
-  const entry = members(value, where, ["keyid", "algorithm", "publicKey", "builder", "validFrom"], ["validUntil"]);
+  const entry = members(value, where, ["keyid", "algorithm", "publicKey", "builder"], ["validFrom", "validUntil"]);
   if (entry["algorithm"] !== "ed25519") throw new SyntaxError(`${where}.algorithm is not ed25519`);
   const publicKey = readPublicKey(text(entry, "publicKey", where), where);
   const keyid = keyidOf(publicKey);
   if (entry["keyid"] !== keyid) throw new SyntaxError(`${where}.keyid does not belong to its public key, which is ${keyid}`);
-  const validUntil = entry["validUntil"] === undefined ? null : time(entry, "validUntil", where);
-  return { keyid, publicKey, builder: text(entry, "builder", where), validFrom: time(entry, "validFrom", where), validUntil };
+  return { keyid, publicKey, builder: text(entry, "builder", where), validFrom: time(entry, "validFrom", where), validUntil: time(entry, "validUntil", where) };
 }
 
 function readPublicKey(base64: string, where: string): KeyObject {
@@ -98,7 +97,8 @@ function text(entry: JsonObject, name: string, where: string): string {
   return value;
 }
 
-function time(entry: JsonObject, name: string, where: string): number {
+function time(entry: JsonObject, name: string, where: string): number | null {
+  if (entry[name] === undefined) return null;
   const value = parseDateTime(text(entry, name, where));
   if (value === undefined) throw new SyntaxError(`${where}.${name} is not an RFC 3339 time`);
   return value;

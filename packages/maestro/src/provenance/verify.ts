@@ -136,7 +136,7 @@ function checkSigner(ladder: Ladder, claims: ReceiptClaims, key: TrustedKey): vo
   ladder.check("signer", () => {
     if (claims.builder !== key.builder) throw new CheckFailed(`it speaks for ${claims.builder}, but its key may speak only for ${key.builder}`);
     const ended = new Date(claims.endedAt).toISOString();
-    if (claims.endedAt < key.validFrom - CLOCK_SKEW_MS) {
+    if (key.validFrom !== null && claims.endedAt < key.validFrom - CLOCK_SKEW_MS) {
       throw new CheckFailed(`the run ended at ${ended}, before its key became valid at ${new Date(key.validFrom).toISOString()}`);
     }
     if (key.validUntil !== null && claims.endedAt > key.validUntil + CLOCK_SKEW_MS) {
