@@ -7,6 +7,9 @@ export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 /** A DSSE envelope with one signature, as it lies in a bundle that names its key by a hint. */
 export interface SignedPayload {
+  /** Sigstore's name of the key: `base64(sha256(SPKI DER))`. */
+  readonly hint: string;
+  /** DSSE's name of the key: its ssh fingerprint. */
   readonly keyid: string;
   readonly payloadType: string;
   readonly payload: Buffer;
@@ -24,13 +27,12 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
 
 /**
  * The bundle's one text: no white space, members in the order of the protobuf definition, padded standard base64.
- * The key is named twice for two kinds of reader: Sigstore's go by the hint, securesystemslib and GUAC by the keyid.
+ * The key is named twice for two kinds of reader: Sigstore's go by the hint, those of DSSE (securesystemslib, GUAC) by the keyid.
  */
-export function writeBundle({ keyid, payloadType, payload, signature }: SignedPayload): string {
+export function writeBundle({ hint, keyid, payloadType, payload, signature }: SignedPayload): string {
   // Put together by hand because base64 needs no escaping: JSON.stringify would look at every character of it.
-  const id = JSON.stringify(keyid);
-  const material = `"verificationMaterial":{"publicKey":{"hint":${id}}}`;
-  const signatures = `"signatures":[{"sig":"${signature.toString("base64")}","keyid":${id}}]`;
+  const material = `"verificationMaterial":{"publicKey":{"hint":${JSON.stringify(hint)}}}`;
+  const signatures = `"signatures":[{"sig":"${signature.toString("base64")}","keyid":${JSON.stringify(keyid)}}]`;
   const envelope = `"dsseEnvelope":{"payload":"${payload.toString("base64")}","payloadType":${JSON.stringify(payloadType)},${signatures}}`;
   return `{"mediaType":"${BUNDLE_MEDIA_TYPE}",${material},${envelope}}`;
 }
@@ -49,11 +51,13 @@ export function readBundle(document: JsonValue, text: string): SignedPayload {
   const envelope = objectOf(bundle["dsseEnvelope"], "dsseEnvelope");
   const signatures = envelope["signatures"];
   if (!Array.isArray(signatures) || signatures.length !== 1) throw new SyntaxError("dsseEnvelope.signatures does not hold exactly one signature");
+  const signature = objectOf(signatures[0], "dsseEnvelope.signatures[0]");
   const payload: SignedPayload = {
-    keyid: textOf(publicKey["hint"], "verificationMaterial.publicKey.hint"),
+    hint: textOf(publicKey["hint"], "verificationMaterial.publicKey.hint"),
+    keyid: textOf(signature["keyid"], "dsseEnvelope.signatures[0].keyid"),
     payloadType: textOf(envelope["payloadType"], "dsseEnvelope.payloadType"),
     payload: bytesOf(envelope["payload"], "dsseEnvelope.payload"),
-    signature: bytesOf(objectOf(signatures[0], "dsseEnvelope.signatures[0]")["sig"], "dsseEnvelope.signatures[0].sig"),
+    signature: bytesOf(signature["sig"], "dsseEnvelope.signatures[0].sig"),
   };
   if (writeBundle(payload) !== text) throw new SyntaxError("it holds members, white space or an order that a receipt does not have");
   return payload;

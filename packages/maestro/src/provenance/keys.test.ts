@@ -226,9 +226,12 @@ describe("createSigner()", () => {
     assert.throws(() => createSigner(generateKeyPairSync("ed25519").publicKey, BUILDER), /signed with Ed25519/);
   });
 
-  it("names the key by base64(sha256(SPKI)): the vector of RFC 8410", () => {
+  it("names the key by base64(sha256(SPKI)) and by its ssh fingerprint: the key of RFC 8410", () => {
     const pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+    const signer = createSigner(createPrivateKey(pem), BUILDER);
     // openssl pkey -pubout -outform DER | openssl dgst -sha256 -binary | base64
-    assert.equal(createSigner(createPrivateKey(pem), BUILDER).keyid, "oekVYFTgT6yJmunydRMs3Ael28TqLCrTof/G4NJTaB8=");
+    assert.equal(signer.keyid, "oekVYFTgT6yJmunydRMs3Ael28TqLCrTof/G4NJTaB8=");
+    // What ssh-keygen -l says of its public half.
+    assert.equal(signer.fingerprint, "SHA256:ebCT4wkJOqO5AIlHG03cHvn3Cr3ZZEEh8m81duHhR3Q");
   });
 });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { dirname, join } from "node:path";
 import { MaestroError } from "../core/problem.ts";
 import { checkFolderIsPrivate, keyFileName, readKeyFile, syncFolder, writeDurably, writeKeyFile } from "./key-file.ts";
-import { keyidOf } from "./keyid.ts";
+import { fingerprintOf, keyidOf } from "./keyid.ts";
 import { createSigner, type Signer } from "./signer.ts";
 import { readTrustRoot, writeTrustRoot, type TrustedKey, type TrustRoot } from "./trust.ts";
 
@@ -77,7 +77,7 @@ function createKeyRing(options: KeyRingOptions): void {
 }
 
 function newKey(publicKey: KeyObject, builder: string, validFrom: number | null): TrustedKey {
-  return { keyid: keyidOf(publicKey), publicKey, builder, validFrom, validUntil: null };
+  return { keyid: keyidOf(publicKey), fingerprint: fingerprintOf(publicKey), publicKey, builder, validFrom, validUntil: null };
 }
 
 function loadTrustRoot(dir: string): TrustRoot {

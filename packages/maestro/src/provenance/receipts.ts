@@ -27,6 +27,6 @@ export async function sealReceipts(statements: readonly JsonObject[], signer: Si
 }
 
 function seal(payload: Buffer, signature: Buffer, signer: Signer): SealedReceipt {
-  const bundle = writeBundle({ keyid: signer.keyid, payloadType: IN_TOTO_PAYLOAD, payload, signature });
+  const bundle = writeBundle({ hint: signer.keyid, keyid: signer.fingerprint, payloadType: IN_TOTO_PAYLOAD, payload, signature });
   return { bundle, digest: sha256(bundle) };
 }

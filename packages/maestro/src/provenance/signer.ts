@@ -1,10 +1,12 @@
 import { createPublicKey, sign, type KeyObject } from "node:crypto";
-import { keyidOf } from "./keyid.ts";
+import { fingerprintOf, keyidOf } from "./keyid.ts";
 
 /** Whatever can sign with one Ed25519 key: the key ring of this installation, later a key service. */
 export interface Signer {
   /** `base64(sha256(SPKI DER))`, the hint a Sigstore bundle carries. */
   readonly keyid: string;
+  /** The same key's ssh fingerprint, `SHA256:…`, which DSSE readers know it by. */
+  readonly fingerprint: string;
   /** The builder this key speaks for; the receipt names it and the trust root ties the two together. */
   readonly builder: string;
   /** 64 bytes, RFC 8032. About 50 µs of the calling thread. */
@@ -18,8 +20,10 @@ export function createSigner(privateKey: KeyObject, builder: string): Signer {
   if (privateKey.type !== "private" || privateKey.asymmetricKeyType !== "ed25519") {
     throw new TypeError("receipts are signed with Ed25519: the key is of another kind");
   }
+  const publicKey = createPublicKey(privateKey);
   return {
-    keyid: keyidOf(createPublicKey(privateKey)),
+    keyid: keyidOf(publicKey),
+    fingerprint: fingerprintOf(publicKey),
     builder,
     sign: (message) => sign(null, message, privateKey),
     signAsync: async (message) =>

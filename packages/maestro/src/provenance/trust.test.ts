@@ -4,12 +4,12 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BUILDER } from "../../test/support/receipt-sample.ts";
 import { MaestroError } from "../core/problem.ts";
-import { keyidOf } from "./keyid.ts";
+import { fingerprintOf, keyidOf } from "./keyid.ts";
 import { readTrustRoot, writeTrustRoot, type TrustedKey } from "./trust.ts";
 
 function newKey(validFrom: number | null, validUntil: number | null): TrustedKey {
   const { publicKey } = generateKeyPairSync("ed25519");
-  return { keyid: keyidOf(publicKey), publicKey, builder: BUILDER, validFrom, validUntil };
+  return { keyid: keyidOf(publicKey), fingerprint: fingerprintOf(publicKey), publicKey, builder: BUILDER, validFrom, validUntil };
 }
 
 describe("readTrustRoot()", () => {

@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { messageOf, MaestroError } from "../core/problem.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import { parseDateTime } from "../core/time.ts";
-import { keyidOf, spkiOf } from "./keyid.ts";
+import { fingerprintOf, keyidOf, spkiOf } from "./keyid.ts";
 
 /** Media type of a trust root file; the format is docs/reference/receipt.md#trust-root. */
 export const TRUST_ROOT_MEDIA_TYPE = "application/vnd.summit-maestro.trust-root.v1+json";
@@ -15,6 +15,8 @@ export interface TrustRoot {
 
 export interface TrustedKey {
   readonly keyid: string;
+  /** Its ssh fingerprint. Follows from the key and is not in the file. */
+  readonly fingerprint: string;
   readonly publicKey: KeyObject;
   /** The only builder this key may sign for. A URI. */
   readonly builder: string;
@@ -68,7 +70,7 @@ function readKey(value: JsonValue, where: string): TrustedKey {
   const publicKey = readPublicKey(text(entry, "publicKey", where), where);
   const keyid = keyidOf(publicKey);
   if (entry["keyid"] !== keyid) throw new SyntaxError(`${where}.keyid does not belong to its public key, which is ${keyid}`);
-  return { keyid, publicKey, builder: text(entry, "builder", where), validFrom: time(entry, "validFrom", where), validUntil: time(entry, "validUntil", where) };
+  return { keyid, fingerprint: fingerprintOf(publicKey), publicKey, builder: text(entry, "builder", where), validFrom: time(entry, "validFrom", where), validUntil: time(entry, "validUntil", where) };
 }
 
 function readPublicKey(base64: string, where: string): KeyObject {

@@ -114,8 +114,10 @@ function checkBundle(ladder: Ladder, bytes: Uint8Array, request: VerifyRequest):
 /** The key comes first: a bundle carries only its id, so without the key there is nothing to check a signature with. */
 function checkSignature(ladder: Ladder, signed: SignedPayload, trustRoot: TrustRoot): TrustedKey {
   const key = ladder.check("key", () => {
-    const found = trustRoot.keys.find((candidate) => candidate.keyid === signed.keyid);
-    if (found === undefined) throw new CheckFailed(`it names the key ${signed.keyid}, which is not among the ${trustRoot.keys.length} of the trust root`);
+    const found = trustRoot.keys.find((candidate) => candidate.keyid === signed.hint);
+    if (found === undefined) throw new CheckFailed(`it names the key ${signed.hint}, which is not among the ${trustRoot.keys.length} of the trust root`);
+    // Nothing is signed with these names, so they are compared: what is not checked could be changed.
+    if (signed.keyid !== found.fingerprint) throw new CheckFailed(`its keyid is ${signed.keyid}, that of the key it names is ${found.fingerprint}`);
     return { value: found, detail: `key ${found.keyid}` };
   });
   ladder.check("signature", () => {

@@ -65,7 +65,7 @@ export interface SampleKey {
 export function sampleKey(): SampleKey {
   const { privateKey } = generateKeyPairSync("ed25519");
   const signer = createSigner(privateKey, BUILDER);
-  const trusted: TrustedKey = { keyid: signer.keyid, publicKey: createPublicKey(privateKey), builder: BUILDER, validFrom: STARTED_AT - 60_000, validUntil: null };
+  const trusted: TrustedKey = { keyid: signer.keyid, fingerprint: signer.fingerprint, publicKey: createPublicKey(privateKey), builder: BUILDER, validFrom: STARTED_AT - 60_000, validUntil: null };
   return { signer, trusted, trustRoot: { keys: [trusted] } };
 }
 
