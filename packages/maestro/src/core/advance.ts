@@ -11,7 +11,7 @@ import type { ProgramTask } from "./program.ts";
 import { retryDelayMs, shouldRetry } from "./retry.ts";
 import { stepScope, taskScope } from "./run-scope.ts";
 import type { Step, TaskState, Timer, Todo } from "./run.ts";
-import { isStopped, isTerminal, plainStep } from "./run.ts";
+import { isStopped, isTerminal, rankOf } from "./run.ts";
 import type { Turn } from "./turn.ts";
 import { emit, refOf, stopCommands } from "./turn.ts";
 import { parseWait } from "./wait.ts";
@@ -141,7 +141,7 @@ function considerTask(turn: Turn, task: TaskState): void {
   }
   if (!approve(turn, task, linked)) return;
   if (linked.items !== undefined) return expand(turn, linked);
-  considerStep(turn, plainStep(task));
+  considerStep(turn, task.steps[0]!);
 }
 
 /** Null: it runs. "failed": `when` could not be evaluated, and the task has failed for it. */
@@ -169,7 +169,7 @@ function approve(turn: Turn, task: TaskState, linked: ProgramTask): boolean {
   let message = "";
   try {
     if (linked.mode === "approval" && linked.items === undefined) {
-      rule = parseApproval(evaluateInput(turn, plainStep(task), ""));
+      rule = parseApproval(evaluateInput(turn, task.steps[0]!, ""));
       message = typeof rule.message === "string" ? rule.message : "";
     } else if (linked.message !== undefined) {
       const value = linked.message.evaluate(taskScope(turn.program, turn.run, turn.facts.now));
@@ -256,7 +256,7 @@ function considerStep(turn: Turn, step: Step): void {
     step.considered = true;
     task.inFlight += 1;
     const queueMs = linked.plan.timeout?.queueMs;
-    if (queueMs !== undefined) run.transient.timers.push(Math.max(task.readyAt, run.wallFrom) + queueMs, { kind: "queue", step, attempt: step.attempt });
+    if (queueMs !== undefined) run.transient.timers.push(Math.max(task.readyAt, run.wallFrom) + queueMs, { kind: "queue", step, attempt: step.attempt }, rankOf(step.task, step.item));
   }
   if (!askGate(turn, step, linked.asks)) return;
   switch (linked.mode) {
@@ -426,20 +426,18 @@ function afterMain(turn: Turn): void {
 /** One undo at a time, the latest work first. */
 function considerUndo(turn: Turn): void {
   const { run, program } = turn;
-  for (;;) {
-    const step = run.undoQueue.at(-1);
-    if (step === undefined) return afterMain(turn);
-    if (step.status === "undone" || step.status === "undo_failed") {
-      run.undoQueue.pop();
-      continue;
-    }
-    if (step.status !== "succeeded" || step.queued) return;
-    if (!askGate(turn, step, program.tasks[step.task]!.undo!.asks)) {
-      if ((step.status as Step["status"]) === "undo_failed") continue;
-      return;
-    }
-    return makeRunnable(turn, step);
+  const step = run.undoQueue.at(-1);
+  if (step === undefined) {
+    if (!isUndoing(turn)) afterMain(turn);
+    return;
   }
+  if (step.status !== "succeeded" || step.queued) return;
+  if (askGate(turn, step, program.tasks[step.task]!.undo!.asks)) makeRunnable(turn, step);
+}
+
+/** A stop empties the queue, but the undo at work is left to end. */
+function isUndoing({ run, program }: Turn): boolean {
+  return run.tasks.some((task) => program.tasks[task.index]!.undo !== undefined && task.steps.some((step) => step.status === "undoing" || step.status === "undo_judging"));
 }
 
 /* ---- inputs ---- */

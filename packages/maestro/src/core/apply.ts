@@ -2,7 +2,7 @@ import type { EventBody, RunCreated, RunEvent, RunStatus, TaskError } from "./ev
 import { MaestroError } from "./problem.ts";
 import type { Program } from "./program.ts";
 import type { Run, Step, StepState, TaskState } from "./run.ts";
-import { newRun, newStep, stepOf } from "./run.ts";
+import { newRun, newStep, rankOf, stepOf } from "./run.ts";
 import { reopen } from "./reopen.ts";
 import { settleStep, settleTask, stopPhase } from "./settle.ts";
 
@@ -244,6 +244,7 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       const fanOut = program.tasks[task.index]!.items !== undefined;
       task.steps = event.results.map((result, i) => reusedStep(task, fanOut ? i : -1, result, event.fromRun, event.at));
       task.items = fanOut ? event.results.map(() => null) : null;
+      task.open = 0;
       task.succeeded = event.results.length;
       task.startedAt = event.at;
       return settleTask(program, run, task, "succeeded", event.at);
@@ -252,7 +253,7 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       if (task.approval !== null) throw illegal(event, `task ${event.task} has been asked for already`);
       requirePending(task, event);
       task.approval = { request: event, votes: [], expired: false };
-      timers.push(event.expiresAt, { kind: "approval", task, id: event.approval });
+      timers.push(event.expiresAt, { kind: "approval", task, id: event.approval }, rankOf(task.index, -1));
       return;
     case "approval_given": {
       if (task.approval?.request.approval !== event.approval || task.status !== "pending") throw illegal(event, "no such approval is open");
@@ -322,7 +323,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       }
       step.status = next;
       step.dueAt = event.dueAt;
-      timers.push(event.dueAt, { kind: "step", step });
+      timers.push(event.dueAt, { kind: "step", step }, rankOf(step.task, step.item));
       return;
     case "step_cached":
       step.cachedFrom = event.fromRun;
@@ -333,11 +334,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       return succeed(program, run, step, step.output, step.artifacts, event.at);
     case "step_failed":
       step.error = event.error;
-      if (next === "undo_failed") {
-        step.status = next;
-        agenda.push({ kind: "phase" });
-        return;
-      }
+      if (next === "undo_failed") return endUndo(run, step, next);
       begin(task, step, event.at);
       return settleStep(program, run, step, next, event.at);
     case "step_cancelled":
@@ -347,7 +344,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       step.status = next;
       step.signal = event.signal ?? null;
       step.dueAt = event.until ?? null;
-      if (event.until !== undefined) timers.push(event.until, { kind: "step", step });
+      if (event.until !== undefined) timers.push(event.until, { kind: "step", step }, rankOf(step.task, step.item));
       if (event.signal !== undefined && run.signals.has(event.signal)) agenda.push({ kind: "signals" });
       return;
     case "wait_finished":
@@ -380,10 +377,10 @@ function finishAttempt(program: Program, run: Run, step: Step, event: Extract<Ru
   if (result.usage?.usdMicros !== undefined) run.usedUsdMicros += result.usage.usdMicros;
   step.facts = result;
   if (step.status === "undoing") {
-    step.status = result.ok ? "undone" : "undo_judging";
-    if (result.ok) run.transient.agenda.push({ kind: "phase" });
-    else step.error = result.error;
-    if (!result.ok) run.transient.agenda.push({ kind: "step", step });
+    if (result.ok) return endUndo(run, step, "undone");
+    step.status = "undo_judging";
+    step.error = result.error;
+    run.transient.agenda.push({ kind: "step", step });
     return;
   }
   if (result.ok) {
@@ -399,6 +396,13 @@ function finishAttempt(program: Program, run: Run, step: Step, event: Extract<Ru
   step.output = result.output ?? null;
   step.artifacts = result.artifacts ?? null;
   run.transient.agenda.push({ kind: "step", step });
+}
+
+function endUndo(run: Run, step: Step, status: "undone" | "undo_failed"): void {
+  step.status = status;
+  // A stopped run has emptied the queue; the undo at work still comes to its end.
+  if (run.undoQueue.at(-1) === step) run.undoQueue.pop();
+  run.transient.agenda.push({ kind: "phase" });
 }
 
 /** A task with `until` is not done before its condition holds, which advance decides. */

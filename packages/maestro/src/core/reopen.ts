@@ -1,4 +1,4 @@
-import type { Program } from "./program.ts";
+import type { Program, ProgramTask } from "./program.ts";
 import type { Run, TaskState } from "./run.ts";
 import { newStep, newTaskState } from "./run.ts";
 
@@ -22,9 +22,9 @@ export function reopenable(program: Program, run: Run, named: readonly string[] 
 export function reopen(program: Program, run: Run, tasks: readonly string[], at: number): void {
   for (const id of tasks) {
     const index = program.index.get(id)!;
-    run.tasks[index] = reset(run.tasks[index]!, at);
+    run.tasks[index] = reset(program.tasks[index]!, run.tasks[index]!, at);
   }
-  for (let i = program.mainCount; i < run.tasks.length; i++) run.tasks[i] = newTaskState(i, 0, at);
+  for (let i = program.mainCount; i < run.tasks.length; i++) run.tasks[i] = newTaskState(program.tasks[i]!, at);
   for (const task of run.tasks) recount(program, run, task);
   run.openMain = run.tasks.filter((task) => task.index < program.mainCount && !isOver(task)).length;
   run.openFinally = run.tasks.length - program.mainCount;
@@ -51,19 +51,11 @@ export function reopen(program: Program, run: Run, tasks: readonly string[], at:
   agenda.push({ kind: "phase" });
 }
 
-function reset(old: TaskState, at: number): TaskState {
-  const fresh = newTaskState(old.index, 0, at);
-  if (old.items === null) {
-    const attempts = old.steps[0]?.attempt ?? 0;
-    if (attempts > 0) {
-      // Attempt numbers go on counting: an attempt's name (run, task, item, attempt) is never used twice.
-      const step = newStep(old.index, -1);
-      step.attempt = attempts;
-      fresh.steps.push(step);
-      fresh.open = 1;
-    }
-    return fresh;
-  }
+function reset(task: ProgramTask, old: TaskState, at: number): TaskState {
+  const fresh = newTaskState(task, at);
+  // Attempt numbers go on counting: an attempt's name (run, task, item, attempt) is never used twice.
+  if (task.items === undefined) fresh.steps[0]!.attempt = old.steps[0]!.attempt;
+  if (old.items === null) return fresh;
   if (old.status !== "failed" && old.status !== "cancelled") return fresh;
   fresh.items = old.items;
   fresh.status = "active";

@@ -12,7 +12,7 @@ import type {
 } from "./event.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { Prepared } from "./expression.ts";
-import type { Program, SlotClass } from "./program.ts";
+import type { Program, ProgramTask, SlotClass } from "./program.ts";
 import { Queue } from "./queue.ts";
 import { Timers } from "./timers.ts";
 
@@ -196,7 +196,7 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     endedAt: null,
     outputs: null,
     error: null,
-    tasks: program.tasks.map((task) => newTaskState(task.index, task.needs.length, at)),
+    tasks: program.tasks.map((task) => newTaskState(task, at)),
     openMain: program.mainCount,
     openFinally: program.tasks.length - program.mainCount,
     failures: [],
@@ -217,18 +217,20 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
   };
 }
 
-export function newTaskState(index: number, needs: number, at: number): TaskState {
+/** A task that fans out gets its steps when its items are known, every other has its one from the start. */
+export function newTaskState(task: ProgramTask, at: number): TaskState {
+  const plain = task.items === undefined;
   return {
-    index,
+    index: task.index,
     status: "pending",
-    waitingOn: needs,
+    waitingOn: task.needs.length,
     failedNeeds: 0,
     skippedNeeds: 0,
     readyAt: at,
     items: null,
-    steps: [],
+    steps: plain ? [newStep(task.index, -1)] : [],
     active: 0,
-    open: 0,
+    open: plain ? 1 : 0,
     succeeded: 0,
     failed: 0,
     cancelled: 0,
@@ -275,22 +277,17 @@ export function newStep(task: number, item: number): Step {
   };
 }
 
-/** The step a reference names. Plain tasks get their one step on first use. */
+/** The step a reference names. */
 export function stepOf(program: Program, run: Run, ref: { readonly task: string; readonly item: number }): Step | undefined {
   const index = program.index.get(ref.task);
   if (index === undefined) return undefined;
-  const state = run.tasks[index]!;
-  return ref.item === -1 ? (program.tasks[index]!.items === undefined ? plainStep(state) : undefined) : state.steps[ref.item];
+  const { steps } = run.tasks[index]!;
+  return ref.item === -1 ? (program.tasks[index]!.items === undefined ? steps[0] : undefined) : steps[ref.item];
 }
 
-export function plainStep(state: TaskState): Step {
-  let step = state.steps[0];
-  if (step === undefined) {
-    step = newStep(state.index, -1);
-    state.steps.push(step);
-    state.open = 1;
-  }
-  return step;
+/** Order of timers that are due at the same time: the wall budget (0) first, then plan and item order. */
+export function rankOf(task: number, item: number): number {
+  return 1 + task * 200_000 + (item + 1);
 }
 
 export function isTerminal(status: RunStatus): boolean {

@@ -1,18 +1,19 @@
 /**
  * A binary heap of due times. Entries are never removed early: whoever pops one checks that it still means something,
- * which keeps scheduling and cancelling O(log n) and O(1).
+ * which keeps scheduling and cancelling O(log n) and O(1). Equal times come out by `rank`, so the order does not depend on
+ * what was put in when.
  */
 export class Timers<T> {
-  private readonly heap: { readonly at: number; readonly value: T }[] = [];
+  private readonly heap: Entry<T>[] = [];
 
-  push(at: number, value: T): void {
+  push(at: number, value: T, rank = 0): void {
     const heap = this.heap;
     let i = heap.length;
-    const entry = { at, value };
+    const entry = { at, rank, value };
     while (i > 0) {
       const up = (i - 1) >> 1;
       const parent = heap[up]!;
-      if (parent.at <= at) break;
+      if (!precedes(entry, parent)) break;
       heap[i] = parent;
       i = up;
     }
@@ -43,17 +44,27 @@ export class Timers<T> {
     this.heap.length = 0;
   }
 
-  private sink(entry: { readonly at: number; readonly value: T }): void {
+  private sink(entry: Entry<T>): void {
     const heap = this.heap;
     let i = 0;
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
-      if (heap[child]!.at >= entry.at) break;
+      if (child + 1 < heap.length && precedes(heap[child + 1]!, heap[child]!)) child++;
+      if (!precedes(heap[child]!, entry)) break;
       heap[i] = heap[child]!;
       i = child;
     }
     heap[i] = entry;
   }
+}
+
+interface Entry<T> {
+  readonly at: number;
+  readonly rank: number;
+  readonly value: T;
+}
+
+function precedes(a: Entry<unknown>, b: Entry<unknown>): boolean {
+  return a.at < b.at || (a.at === b.at && a.rank < b.rank);
 }

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { OWNER, planOf, snapshot, World } from "../../test/support/world.ts";
+import type { TaskSketch } from "../../test/support/world.ts";
+import type { RunEvent } from "./event.ts";
+import type { Plan } from "./plan.ts";
+import { MaestroError } from "./problem.ts";
+import { redecide, replay } from "./replay.ts";
+import { isTerminal } from "./run.ts";
+
+const undo = { uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" }, with: {}, effects: [] } as const;
+
+/** Plans of every feature mixed: each task may need any before it. */
+const plans: fc.Arbitrary<Plan> = fc
+  .tuple(
+    fc.array(
+      fc.record({
+        needs: fc.array(fc.nat(), { maxLength: 3 }),
+        shape: fc.constantFrom("plain", "plain", "fan", "fan-continue", "wait", "signal", "approval", "child", "poll", "guarded", "effects", "exec"),
+        max: fc.integer({ min: 1, max: 4 }),
+        items: fc.integer({ min: 0, max: 6 }),
+        retry: fc.boolean(),
+        tolerate: fc.boolean(),
+        undo: fc.boolean(),
+        reads: fc.boolean(),
+        queue: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 8 },
+    ),
+    fc.boolean(),
+    fc.boolean(),
+    fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
+    fc.option(fc.integer({ min: 1000, max: 60_000 }), { nil: undefined }),
+  )
+  .map(([parts, rollback, withFinally, tasks, wallMs]) => {
+    const sketches: TaskSketch[] = parts.map((part, i) => {
+      const needs = [...new Set(part.needs.map((n) => n % (i + 1)))].filter((n) => n < i).sort((a, b) => a - b).map((n) => `t${n}`);
+      const common = {
+        id: `t${i}`,
+        needs,
+        ...(part.retry ? { retry: { attempts: 3, initialMs: 700, factor: 2, maxMs: 5000, jitter: "full", onLost: "retry" } as const } : {}),
+        ...(part.tolerate ? { continueOnError: true as const } : {}),
+        ...(part.undo ? { undo } : {}),
+        ...(part.queue ? { timeout: { queueMs: 3000 } } : {}),
+        ...(part.reads && needs.length > 0 ? { when: `tasks.${needs[0]!}.failed <= 1`, whenReadsStatus: true as const } : {}),
+      };
+      const forEach = { items: JSON.stringify(Array.from({ length: part.items }, (_, n) => n)), as: "n", max: part.max };
+      switch (part.shape) {
+        case "fan":
+          return { ...common, forEach: { ...forEach, onItemFailure: "stop" }, with: { n: "${{ n }}" } };
+        case "fan-continue":
+          return { ...common, forEach: { ...forEach, onItemFailure: "continue" }, effects: ["network"] };
+        case "wait":
+          return { ...common, uses: "wait", with: { duration: "2s" } };
+        case "signal":
+          return { ...common, uses: "wait", with: { signal: "go", timeout: "20s" } };
+        case "approval":
+          return { ...common, uses: "approval", with: { count: 1, expires: "15s" } };
+        case "child":
+          return { ...common, uses: { kind: "runbook", namespace: "x", name: "y", version: "1.0.0", planDigest: "sha256:c" } };
+        case "poll":
+          return { ...common, until: { condition: "task.attempt >= 2", everyMs: 500, max: 4 } };
+        case "guarded":
+          return { ...common, approvals: { count: 1, roles: [], notRequester: false, expiresMs: 9000 } };
+        case "effects":
+          return { ...common, effects: ["process"], sensitive: true };
+        case "exec":
+          return { ...common, uses: "exec" };
+        default:
+          return common;
+      }
+    });
+    if (withFinally) sketches.push({ id: "z1", phase: "finally" }, { id: "z2", phase: "finally", needs: ["z1"] });
+    return planOf(sketches, {
+      onFailure: rollback ? "rollback" : "stop",
+      ...(tasks === undefined && wallMs === undefined ? {} : { budget: { ...(tasks === undefined ? {} : { tasks }), ...(wallMs === undefined ? {} : { wallMs }) } }),
+    });
+  });
+
+/** Plays a run to its end: what happens next is drawn from `dice`. */
+function play(plan: Plan, dice: () => number): World {
+  const world = new World(plan, { queued: true });
+  world.random = dice;
+  world.slots = 1 + Math.floor(dice() * 5);
+  world.send({ kind: "admitted" });
+  let retried = 0;
+  for (let moves = 0; moves < 2000; moves++) {
+    if (isTerminal(world.run.status)) {
+      if (retried++ >= 2 || dice() < 0.5 || !attempt(() => world.send({ kind: "retry", by: OWNER }))) return world;
+      world.atWork.length = 0;
+      world.settle();
+      continue;
+    }
+    move(world, dice);
+  }
+  throw new Error(`no end after 2000 moves: ${JSON.stringify(world.statuses())} at work ${world.working().join()}`);
+}
+
+function move(world: World, dice: () => number): void {
+  const roll = dice();
+  const at = world.atWork[Math.floor(dice() * world.atWork.length)];
+  if (roll < 0.55 && at !== undefined) {
+    const fate = dice();
+    const result = fate < 0.7 ? { output: { v: 1 } } : fate < 0.85 ? { error: "UNAVAILABLE" } : fate < 0.92 ? { error: "LOST" } : { error: "EXIT", final: true };
+    world.end(at.task, result, at.item);
+    return;
+  }
+  if (roll < 0.6) {
+    attempt(() => world.send({ kind: "signal", name: "go", payload: 1, by: OWNER }));
+    return;
+  }
+  const open = world.run.tasks.find((task) => task.approval !== null && task.status === "pending" && !task.approved);
+  if (roll < 0.7 && open?.approval) {
+    const verdict = dice() < 0.8 ? "approve" : "deny";
+    attempt(() => world.send({ kind: "approve", approval: open.approval!.request.approval, verdict, by: OWNER, planDigest: world.program.digest, reason: "" }));
+    return;
+  }
+  const child = world.run.tasks.flatMap((task) => task.steps).find((step) => step.status === "child");
+  if (roll < 0.8 && child) {
+    const task = world.program.tasks[child.task]!.plan.id;
+    world.send({ kind: "child_finished", task, item: child.item, childRun: child.child!, status: dice() < 0.8 ? "succeeded" : "failed", output: {} });
+    return;
+  }
+  if (roll < 0.81) {
+    attempt(() => world.send({ kind: "cancel", by: OWNER, reason: "dice", force: dice() < 0.5 }));
+    return;
+  }
+  world.pass(Math.floor(dice() * 3000));
+}
+
+function attempt(action: () => unknown): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (error instanceof MaestroError) return false;
+    throw error;
+  }
+}
+
+/** A stream of numbers in [0, 1) from a seed (mulberry32). */
+function diceOf(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+describe("any run of any plan", () => {
+  it("ends, replays to the same bytes, and is decided the same way again", () => {
+    fc.assert(
+      fc.property(plans, fc.integer(), (plan, seed) => {
+        const world = play(plan, diceOf(seed));
+        const history = JSON.parse(JSON.stringify(world.events)) as RunEvent[];
+        assert.equal(snapshot(replay(world.program, history)), snapshot(world.run));
+        const again = redecide(world.program, history);
+        assert.ok(again.agrees, JSON.stringify(again));
+        assert.equal(snapshot(again.run), snapshot(world.run));
+        assertSettled(world);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("goes on after a crash at any event as if there had been none", () => {
+    fc.assert(
+      fc.property(plans, fc.integer(), fc.nat(), (plan, seed, cut) => {
+        const world = play(plan, diceOf(seed));
+        const until = 2 + (cut % (world.events.length - 1));
+        const half = replay(world.program, world.events.slice(0, until));
+        assert.equal(half.seq, until);
+        const prefix = new World(plan, { queued: true });
+        assert.equal(snapshot(replay(world.program, world.events.slice(0, 2))), snapshot(prefix.run));
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+function assertSettled(world: World): void {
+  const { run } = world;
+  for (const task of run.tasks) {
+    assert.ok(task.status !== "pending" && task.status !== "active" ? task.open === 0 && task.active === 0 : false, `${world.program.tasks[task.index]!.plan.id} is ${task.status}, open ${task.open}, active ${task.active}`);
+    if (task.items !== null && task.reusedFrom === null && task.status !== "skipped") assert.equal(task.succeeded + task.failed + task.cancelled >= task.items.length, true);
+  }
+  assert.equal(run.openMain, 0);
+  assert.equal(run.openFinally, 0);
+}
+
+describe("replay()", () => {
+  it("names the event that does not fit", () => {
+    const world = new World(planOf([{ id: "a" }]));
+    world.end("a");
+    const events = world.events.filter((event) => event.kind !== "attempt_started").map((event, i) => ({ ...event, seq: i + 1 }));
+    assert.throws(() => replay(world.program, events), (error: unknown) => error instanceof MaestroError && error.code === "store_corrupt" && /event 4 \(attempt_finished\)/.test(error.message));
+  });
+
+  it("notices a decision that was changed", () => {
+    const world = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"], when: "inputs.x == 1" }]), { inputs: { x: 2 } });
+    world.end("a");
+    const forged = world.events.map((event) => (event.kind === "task_skipped" ? { ...event, reason: "upstream_failed" as const } : event));
+    const result = redecide(world.program, forged);
+    assert.equal(result.agrees, false);
+  });
+});
