@@ -1,5 +1,5 @@
 import { checkVote } from "./approval.ts";
-import { exceedBudget } from "./advance.ts";
+import { exceedBudget } from "./budget.ts";
 import type { StepRef } from "./event.ts";
 import type { RunInput } from "./input.ts";
 import { MaestroError } from "./problem.ts";

@@ -1,4 +1,4 @@
-import { advance, evaluateInput, virtualDir } from "./advance.ts";
+import { advance } from "./advance.ts";
 import { applyEvent, createRun } from "./apply.ts";
 import { canonical } from "./canonical.ts";
 import { digestOf } from "./digest.ts";
@@ -8,6 +8,7 @@ import { MaestroError, messageOf } from "./problem.ts";
 import type { Program } from "./program.ts";
 import type { Run } from "./run.ts";
 import { stepOf } from "./run.ts";
+import { evaluateInput, virtualDir } from "./step-input.ts";
 import type { Facts } from "./turn.ts";
 import { beginTurn } from "./turn.ts";
 

@@ -1,10 +1,11 @@
-import { evaluateInput, exceedBudget, expressionError, virtualDir } from "./advance.ts";
+import { exceedBudget } from "./budget.ts";
 import { digestOf } from "./digest.ts";
 import { ExpressionError } from "./expression.ts";
 import type { JsonObject } from "./json.ts";
 import type { ProgramTask, SlotClass } from "./program.ts";
 import type { Step } from "./run.ts";
 import { isStopped } from "./run.ts";
+import { evaluateInput, expressionError, virtualDir } from "./step-input.ts";
 import type { Command, Turn } from "./turn.ts";
 import { emit, refOf } from "./turn.ts";
 
