@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import type { Actor } from "../core/event.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Plan } from "../core/plan.ts";
+import { MaestroError } from "../core/problem.ts";
+import { suggest } from "../core/suggest.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ReplayReport } from "../engine/replay-run.ts";
+import type { LogStore } from "../runner/logs.ts";
+import type { BlobStore } from "../store/blobs.ts";
+import type { Store } from "../store/store.ts";
+import type { TaskType } from "../task/task.ts";
+import { problem } from "./respond.ts";
+import { matchPath } from "./route.ts";
+import type { Route } from "./route.ts";
+import { ROUTES } from "./routes.ts";
+
+/** What the API needs from the control plane; `serve.ts` brings it together. */
+export interface AppDeps {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly logs: LogStore;
+  readonly blobs: BlobStore;
+  /** By `name@version`. */
+  readonly taskTypes: ReadonlyMap<string, TaskType>;
+  /** Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics. */
+  readonly compile: (manifest: string, file: string) => Promise<Compiled>;
+  /** Re-decides the run's stored history. Errors: `not_found`, `store_corrupt`. */
+  readonly replay: (run: string) => Promise<ReplayReport>;
+  /** The trust root file's text: the public keys whose receipts this control plane vouches for. */
+  readonly trustRoot: () => Promise<string>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly version: string;
+  /** On whose behalf requests act. Until there are logins it is the owner of the data directory. */
+  readonly actor: Actor;
+  /** Told of what was thrown that is not a MaestroError: a fault of our own. */
+  readonly fault: (thrown: unknown, requestId: string) => void;
+}
+
+export interface Compiled {
+  /** Null when there are errors. */
+  readonly plan: Plan | null;
+  /** As data: file, line, column, rule, severity, message, snippet, fix. */
+  readonly diagnostics: readonly JsonObject[];
+}
+
+/** The one request handler: HTTP, the control socket and the in-process CLI all call this. Never rejects. */
+export function createApp(deps: AppDeps): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const requestId = randomUUID();
+    const url = new URL(request.url);
+    const where = { instance: url.pathname, requestId };
+    try {
+      const found = findRoute(request.method, url.pathname);
+      if ("allow" in found) {
+        const error = new MaestroError(
+          "invalid_request",
+          `${url.pathname} does not take ${request.method}; it takes ${found.allow.join(", ")}.`,
+        );
+        return problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } });
+      }
+      return await found.route.handle(deps, request, url, found.params);
+    } catch (error) {
+      if (!(error instanceof MaestroError)) deps.fault(error, requestId);
+      return problem(error, where);
+    }
+  };
+}
+
+type Found =
+  | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
+  | { readonly allow: readonly string[] };
+
+function findRoute(method: string, pathname: string): Found {
+  const allow: string[] = [];
+  for (const route of ROUTES) {
+    const params = matchPath(route.path, pathname);
+    if (params === undefined) continue;
+    if (route.method === method) return { route, params };
+    allow.push(route.method);
+  }
+  if (allow.length > 0) return { allow };
+  const near = suggest(pathname, new Set(ROUTES.map(({ path }) => path)));
+  throw new MaestroError(
+    "not_found",
+    `There is no ${pathname} in this API.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+    {
+      fix: "See docs/reference/api.md for every path.",
+    },
+  );
+}

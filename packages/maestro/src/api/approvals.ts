@@ -1,0 +1,86 @@
+import { MaestroError } from "../core/problem.ts";
+import type { ApprovalRow, Store } from "../store/store.ts";
+import { choice, integer, optional, text } from "./field.ts";
+import { findRun } from "./find-run.ts";
+import { DIGEST_PATTERN } from "./plans.ts";
+import { object } from "./respond.ts";
+import { route } from "./route.ts";
+
+export const listApprovals = route({
+  method: "GET",
+  path: "/v1/approvals",
+  operation: "listApprovals",
+  summary: "What waits for a person, oldest first.",
+  query: {
+    run: optional(text("Only this run's.", { max: 64 })),
+    limit: optional(integer("Default 100.", { min: 1, max: 1000 })),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      description: "`approvals`, each with the plan's digest that an answer must name.",
+    },
+  ],
+  async handle({ store }, { query }) {
+    const run = query.run === undefined ? {} : { run: (await findRun(store, query.run)).id };
+    return object("ApprovalList", { approvals: await store.approvalList({ ...run, limit: query.limit ?? 100 }) });
+  },
+});
+
+export const answerApproval = route({
+  method: "POST",
+  path: "/v1/approvals/{approval}",
+  operation: "answerApproval",
+  summary:
+    "Approves or denies. The answer names the plan it was given for; another plan is refused with `plan_changed`.",
+  body: {
+    verdict: choice("The answer.", ["approve", "deny"]),
+    plan: text("Digest of the plan that was looked at.", { max: 71, pattern: DIGEST_PATTERN }),
+    reason: text("Why; recorded and in the receipt.", { max: 1000 }),
+  },
+  answers: [{ status: 200, type: "application/json", description: "`run`: its row when the answer is durable." }],
+  async handle({ store, engine, actor }, { params, body }) {
+    const approval = await findApproval(store, params.approval);
+    if (approval.planDigest !== body.plan) {
+      throw new MaestroError(
+        "plan_changed",
+        `Approval ${approval.id} is for plan ${approval.planDigest}, not ${body.plan}.`,
+        { facts: { expected: body.plan, actual: approval.planDigest } },
+      );
+    }
+    const run = await engine.send(approval.run, {
+      kind: "approve",
+      approval: approval.id,
+      verdict: body.verdict,
+      by: actor,
+      planDigest: approval.planDigest,
+      reason: body.reason,
+    });
+    return object("Run", { run, approval: approval.id, verdict: body.verdict });
+  },
+});
+
+/** Open approvals are few: each one is a person's task. */
+const MAX_OPEN = 10_000;
+
+async function findApproval(store: Store, reference: string): Promise<ApprovalRow> {
+  if (reference.length < 3)
+    throw new MaestroError("invalid_request", `${JSON.stringify(reference)} is too short for an approval's id.`);
+  const open = await store.approvalList({ limit: MAX_OPEN });
+  const exact = open.find(({ id }) => id === reference);
+  if (exact !== undefined) return exact;
+  const [found, other] = open.filter(({ id }) => id.startsWith(reference) || id.endsWith(reference));
+  if (found === undefined) {
+    throw new MaestroError(
+      "not_found",
+      `No open approval's id is, begins or ends with ${reference}; it may be answered or expired.`,
+      { fix: "List what waits: `maestro approvals`." },
+    );
+  }
+  if (other !== undefined)
+    throw new MaestroError("ambiguous_id", `${reference} stands for several approvals: ${found.id}, ${other.id}.`, {
+      facts: { candidates: [found.id, other.id] },
+    });
+  return found;
+}

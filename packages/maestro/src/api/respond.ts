@@ -1,0 +1,91 @@
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { HTTP_STATUS, MaestroError, PROBLEMS } from "../core/problem.ts";
+import type { ProblemCode } from "../core/problem.ts";
+
+/** Version of the API's objects; on every JSON answer. */
+export const API_VERSION = "maestro/v1";
+
+/** A JSON answer: the object itself with `apiVersion` and `kind` in front. */
+export function object(kind: string, value: object, init: ResponseInit = {}): Response {
+  return new Response(JSON.stringify({ apiVersion: API_VERSION, kind, ...value }), withType(init, "application/json"));
+}
+
+/** As `object`, for members that are JSON text already (events, plans), so that they are neither parsed nor changed. */
+export function objectOfTexts(kind: string, members: Readonly<Record<string, string>>): Response {
+  const parts = Object.entries(members).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
+  const body = `{"apiVersion":${JSON.stringify(API_VERSION)},"kind":${JSON.stringify(kind)}${parts.map((part) => `,${part}`).join("")}}`;
+  return new Response(body, withType({}, "application/json"));
+}
+
+export function bytes(
+  body: Uint8Array | ReadableStream<Uint8Array>,
+  type: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  // A log or an artifact is whatever a task made: never let a browser guess that it is a page.
+  return new Response(body instanceof Uint8Array ? new Uint8Array(body) : body, {
+    headers: { ...headers, "content-type": type, "x-content-type-options": "nosniff", "cache-control": "no-store" },
+  });
+}
+
+/**
+ * RFC 9457 problem details of anything that was thrown; what is not ours is `internal` and says nothing of its inside.
+ * `override` is for answers that HTTP itself defines (405 with Allow).
+ */
+export function problem(
+  thrown: unknown,
+  where: { readonly instance: string; readonly requestId: string },
+  override: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+): Response {
+  const error =
+    thrown instanceof MaestroError
+      ? thrown
+      : new MaestroError("internal", "Something went wrong inside the control plane.", { cause: thrown });
+  const status = override.status ?? STATUS_OF_CODE[error.code] ?? HTTP_STATUS[error.class];
+  return new Response(JSON.stringify({ ...problemObject(error), status, ...where }), {
+    status,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...(error.class === "unavailable" ? { "retry-after": "1" } : {}),
+      ...override.headers,
+    },
+  });
+}
+
+/** Where HTTP has a more exact status than the class. */
+const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = { payload_too_large: 413 };
+
+function problemObject(error: MaestroError): JsonObject {
+  return {
+    type: `/help/errors/${error.code}`,
+    title: PROBLEMS[error.code].title,
+    detail: error.message,
+    code: error.code,
+    class: error.class,
+    fix: error.fix,
+    facts: error.facts,
+  };
+}
+
+/** The error a problem answer describes, for clients. */
+export function errorOf(status: number, body: JsonValue | undefined): MaestroError {
+  const fields = typeof body === "object" && body !== null && !Array.isArray(body) ? (body as JsonObject) : {};
+  const { code, detail, fix, facts } = fields;
+  const known = typeof code === "string" && Object.hasOwn(PROBLEMS, code) ? (code as ProblemCode) : "internal";
+  return new MaestroError(
+    known,
+    typeof detail === "string" ? detail : `The control plane answered with HTTP status ${status}.`,
+    {
+      ...(typeof fix === "string" ? { fix } : {}),
+      ...(typeof facts === "object" && facts !== null && !Array.isArray(facts) ? { facts: facts as JsonObject } : {}),
+    },
+  );
+}
+
+function withType(init: ResponseInit, type: string): ResponseInit {
+  const headers = new Headers(init.headers);
+  headers.set("content-type", type);
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+  return { ...init, headers };
+}

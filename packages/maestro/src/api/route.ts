@@ -1,0 +1,124 @@
+import type { JsonValue } from "../core/json.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { AppDeps } from "./app.ts";
+import { readJsonBody } from "./body.ts";
+import { readObject, readQuery } from "./field.ts";
+import type { Read, Shape } from "./field.ts";
+
+/**
+ * One operation of the API, as data: what the router matches, what the reference and OpenAPI print, and how it is
+ * carried out. Everything a client can send is in `query` and `body`.
+ */
+export interface Route {
+  readonly method: Method;
+  /** `{name}` stands for one segment. */
+  readonly path: string;
+  /** Stable, unique: OpenAPI's operationId and the SDK's method. */
+  readonly operation: string;
+  readonly summary: string;
+  readonly query: Shape;
+  readonly body: Shape | null;
+  readonly answers: readonly Answer[];
+  handle(deps: AppDeps, request: Request, url: URL, params: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+export type Method = "GET" | "POST" | "PATCH";
+
+export interface Answer {
+  readonly status: number;
+  readonly type:
+    | "application/json"
+    | "application/jsonl"
+    | "text/event-stream"
+    | "application/octet-stream"
+    | "application/vnd.dev.sigstore.bundle.v0.3+json";
+  readonly description: string;
+}
+
+export interface Call<P extends string, Q extends Shape, B extends Shape> {
+  readonly request: Request;
+  readonly params: Readonly<Record<P, string>>;
+  readonly query: Read<Q>;
+  readonly body: Read<B>;
+}
+
+type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParamsOf<Rest>
+  : never;
+
+interface Definition<Path extends string, Q extends Shape, B extends Shape> {
+  readonly method: Method;
+  readonly path: Path;
+  readonly operation: string;
+  readonly summary: string;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Bytes; default 64 KiB. */
+  readonly maxBody?: number;
+  readonly answers: readonly Answer[];
+  handle(deps: AppDeps, call: Call<ParamsOf<Path>, Q, B>): Promise<Response>;
+}
+
+/** No fields at all. */
+// oxlint-disable-next-line typescript/no-generated-empty-object-type
+type Nothing = Readonly<Record<never, never>>;
+
+const DEFAULT_MAX_BODY = 64 * 1024;
+
+export function route<const Path extends string, Q extends Shape = Nothing, B extends Shape = Nothing>(
+  definition: Definition<Path, Q, B>,
+): Route {
+  const query: Shape = definition.query ?? {};
+  const body: Shape | null = definition.body ?? null;
+  return {
+    method: definition.method,
+    path: definition.path,
+    operation: definition.operation,
+    summary: definition.summary,
+    query,
+    body,
+    answers: definition.answers,
+    async handle(deps, request, url, params) {
+      const readQ = readQuery(query, url.searchParams) as Read<Q>;
+      const sent: JsonValue =
+        definition.method === "GET" ? {} : await readJsonBody(request, definition.maxBody ?? DEFAULT_MAX_BODY);
+      const readB = readObject(body ?? {}, sent, "the body") as Read<B>;
+      return definition.handle(deps, {
+        request,
+        params,
+        query: readQ,
+        body: readB,
+      });
+    },
+  };
+}
+
+/** The segments of `{name}` in order of the template, or undefined where the path is another one's. */
+export function matchPath(template: string, pathname: string): Readonly<Record<string, string>> | undefined {
+  const wanted = template.split("/");
+  const given = pathname.split("/");
+  if (wanted.length !== given.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [i, part] of wanted.entries()) {
+    const segment = given[i] ?? "";
+    if (part.startsWith("{")) {
+      if (segment === "") return undefined;
+      params[part.slice(1, -1)] = decodeSegment(segment);
+    } else if (part !== segment) {
+      return undefined;
+    }
+  }
+  return params;
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    throw new MaestroError(
+      "invalid_request",
+      `The path holds ${JSON.stringify(segment)}, which is not valid percent-encoding.`,
+      { cause: error },
+    );
+  }
+}

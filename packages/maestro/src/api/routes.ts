@@ -1,0 +1,35 @@
+import { answerApproval, listApprovals } from "./approvals.ts";
+import { listArtifacts, readArtifact } from "./artifacts.ts";
+import { listEvents } from "./events.ts";
+import { listLogs, readLog } from "./logs.ts";
+import { getRunPlan, listWorkflows, planWorkflow } from "./plans.ts";
+import { getReceipt } from "./receipts.ts";
+import type { Route } from "./route.ts";
+import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
+import { getHealth, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
+
+/** Every operation of the API. What is not here cannot be called; the router, the reference and the tests read this. */
+export const ROUTES: readonly Route[] = [
+  planWorkflow,
+  listWorkflows,
+  startRun,
+  listRuns,
+  getRun,
+  changeRun,
+  rerunRun,
+  signalRun,
+  getRunPlan,
+  listEvents,
+  listLogs,
+  readLog,
+  listArtifacts,
+  readArtifact,
+  getReceipt,
+  replayRun,
+  listApprovals,
+  answerApproval,
+  listTasks,
+  getTask,
+  getTrustRoot,
+  getHealth,
+];

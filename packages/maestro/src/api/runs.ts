@@ -1,0 +1,206 @@
+import type { RunStatus } from "../core/event.ts";
+import type { JsonObject } from "../core/json.ts";
+import { MaestroError } from "../core/problem.ts";
+import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
+import { findRun } from "./find-run.ts";
+import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
+import { object } from "./respond.ts";
+import { route } from "./route.ts";
+
+const STATUSES: readonly RunStatus[] = [
+  "queued",
+  "running",
+  "cancelling",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "denied",
+];
+const TASK_ID = "^[A-Za-z_][A-Za-z0-9_-]{0,99}$";
+const LABEL_KEY = "^[a-z0-9A-Z]([a-z0-9A-Z._/-]{0,61}[a-z0-9A-Z])?$";
+
+const runAnswer = (status: number, description: string) => ({ status, type: "application/json", description }) as const;
+
+export const startRun = route({
+  method: "POST",
+  path: "/v1/runs",
+  operation: "startRun",
+  summary:
+    "Asks the gate and records a run; answered when it is durable. A denied run is recorded too: look at its status.",
+  body: {
+    ...PLAN_SOURCE,
+    plan: optional(
+      text("The plan's digest: what was looked at is what runs. Alone, it names a stored plan.", {
+        max: 71,
+        pattern: DIGEST_PATTERN,
+      }),
+    ),
+    inputs: optional(jsonObject("Checked against the workflow's inputs; defaults are filled in.")),
+    purpose: optional(
+      text("Why: one of the workflow's purposes. May be left out where there is exactly one.", { max: 200 }),
+    ),
+    authority: optional(text("Under which mandate: a ticket, an approval, a legal basis.", { min: 0, max: 1000 })),
+    name: optional(text("Default: the workflow's name.", { max: 200 })),
+    labels: optional(textMap("For finding the run again.", { pattern: LABEL_KEY }, text("", { min: 0, max: 200 }), 50)),
+    priority: optional(integer("Higher first; default 0.", { min: -100, max: 100 })),
+    key: optional(
+      text(
+        "Idempotency key: the same key in the same namespace gives the run that was started first. Also as the header Idempotency-Key.",
+        { max: 200 },
+      ),
+    ),
+    base: optional(
+      text("Relative paths in inputs are meant from here. Absolute; default: the server's own folder.", {
+        max: 4096,
+        pattern: "^/",
+      }),
+    ),
+  },
+  maxBody: 4 * MAX_MANIFEST,
+  answers: [runAnswer(201, "`run`: its row.")],
+  async handle(deps, { body, request }) {
+    const plan = await resolvePlan(deps, body);
+    const key = body.key ?? request.headers.get("idempotency-key") ?? undefined;
+    if (key !== undefined && key.length > 200)
+      throw new MaestroError("invalid_request", "Idempotency-Key is longer than 200 characters.");
+    const run = await deps.engine.start({
+      plan,
+      inputs: body.inputs ?? {},
+      purpose: body.purpose ?? onlyPurpose(plan.text),
+      authority: body.authority ?? "",
+      initiator: deps.actor,
+      ...(body.name === undefined ? {} : { name: body.name }),
+      ...(body.labels === undefined ? {} : { labels: body.labels }),
+      ...(body.priority === undefined ? {} : { priority: body.priority }),
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...(body.base === undefined ? {} : { base: body.base }),
+    });
+    return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
+  },
+});
+
+/** The purpose that needs no naming because there is no other; else "", and the gate says what it thinks of that. */
+function onlyPurpose(planText: string): string {
+  const { purposes } = JSON.parse(planText) as { readonly purposes: readonly string[] };
+  return purposes.length === 1 ? (purposes[0] ?? "") : "";
+}
+
+export const listRuns = route({
+  method: "GET",
+  path: "/v1/runs",
+  operation: "listRuns",
+  summary: "Runs, newest first, in keyset pages.",
+  query: {
+    status: optional(list("Any of these; repeat or separate by commas.", choice("", STATUSES), STATUSES.length)),
+    workflow: optional(text("Name of the workflow.", { max: 200 })),
+    namespace: optional(text("Namespace.", { max: 100 })),
+    label: optional(text("`key=value`.", { max: 300, pattern: "^[^=]+=.*$" })),
+    initiator: optional(text("Who started it.", { max: 200 })),
+    parent: optional(text("Child runs of this run.", { max: 64 })),
+    from: optional(integer("Created at or after, epoch milliseconds.", { min: 0, max: 8.64e15 })),
+    to: optional(integer("Created before, epoch milliseconds.", { min: 0, max: 8.64e15 })),
+    text: optional(text("Part of id, name, workflow or error.", { max: 200 })),
+    limit: optional(integer("Default 50.", { min: 1, max: 500 })),
+    cursor: optional(text("`cursor` of the page before.", { max: 500 })),
+  },
+  answers: [runAnswer(200, "`runs`: their rows, and `cursor` of the next page, null at the end.")],
+  async handle({ store }, { query }) {
+    const { label, parent, limit = 50, ...rest } = query;
+    const [labelKey = "", ...value] = label?.split("=") ?? [];
+    const page = await store.runList({
+      ...rest,
+      limit,
+      ...(label === undefined ? {} : { label: { key: labelKey, value: value.join("=") } }),
+      ...(parent === undefined ? {} : { parentRun: (await findRun(store, parent)).id }),
+    });
+    return object("RunList", page);
+  },
+});
+
+export const getRun = route({
+  method: "GET",
+  path: "/v1/runs/{run}",
+  operation: "getRun",
+  summary:
+    "A run with every task and, for what waits, why. The id may be a unique beginning or end of one, @last or @failed.",
+  answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.")],
+  async handle({ store, engine }, { params }) {
+    const row = await findRun(store, params.run);
+    return object("Run", await engine.view(row.id));
+  },
+});
+
+export const changeRun = route({
+  method: "PATCH",
+  path: "/v1/runs/{run}",
+  operation: "changeRun",
+  summary: "Cancels a run, or retries its failed tasks (or those named) and what depended on them, in the same run.",
+  body: {
+    action: choice("What to do.", ["cancel", "retry"]),
+    reason: optional(text("Why; recorded.", { max: 1000 })),
+    force: optional(flag("cancel: end running attempts at once instead of with grace.")),
+    tasks: optional(list("retry: only these tasks.", text("", { max: 100, pattern: TASK_ID }), 10_000)),
+  },
+  maxBody: 2 * 1024 * 1024,
+  answers: [runAnswer(200, "`run`: its row when the change is durable.")],
+  async handle({ store, engine, actor }, { params, body }) {
+    const { id } = await findRun(store, params.run);
+    if (body.action === "cancel") {
+      if (body.tasks !== undefined)
+        throw new MaestroError("invalid_request", "the body: /tasks belongs to retry; a cancel is for the whole run.");
+      return object("Run", {
+        run: await engine.send(id, {
+          kind: "cancel",
+          by: actor,
+          reason: body.reason ?? "",
+          force: body.force ?? false,
+        }),
+      });
+    }
+    if (body.force !== undefined) throw new MaestroError("invalid_request", "the body: /force belongs to cancel.");
+    return object("Run", {
+      run: await engine.send(id, {
+        kind: "retry",
+        by: actor,
+        ...(body.tasks === undefined ? {} : { tasks: body.tasks }),
+      }),
+    });
+  },
+});
+
+export const rerunRun = route({
+  method: "POST",
+  path: "/v1/runs/{run}/rerun",
+  operation: "rerunRun",
+  summary:
+    "A new run of the same plan. With `from`, what succeeded before that task is reused; with `inputs`, those instead of the old ones.",
+  body: {
+    from: optional(text("Task to begin with.", { max: 100, pattern: TASK_ID })),
+    inputs: optional(jsonObject("All inputs of the new run. Absent: the same as before.")),
+  },
+  maxBody: 2 * MAX_MANIFEST,
+  answers: [runAnswer(201, "`run`: the new run's row.")],
+  async handle({ store, engine, actor }, { params, body }) {
+    const { id } = await findRun(store, params.run);
+    const run = await engine.rerun(id, { initiator: actor, ...body });
+    return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
+  },
+});
+
+export const signalRun = route({
+  method: "POST",
+  path: "/v1/runs/{run}/signals",
+  operation: "signalRun",
+  summary: "Gives a run a signal that a task waits for, or will.",
+  body: {
+    name: text("The signal's name.", { max: 200 }),
+    payload: optional(json("What the waiting task gives as its output.")),
+  },
+  maxBody: 1024 * 1024,
+  answers: [runAnswer(200, "`run`: its row when the signal is durable.")],
+  async handle({ store, engine, actor }, { params, body }) {
+    const { id } = await findRun(store, params.run);
+    const payload: JsonObject | (typeof body)["payload"] = body.payload ?? null;
+    return object("Run", { run: await engine.send(id, { kind: "signal", name: body.name, payload, by: actor }) });
+  },
+});

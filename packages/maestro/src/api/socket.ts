@@ -1,0 +1,127 @@
+import { createHash } from "node:crypto";
+import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import { createServer, request as httpRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import type { ReadableStream as NodeWebStream } from "node:stream/web";
+import { MaestroError } from "../core/problem.ts";
+import { nodeListener } from "./http.ts";
+import type { Handler } from "./http.ts";
+
+/** Requests over the control socket have this origin; it names no network host. */
+export const SOCKET_ORIGIN = "http://maestro.local";
+
+/**
+ * Where the engine of a data directory listens: `control.sock` in it, or, where that path is longer than a socket's name
+ * may be (107 bytes on Linux, 103 on macOS), a name derived from it in a private folder of the temporary directory.
+ */
+export function socketPath(dataDir: string): string {
+  const path = join(resolve(dataDir), "control.sock");
+  if (Buffer.byteLength(path) <= MAX_PATH) return path;
+  return join(
+    tmpdir(),
+    `maestro-${process.getuid?.() ?? 0}`,
+    `${createHash("sha256").update(path).digest("hex").slice(0, 24)}.sock`,
+  );
+}
+
+const MAX_PATH = 100;
+
+export interface ControlSocket {
+  /** Takes no new requests, gives those under way `graceMs`, then cuts them off and removes the socket. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Serves the handler on a unix socket that only its owner can open (0600). Whoever holds the lock of the data directory
+ * is the engine; a socket that is already there is what a crash left behind, and is replaced.
+ */
+export async function serveSocket(path: string, handle: Handler): Promise<ControlSocket> {
+  await ensurePrivateFolder(path);
+  await rm(path, { force: true });
+  const server = createServer(nodeListener(handle, SOCKET_ORIGIN));
+  // Streams to a watcher stay open for hours; a local owner needs no protection from slow requests.
+  server.requestTimeout = 0;
+  await new Promise<void>((listening, failed) => {
+    server.once("error", (error) =>
+      failed(
+        new MaestroError("storage_failed", `The control socket ${path} could not be made: ${error.message}`, {
+          cause: error,
+        }),
+      ),
+    );
+    // The name is bound inside listen(), so that the socket is never there with wider permissions.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path, listening);
+    } finally {
+      process.umask(mask);
+    }
+  });
+  await chmod(path, 0o600);
+  // It serves others while its owner works; it is no reason to stay.
+  server.unref();
+  return {
+    async close(graceMs) {
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await new Promise<void>((closed) => {
+        server.close(() => closed());
+        server.closeIdleConnections();
+      });
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** Only the fallback folder is ours to make; it must be a real folder of this user. */
+async function ensurePrivateFolder(path: string): Promise<void> {
+  const uid = process.getuid?.() ?? 0;
+  const folder = join(tmpdir(), `maestro-${uid}`);
+  if (!path.startsWith(`${folder}/`)) return;
+  await mkdir(folder, { mode: 0o700, recursive: true });
+  const stat = await lstat(folder);
+  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
+    throw new MaestroError("storage_failed", `${folder} is not a private folder of this user.`, {
+      fix: `Remove ${folder}, or use a data directory with a shorter path.`,
+    });
+  }
+}
+
+/**
+ * Sends requests to whoever serves the socket. Rejects with an error whose `code` is ENOENT or ECONNREFUSED when nobody
+ * does, and with another one when the connection breaks.
+ */
+export function socketHandler(path: string): Handler {
+  return async (request) => {
+    const url = new URL(request.url);
+    const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
+    const incoming = await new Promise<IncomingMessage>((answered, failed) => {
+      const outgoing = httpRequest({
+        socketPath: path,
+        path: `${url.pathname}${url.search}`,
+        method: request.method,
+        headers: {
+          host: url.host,
+          ...Object.fromEntries(request.headers),
+          ...(body === undefined ? {} : { "content-length": body.byteLength }),
+        },
+        signal: request.signal,
+      });
+      outgoing.once("error", failed);
+      outgoing.once("response", answered);
+      outgoing.end(body);
+    });
+    return toResponse(incoming);
+  };
+}
+
+function toResponse(incoming: IncomingMessage): Response {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
+    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
+  const status = incoming.statusCode ?? 500;
+  const stream = Readable.toWeb(incoming) as NodeWebStream<Uint8Array>;
+  return new Response(status === 204 || status === 304 ? null : stream, { status, headers });
+}

@@ -1,0 +1,124 @@
+import { MaestroError } from "../core/problem.ts";
+import { suggest } from "../core/suggest.ts";
+import { Client } from "./client.ts";
+import type { ConnectOptions } from "./client.ts";
+import { findDataDir } from "./data-dir.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+
+export type OutputFormat = "table" | "wide" | "json" | "jsonl" | "yaml" | "name" | "tree" | "dot";
+
+export const OUTPUT_FORMATS: readonly OutputFormat[] = ["table", "wide", "json", "jsonl", "yaml", "name"];
+
+/** What every command gets: the terminal, where it stands, and the way to a control plane. */
+export interface Cli {
+  readonly terminal: Terminal;
+  readonly cwd: string;
+  readonly output: OutputFormat;
+  readonly fields: readonly string[] | undefined;
+  readonly debug: boolean;
+  readonly dataDir: string;
+  connect(need: ConnectOptions["need"]): Promise<Client>;
+}
+
+/** A command's file exports one as `run`. Resolves with the exit code. */
+export type CommandRun = (cli: Cli, input: Input) => Promise<number>;
+
+/** What was typed: arguments by name and options by their long name, read with a type and a fault that names the flag. */
+export class Input {
+  readonly #args: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly #options: Readonly<Record<string, unknown>>;
+
+  constructor(
+    args: Readonly<Record<string, string | readonly string[] | undefined>>,
+    options: Readonly<Record<string, unknown>>,
+  ) {
+    this.#args = args;
+    this.#options = options;
+  }
+
+  /** A required argument; commander has refused its absence. */
+  arg(name: string): string {
+    const value = this.#args[name];
+    return typeof value === "string" ? value : "";
+  }
+
+  optionalArg(name: string): string | undefined {
+    const value = this.#args[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  args(name: string): readonly string[] {
+    const value = this.#args[name];
+    return Array.isArray(value) ? value : [];
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#options[camel(name)];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  texts(name: string): readonly string[] {
+    const value = this.#options[camel(name)];
+    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+  }
+
+  /** True for `--name`, false for `--no-name`, undefined when neither was given. */
+  flag(name: string): boolean | undefined {
+    const value = this.#options[camel(name)];
+    return typeof value === "boolean" ? value : undefined;
+  }
+
+  integer(name: string, limits: { readonly min: number; readonly max: number }): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const number = /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= limits.min && number <= limits.max) return number;
+    throw usage(`--${name} takes a whole number from ${limits.min} to ${limits.max}, not ${JSON.stringify(value)}.`);
+  }
+
+  choice<const T extends string>(name: string, values: readonly T[]): T | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const found = values.find((one) => one === value);
+    if (found !== undefined) return found;
+    const near = suggest(value, values);
+    throw usage(
+      `--${name} takes one of ${values.join(", ")}, not ${JSON.stringify(value)}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+    );
+  }
+}
+
+/** `invalid_request` about the command line: exit code 2. */
+export function usage(detail: string, fix?: string): MaestroError {
+  return new MaestroError("invalid_request", detail, { fix: fix ?? "See how it is used: `maestro help COMMAND`." });
+}
+
+export function makeCli(
+  terminal: Terminal,
+  globals: Input,
+  cwd: string,
+  formats: readonly OutputFormat[] = OUTPUT_FORMATS,
+): Cli {
+  const output = globals.flag("json") === true ? "json" : (globals.choice("output", formats) ?? formats[0] ?? "table");
+  const data = findDataDir({ flag: globals.text("data"), env: terminal.env, cwd });
+  const passphrase = terminal.env["MAESTRO_KEY_PASSPHRASE"];
+  return {
+    terminal,
+    cwd,
+    output,
+    fields: globals
+      .text("fields")
+      ?.split(",")
+      .map((field) => field.trim())
+      .filter((field) => field !== ""),
+    debug: globals.flag("debug") === true,
+    dataDir: data.path,
+    connect: (need) =>
+      Client.connect({ dataDir: data.path, need, ...(passphrase === undefined ? {} : { passphrase }) }),
+  };
+}
+
+/** `no-wait` to `noWait`, as commander keeps it. */
+function camel(name: string): string {
+  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,36 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { canonical } from "../../core/canonical.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { Cli, Input } from "../cli.ts";
+import { eventTexts, verifyOf } from "../proof.ts";
+
+export async function run(cli: Cli, input: Input): Promise<number> {
+  const client = await cli.connect("look");
+  try {
+    const reference = input.arg("run");
+    const { bundle } = await verifyOf(client, reference, input.integer("ordinal", { min: 1, max: 1_000_000 }));
+    const to = input.text("to");
+    if (to === undefined) {
+      await cli.terminal.write(bundle);
+      return 0;
+    }
+    const folder = resolve(cli.cwd, to);
+    const { plan } = await client.get<{ readonly plan: JsonObject }>(`/v1/runs/${encodeURIComponent(reference)}/plan`);
+    const trustRoot = await client.fetch("/v1/trust-root");
+    const events = await eventTexts(client, reference);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "receipt.json"), bundle);
+    await writeFile(join(folder, "trust-root.json"), await trustRoot.text());
+    await writeFile(join(folder, "plan.json"), canonical(plan));
+    await writeFile(join(folder, "events.jsonl"), events.map((text) => `${text}\n`).join(""));
+    const from = relative(cli.cwd, folder) || ".";
+    cli.terminal.say(`wrote receipt.json, trust-root.json, plan.json and events.jsonl to ${from}`);
+    cli.terminal.say(
+      `  next     maestro verify ${from}/receipt.json --trust-root ${from}/trust-root.json --plan ${from}/plan.json --events ${from}/events.jsonl`,
+    );
+    return 0;
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { readFile } from "node:fs/promises";
+import { makeCli } from "./cli.ts";
+import type { CommandRun } from "./cli.ts";
+import { reportError } from "./error.ts";
+import { parse } from "./program.ts";
+import { PipeClosed, processTerminal } from "./terminal/terminal.ts";
+
+/**
+ * Carries out a command line (without `node` and the script) and resolves with the exit code of
+ * `maestro help exit-codes`. Never rejects; prints what went wrong. The caller sets `process.exitCode`.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const terminal = processTerminal();
+  let debug = argv.includes("--debug");
+  let data = wantsData(argv);
+  try {
+    const parsed = await parse(argv.length === 0 ? ["--help"] : argv, await version(), terminal.width());
+    if (parsed.kind === "text") {
+      await terminal.write(parsed.text);
+      return 0;
+    }
+    const cli = makeCli(terminal, parsed.input, process.cwd(), parsed.spec.formats);
+    debug = cli.debug;
+    data = cli.output === "json" || cli.output === "jsonl";
+    const { run }: { run: CommandRun } = await parsed.spec.load();
+    return await run(cli, parsed.input);
+  } catch (error) {
+    if (error instanceof PipeClosed) return 0;
+    return reportError(terminal, error, { debug, data });
+  }
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/** Whether errors are wanted as data, before the command line is understood. */
+function wantsData(argv: readonly string[]): boolean {
+  return argv.some(
+    (word, i) =>
+      word === "--json" ||
+      /^(-o|--output)=?jsonl?$/.test(word) ||
+      ((word === "-o" || word === "--output") && /^jsonl?$/.test(argv[i + 1] ?? "")),
+  );
+}

@@ -1,0 +1,126 @@
+import type { RunEvent, TaskError } from "../core/event.ts";
+import { clock, duration, shortId, stepName } from "./format.ts";
+import { safe } from "./terminal/text.ts";
+
+/**
+ * A run's history as lines for logs and CI: one per transition, words first, particulars as `name=value`.
+ * `12:01:07Z 8k2f3a migrate failed attempt=2 exit=1 took=19s`
+ */
+export class PlainLines {
+  readonly #run: string;
+  readonly #started = new Map<string, number>();
+  #createdAt: number | undefined;
+
+  constructor(run: string) {
+    this.#run = shortId(run);
+  }
+
+  /** The event's line; undefined for events that are details of others. */
+  line(event: RunEvent): string | undefined {
+    const text = this.#text(event);
+    return text === undefined ? undefined : `${clock(event.at)} ${this.#run} ${text}`;
+  }
+
+  #text(event: RunEvent): string | undefined {
+    switch (event.kind) {
+      case "run_created":
+        this.#createdAt = event.at;
+        return `created ${fields({ workflow: event.name, plan: event.planDigest, by: event.initiator.id })}`;
+      case "policy_decided":
+        return event.decision.allow
+          ? undefined
+          : `${event.task === undefined ? "" : `${event.task} `}denied by policy: ${safe(event.decision.reasons.join("; "))}`;
+      case "run_started":
+        return "running";
+      case "task_expanded":
+        return `${event.task} expanded items=${event.items.length}`;
+      case "task_skipped":
+        return `${event.task} skipped ${fields({ reason: event.reason })}`;
+      case "task_failed":
+        return `${event.task} failed ${errorText(event.error)}`;
+      case "task_reused":
+        return `${event.task} reused ${fields({ run: event.fromRun })}`;
+      case "attempt_started":
+        this.#started.set(attemptKey(event), event.at);
+        return `${stepName(event)} started${event.phase === "undo" ? " undo" : ""} attempt=${event.attempt}`;
+      case "attempt_finished":
+        return this.#finished(event);
+      case "retry_scheduled":
+        return `${stepName(event)} retries in ${duration(event.dueAt - event.at)} after attempt=${event.attempt}`;
+      case "step_cached":
+        return `${stepName(event)} cached ${fields({ run: event.fromRun })}`;
+      case "step_failed":
+        return `${stepName(event)} failed ${errorText(event.error)}`;
+      case "step_cancelled":
+        return `${stepName(event)} cancelled`;
+      case "wait_started":
+        return `${stepName(event)} waits ${fields({ until: event.until === undefined ? undefined : new Date(event.until).toISOString(), signal: event.signal })}`;
+      case "wait_finished":
+        return `${stepName(event)} goes on`;
+      case "signal_received":
+        return `signal ${fields({ name: event.name, by: event.by.id })}`;
+      case "approval_requested":
+        return `${event.task} waits for approval ${fields({ approval: event.approval, count: String(event.count), roles: event.roles.join(","), plan: event.planDigest })}`;
+      case "approval_given":
+        return `${event.task} ${event.verdict === "approve" ? "approved" : "denied"} ${fields({ by: event.by.id, reason: event.reason })}`;
+      case "approval_expired":
+        return `${event.task} approval expired`;
+      case "child_started":
+        return `${stepName(event)} started ${fields({ run: event.childRun })}`;
+      case "child_finished":
+        return `${stepName(event)} ${event.status} ${fields({ run: event.childRun })}`;
+      case "cancel_requested":
+        return `cancelling ${fields({ by: event.by.id, reason: event.reason, force: event.force ? "true" : undefined })}`;
+      case "budget_exceeded":
+        return `budget exceeded ${fields({ dimension: event.dimension, limit: String(event.limit), used: String(event.used) })}`;
+      case "rollback_started":
+        return "rolling back";
+      case "run_reopened":
+        return `retried ${fields({ by: event.by.id, tasks: event.tasks.join(",") })}`;
+      case "run_ended":
+        return `${event.status}${this.#createdAt === undefined ? "" : ` took=${duration(event.at - this.#createdAt)}`}${event.error === undefined ? "" : ` ${errorText(event.error)}`}`;
+      default:
+        return undefined;
+    }
+  }
+
+  #finished(event: Extract<RunEvent, { kind: "attempt_finished" }>): string {
+    const started = this.#started.get(attemptKey(event));
+    this.#started.delete(attemptKey(event));
+    const { result } = event;
+    const facts = [
+      `attempt=${event.attempt}`,
+      ...(result.exit === undefined ? [] : [`exit=${result.exit}`]),
+      ...(started === undefined ? [] : [`took=${duration(event.at - started)}`]),
+      ...(result.ok ? [] : [errorText(result.error)]),
+    ];
+    return `${stepName(event)} ${result.ok ? "succeeded" : "failed"} ${facts.join(" ")}`;
+  }
+}
+
+function attemptKey({
+  task,
+  item,
+  attempt,
+}: {
+  readonly task: string;
+  readonly item: number;
+  readonly attempt: number;
+}): string {
+  return `${task}[${item}]#${attempt}`;
+}
+
+function errorText({ code, message }: TaskError): string {
+  const line = safe(message);
+  return `error=${safe(code)}: ${line.length > 300 ? `${line.slice(0, 300)}…` : line}`;
+}
+
+function fields(values: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(values)
+    .flatMap(([name, value]) =>
+      value === undefined || value === ""
+        ? []
+        : [`${name}=${/[\s"]/.test(value) ? JSON.stringify(value) : safe(value)}`],
+    )
+    .join(" ");
+}

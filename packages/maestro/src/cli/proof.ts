@@ -1,0 +1,59 @@
+import { checkReceipt } from "../provenance/verify.ts";
+import type { Verification } from "../provenance/verify.ts";
+import { readTrustRoot } from "../provenance/trust.ts";
+import type { Client } from "./client.ts";
+import type { RunView } from "../engine/engine.ts";
+
+/** What verifying the newest receipt of a run came to, in a few words; null where there is none. */
+export async function proofOf(client: Client, view: RunView): Promise<string | null> {
+  if (view.receipts.length === 0) return null;
+  const { verification } = await verifyOf(client, view.run.id, undefined);
+  const failed = verification.checks.find(({ status }) => status === "failed");
+  if (failed !== undefined) return `NOT VERIFIED: ${failed.title}: ${failed.detail}`;
+  return `verified (${verification.checks.filter(({ status }) => status === "passed").length} checks)`;
+}
+
+export interface VerifiedReceipt {
+  readonly bundle: Uint8Array;
+  readonly digest: string;
+  readonly ordinal: number;
+  readonly verification: Verification;
+}
+
+/** A run's receipt, verified against the control plane's own keys, the stored plan and the stored history. */
+export async function verifyOf(client: Client, run: string, ordinal: number | undefined): Promise<VerifiedReceipt> {
+  const response = await client.fetch(
+    `/v1/runs/${encodeURIComponent(run)}/receipt${ordinal === undefined ? "" : `?ordinal=${ordinal}`}`,
+  );
+  const bundle = new Uint8Array(await response.arrayBuffer());
+  const trustRoot = await client.fetch("/v1/trust-root");
+  const { plan } = await client.get<{ readonly plan: object }>(`/v1/runs/${encodeURIComponent(run)}/plan`);
+  const verification = checkReceipt(
+    bundle,
+    {
+      trustRoot: readTrustRoot(await trustRoot.text(), "the control plane's trust root"),
+      plan: JSON.stringify(plan),
+      events: await eventTexts(client, run),
+    },
+    [],
+  );
+  return {
+    bundle,
+    digest: response.headers.get("maestro-receipt-digest") ?? verification.digest,
+    ordinal: Number(response.headers.get("maestro-receipt-ordinal") ?? 1),
+    verification,
+  };
+}
+
+/** The history as it was committed, one text per event: what the receipt's chain digest is over. */
+export async function eventTexts(client: Client, run: string): Promise<readonly string[]> {
+  const texts: string[] = [];
+  for (let after: string | null = "0"; after !== null;) {
+    const page: Response = await client.fetch(`/v1/runs/${encodeURIComponent(run)}/events?limit=5000&after=${after}`, {
+      headers: { accept: "application/jsonl" },
+    });
+    for (const line of (await page.text()).split("\n")) if (line !== "") texts.push(line);
+    after = page.headers.get("maestro-next");
+  }
+  return texts;
+}
