@@ -109,7 +109,7 @@ const step: fc.Arbitrary<Step> = fc.record({
       namespace: fc.constantFrom("a", "b"),
       workflow: fc.constantFrom("x", "y"),
       initiator: fc.constantFrom("local:i", "local:j"),
-      labels: fc.dictionary(fc.constantFrom("env", "team"), fc.constantFrom("p", "q")),
+      labels: fc.dictionary(fc.constantFrom("env", "team"), fc.constantFrom("p", "q"), { noNullPrototype: true }),
       createdAt: fc.constantFrom(START, START + 1, START + 2),
       concurrencyKey: maybe(fc.constantFrom("k", "l")),
       parentRun: maybe(fc.constantFrom(id(0), id(1))),

@@ -78,10 +78,11 @@ type StoredRun = Omit<RunRow, "labels"> & {
   readonly labels: string;
   readonly identityChecksum: number;
   readonly stateChecksum: number;
+  readonly active: number;
 };
 
 export function readRun(row: SqlRow): RunRow {
-  const { identityChecksum, stateChecksum: state, labels, ...rest } = row as unknown as StoredRun;
+  const { identityChecksum, stateChecksum: state, active: _, labels, ...rest } = row as unknown as StoredRun;
   const facts = { run: rest.id };
   const run: RunRow = {
     ...rest,

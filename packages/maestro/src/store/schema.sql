@@ -100,16 +100,17 @@ CREATE TABLE run (
   search text not null,
   state_checksum integer not null,
   seq integer not null,
-  head text not null
+  head text not null,
+  active integer not null generated always as (case when status in ('queued', 'running', 'cancelling') then 1 else 0 end) stored
 ) strict;
 
-CREATE INDEX run_active on run (id) where status in ('queued', 'running', 'cancelling') and wake_at is null;
+CREATE INDEX run_active on run (id) where active = 1 and wake_at is null;
 
-CREATE INDEX run_asleep on run (wake_at, id) where status in ('queued', 'running', 'cancelling') and wake_at is not null;
+CREATE INDEX run_asleep on run (wake_at, id) where active = 1 and wake_at is not null;
 
 CREATE INDEX run_by_age on run (created_at, id);
 
-CREATE INDEX run_by_concurrency_key on run (concurrency_key, created_at, id) where status in ('queued', 'running', 'cancelling') and concurrency_key is not null;
+CREATE INDEX run_by_concurrency_key on run (concurrency_key, created_at, id) where active = 1 and concurrency_key is not null;
 
 CREATE INDEX run_by_initiator on run (initiator, created_at, id);
 
@@ -138,7 +139,7 @@ select
   id, namespace, workflow, version, name, plan_digest as "planDigest", initiator, purpose, labels, created_at as "createdAt",
   concurrency_key as "concurrencyKey", idempotency_key as "idempotencyKey", parent_run as "parentRun", identity_checksum as "identityChecksum",
   status, waiting, priority, started_at as "startedAt", ended_at as "endedAt", wake_at as "wakeAt",
-  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head
+  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head, active
 from run;
 
 CREATE TABLE schema_migration (version integer not null primary key, name text not null, digest text not null, applied_at integer not null) strict;

@@ -19,6 +19,7 @@ create index plan_by_name on plan (name, created_at, digest);
 -- run goes on; seq and head change with every append and are vouched for by the chain of events.
 -- id_reversed finds runs by the random tail of their id, which is what people type. search is id, name, workflow and
 -- error in lower case: the two engines fold letters differently, so that is done before they come here.
+-- active is not ended; the partial indexes ask for it, because with the list of statuses SQLite prefers run_by_status.
 create table run (
   id text not null primary key,
   id_reversed text not null,
@@ -47,7 +48,8 @@ create table run (
   search text not null,
   state_checksum integer not null,
   seq integer not null,
-  head text not null
+  head text not null,
+  active integer not null generated always as (case when status in ('queued', 'running', 'cancelling') then 1 else 0 end) stored
 ) strict;
 create unique index run_by_key on run (namespace, idempotency_key) where idempotency_key is not null;
 create index run_by_tail on run (id_reversed, id);
@@ -57,9 +59,9 @@ create index run_by_workflow on run (workflow, created_at, id);
 create index run_by_status on run (status, created_at, id);
 create index run_by_initiator on run (initiator, created_at, id);
 create index run_by_parent on run (parent_run, created_at, id) where parent_run is not null;
-create index run_active on run (id) where status in ('queued', 'running', 'cancelling') and wake_at is null;
-create index run_asleep on run (wake_at, id) where status in ('queued', 'running', 'cancelling') and wake_at is not null;
-create index run_by_concurrency_key on run (concurrency_key, created_at, id) where status in ('queued', 'running', 'cancelling') and concurrency_key is not null;
+create index run_active on run (id) where active = 1 and wake_at is null;
+create index run_asleep on run (wake_at, id) where active = 1 and wake_at is not null;
+create index run_by_concurrency_key on run (concurrency_key, created_at, id) where active = 1 and concurrency_key is not null;
 
 -- As RunRow names them.
 create view run_row as
@@ -67,7 +69,7 @@ select
   id, namespace, workflow, version, name, plan_digest as "planDigest", initiator, purpose, labels, created_at as "createdAt",
   concurrency_key as "concurrencyKey", idempotency_key as "idempotencyKey", parent_run as "parentRun", identity_checksum as "identityChecksum",
   status, waiting, priority, started_at as "startedAt", ended_at as "endedAt", wake_at as "wakeAt",
-  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head
+  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head, active
 from run;
 
 create table run_label (
