@@ -3,6 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { approval } from "./approval.ts";
 import { exec } from "./exec.ts";
+import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
 import { npmInventory } from "./npm-inventory.ts";
@@ -10,7 +11,7 @@ import type { TaskDescription, TaskType } from "./task.ts";
 import { wait } from "./wait.ts";
 
 /** Every task type of this installation, in alphabetical order. */
-export const builtInTypes: readonly TaskType[] = [approval, exec, licenseCheck, noop, npmInventory, wait];
+export const builtInTypes: readonly TaskType[] = [approval, exec, http, licenseCheck, noop, npmInventory, wait];
 
 /** The same by what `uses` says: `name@version`. */
 export function taskTypes(): ReadonlyMap<string, TaskType> {

@@ -1,7 +1,10 @@
 import type { TaskError } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import type { CommandLimits, Effect, Sandbox } from "../core/plan.ts";
+import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import type { TaskDescription } from "../core/task-description.ts";
 import type { Command, CommandResult } from "../runner/runner.ts";
+
+export type { TaskDescription } from "../core/task-description.ts";
 
 /**
  * A task type: what `uses: name@version` names. Its description is data (it is digested into plans, checked by the
@@ -11,28 +14,6 @@ export interface TaskType {
   readonly description: TaskDescription;
   /** One attempt. Must not start work; may keep `context`. */
   init(context: TaskContext): Task;
-}
-
-export interface TaskDescription {
-  readonly name: string;
-  readonly version: number;
-  /** One line. */
-  readonly title: string;
-  /** A paragraph or two of Markdown: what it does, what it promises, what it refuses. */
-  readonly docs: string;
-  /** JSON Schema 2020-12, type object, with a description on every property and at least one example. */
-  readonly input: JsonObject;
-  /** JSON Schema 2020-12; references in manifests are checked against it. */
-  readonly output: JsonObject;
-  /** What it does to the world besides computing. Empty: no policy question is asked for it. */
-  readonly effects: readonly Effect[];
-  /**
-   * Where its work happens: `inline` computes inside the engine's process and yields, `process` starts commands,
-   * `engine` is carried out by the state machine itself (wait, approval) and is never dispatched.
-   */
-  readonly runs: "inline" | "process" | "engine";
-  /** A `with` that is valid and complete, for docs and tests. */
-  readonly example: JsonObject;
 }
 
 export interface Task {
