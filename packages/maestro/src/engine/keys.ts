@@ -1,3 +1,5 @@
+import type { Plan } from "../core/plan.ts";
+import { MaestroError } from "../core/problem.ts";
 import type { Store } from "../store/store.ts";
 
 interface Slot {
@@ -31,6 +33,15 @@ export class ConcurrencyKeys {
 
   holders(key: string): ReadonlySet<string> {
     return this.slot(key).holders;
+  }
+
+  /** Why a new run may not even queue: its plan says `reject` and the key is taken. */
+  refusal(key: string | undefined, rule: Plan["concurrency"]): MaestroError | undefined {
+    if (key === undefined || rule === undefined || rule.onConflict !== "reject") return undefined;
+    const holders = [...this.holders(key)];
+    if (holders.length < rule.max) return undefined;
+    const count = rule.max === 1 ? "a run" : `${rule.max} runs`;
+    return new MaestroError("concurrency_limit", `${count} with the concurrency key ${key} already run`, { facts: { key, runs: holders } });
   }
 
   /** True: the run may start. False: it is queued. */

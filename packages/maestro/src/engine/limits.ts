@@ -49,3 +49,6 @@ export const DEFAULT_LIMITS: Limits = {
   graceMs: 10_000,
   depth: 8,
 };
+
+/** An attempt that was told to stop and has not ended this long after its grace is taken for ended. */
+export const FORCE_AFTER_MS = 15_000;

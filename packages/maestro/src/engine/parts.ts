@@ -30,6 +30,8 @@ export interface EngineParts {
   readonly workDir: string;
   readonly version: string;
   readonly limits: Limits;
+  /** Records what it is sent and starts nothing. */
+  readonly passive: boolean;
   /** Where the engine tells an operator what went wrong; one line per fact. */
   log(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void;
 }

@@ -1,0 +1,175 @@
+import type { AttemptResult, StepRef } from "../core/event.ts";
+import type { JsonObject } from "../core/json.ts";
+import { MaestroError, messageOf } from "../core/problem.ts";
+import { isTerminal } from "../core/run.ts";
+import type { Command } from "../core/turn.ts";
+import { admit } from "./admission.ts";
+import type { Attempt } from "./attempts.ts";
+import { cacheKeyOf } from "./cache.ts";
+import type { DurableEngine } from "./durable.ts";
+import { FORCE_AFTER_MS } from "./limits.ts";
+import type { LiveRun } from "./live.ts";
+import { loadRun } from "./load.ts";
+
+/** An attempt that has its slot and, once its start is durable, is executed. */
+export interface Execution {
+  readonly live: LiveRun;
+  readonly attempt: Attempt;
+  readonly command: Extract<Command, { kind: "execute" }>;
+}
+
+/** When the engine shuts down, commands have this long between SIGTERM and SIGKILL. */
+const SHUTDOWN_GRACE_MS = 2000;
+
+/** What a durable turn does to the world. Every answer comes back through the mailbox. */
+export class Effects {
+  private readonly engine: DurableEngine;
+  /** Attempts whose runner has not come back yet. */
+  executing = 0;
+
+  constructor(engine: DurableEngine) {
+    this.engine = engine;
+  }
+
+  execute({ live, attempt, command }: Execution): void {
+    const { engine } = this;
+    const { plan } = live.program.tasks[live.program.index.get(command.task)!]!;
+    const type = this.engine.programs.type(command.uses);
+    if (type === undefined) {
+      this.finished(attempt, { ok: false, error: { code: "UNAVAILABLE", message: `this installation has no task type for ${command.task}`, final: true } });
+      return;
+    }
+    const request = {
+      run: attempt.run,
+      namespace: attempt.namespace,
+      task: command.task,
+      item: command.item,
+      attempt: command.attempt,
+      type,
+      input: command.input,
+      sandbox: plan.runner?.sandbox ?? "preferred",
+      limits: plan.runner?.limits ?? {},
+      artifacts: command.undo ? [] : (plan.artifacts ?? []),
+      dir: this.engine.dirOf(attempt.run, command, command.attempt),
+      base: live.run.created.base ?? this.engine.parts.workDir,
+      get graceMs(): number {
+        return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;
+      },
+      get signal(): AbortSignal {
+        return attempt.signal;
+      },
+      beat: (): void => {
+        attempt.lastBeat = this.engine.parts.clock.now();
+      },
+    };
+    this.executing += 1;
+    const end = (result: AttemptResult): void => {
+      this.executing -= 1;
+      this.finished(attempt, result);
+    };
+    engine.parts.execute(request).then(end, (error: unknown) => end({ ok: false, error: { code: "INTERNAL", message: messageOf(error) } }));
+  }
+
+  finished(attempt: Attempt, result: AttemptResult): void {
+    if (this.engine.closed || attempt.settled) return;
+    attempt.settled = true;
+    this.engine.post({ run: attempt.run, input: { kind: "attempt_finished", ...attempt.step, attempt: attempt.number, result } });
+  }
+
+  perform(live: LiveRun, command: Command, now: number): void {
+    switch (command.kind) {
+      case "execute":
+      case "decide":
+        return;
+      case "stop": {
+        const attempt = this.engine.attempts.get(live.run.id, command, command.attempt);
+        if (attempt !== undefined) this.engine.attempts.stop(attempt, command.error, now, this.engine.parts.limits.graceMs + FORCE_AFTER_MS);
+        return;
+      }
+      case "cancel_child":
+        return this.engine.post({
+          run: command.childRun,
+          input: { kind: "cancel", by: { type: "run", id: live.run.id, roles: [] }, reason: command.reason, force: command.force },
+        });
+      case "lookup":
+        live.inFlight += 1;
+        void this.lookup(live, command);
+        return;
+      case "start_child":
+        void this.startChild(live, command);
+        return;
+    }
+  }
+
+  private async lookup(live: LiveRun, command: Extract<Command, { kind: "lookup" }>): Promise<void> {
+    const { task, item } = command;
+    const key = await cacheKeyOf(live.run, command);
+    try {
+      const row = await this.engine.parts.store.cacheGet(key, this.engine.parts.clock.now());
+      const hit = row === undefined || row.namespace !== live.run.created.namespace ? null : { fromRun: row.run, result: row.result as unknown as { output: JsonObject } };
+      this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit } });
+    } catch (error) {
+      // A cache that cannot be read is a cache without the entry.
+      this.engine.parts.log("warn", "the cache could not be read", { run: live.run.id, task, error: messageOf(error) });
+      this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit: null } });
+    }
+  }
+
+  private async startChild(live: LiveRun, command: Extract<Command, { kind: "start_child" }>): Promise<void> {
+    const { task, item, childRun } = command;
+    try {
+      const plan = await this.engine.parts.store.planGet(command.planDigest);
+      if (plan === undefined) throw new MaestroError("not_found", `the plan ${command.planDigest} of the child run is not stored here`);
+      const { created } = live.run;
+      const parent = { run: live.run.id, task, item };
+      const base = created.base === undefined ? {} : { base: created.base };
+      const request = { plan, inputs: command.input, purpose: created.purpose, authority: created.authority, initiator: created.initiator, labels: created.labels, priority: created.priority, ...base };
+      const { admission } = await admit(this.engine, request, { id: childRun, parent });
+      // A child has no idempotency key, so there is never an existing one.
+      if (admission !== undefined) await this.engine.submit(admission);
+    } catch (error) {
+      this.engine.parts.log("warn", "a child run could not be started", { run: live.run.id, task, error: messageOf(error) });
+      const output = { error: messageOf(error) };
+      this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output } });
+    }
+  }
+
+  /** After a restart: the child may not have been started yet, may be running, or may have ended unheard. */
+  async resumeChild(live: LiveRun, ref: StepRef, childRun: string): Promise<void> {
+    const row = await this.engine.parts.store.runGet(childRun);
+    if (row === undefined) {
+      const uses = live.program.tasks[live.program.index.get(ref.task)!]!.plan.uses;
+      const started = live.childInputs.get(childRun);
+      if (uses.kind !== "runbook" || started === undefined) return;
+      return this.startChild(live, { kind: "start_child", ...ref, childRun, input: started, planDigest: uses.planDigest });
+    }
+    if (!isTerminal(row.status)) return;
+    const child = await loadRun(this.engine, childRun);
+    const receipt = child.lastReceipt?.digest;
+    this.engine.post({
+      run: live.run.id,
+      input: { kind: "child_finished", ...ref, childRun, status: row.status, output: child.run.outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) },
+    });
+  }
+
+  /** Tells whoever waits for this run's end: its parent, and the next in line for its concurrency key. */
+  ended(live: LiveRun): void {
+    const { created, id, outputs, status } = live.run;
+    if (created.parent !== undefined) {
+      const { run, task, item } = created.parent;
+      const receipt = live.lastReceipt?.digest;
+      this.engine.post({ run, input: { kind: "child_finished", task, item, childRun: id, status, output: outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) } });
+    }
+    if (created.concurrencyKey !== undefined) void this.passOn(live, created.concurrencyKey);
+  }
+
+  private async passOn(live: LiveRun, key: string): Promise<void> {
+    try {
+      await this.engine.keys.load(key);
+      const next = this.engine.keys.leave(key, live.program.plan.concurrency?.max ?? 1, live.run.id);
+      if (next !== undefined) this.engine.post({ run: next, input: { kind: "admitted" } });
+    } catch (error) {
+      this.engine.parts.log("error", "a concurrency key could not be passed on", { key, error: messageOf(error) });
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { hostname, userInfo } from "node:os";
+import { join, resolve } from "node:path";
+import type { AppDeps } from "./api/app.ts";
+import { createApp } from "./api/app.ts";
+import { resolveRunbooks } from "./catalog/resolve.ts";
+import type { Actor } from "./core/event.ts";
+import { makeId } from "./core/id.ts";
+import { steadyClock } from "./engine/clock.ts";
+import { DurableEngine } from "./engine/durable.ts";
+import type { Limits } from "./engine/limits.ts";
+import { DEFAULT_LIMITS } from "./engine/limits.ts";
+import { runLoop } from "./engine/loop.ts";
+import { replayRun } from "./engine/replay-run.ts";
+import { localGate } from "./policy/local.ts";
+import { openKeyRing, TRUST_ROOT_FILE } from "./provenance/keys.ts";
+import { executeAttempt } from "./runner/attempt.ts";
+import { openLogs } from "./runner/log-files.ts";
+import { openProcessRunner } from "./runner/process.ts";
+import { openBlobs } from "./store/blob-files.ts";
+import { acquireLock } from "./store/lock.ts";
+import { openSqlite } from "./store/sqlite.ts";
+import { taskTypes } from "./task/catalogue.ts";
+import { VERSION } from "./version.ts";
+
+export interface ControlPlaneOptions {
+  readonly dataDir: string;
+  readonly passphrase?: string;
+  /** Reads and records, but starts nothing: for commands that end before their work would. */
+  readonly passive?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** Lines for an operator; default: JSON on stderr for warnings and errors. */
+  readonly log?: EngineLog;
+}
+
+export type EngineLog = DurableEngine["parts"]["log"];
+
+/** A control plane in this process. */
+export interface ControlPlane {
+  handle(request: Request): Promise<Response>;
+  readonly engine: DurableEngine;
+  readonly owner: Actor;
+  /** Gives attempts `graceMs` to end, hands the rest back to the next engine, and lets go of the data directory. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * THE composition root: the only place that knows every implementation. Opens the data directory (made at the first
+ * start) and everything on it. Errors: `data_locked`, `schema_newer`, `store_corrupt`, `key_unusable`, `storage_failed`.
+ */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const dataDir = resolve(options.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(dataDir);
+  const releases: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    return await open(dataDir, options, releases);
+  } catch (error) {
+    for (const release of releases.reverse()) await release();
+    throw error;
+  }
+}
+
+async function open(dataDir: string, options: ControlPlaneOptions, releases: (() => Promise<void>)[]): Promise<ControlPlane> {
+  const clock = steadyClock();
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const log = options.log ?? logToStderr;
+  const store = await openSqlite({ path: join(dataDir, "maestro.db") });
+  releases.push(() => store.close());
+  const blobs = await openBlobs(join(dataDir, "blobs"));
+  const logs = openLogs(join(dataDir, "logs"));
+  const workDir = join(dataDir, "work");
+  const builder = `https://summit-maestro.dev/installations/${installationId(dataDir)}`;
+  const keys = openKeyRing({ dir: join(dataDir, "keys"), builder, now: clock.now(), ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }) });
+  const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dataDir] });
+  const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
+  const types = taskTypes();
+  const host = { runner, logs, blobs, now: () => clock.now() };
+  const engine = new DurableEngine({
+    store,
+    blobs,
+    gate: localGate(owner.id, () => makeId("d", clock.now(), randomBytes(10))),
+    signer: keys.signer,
+    types,
+    execute: async (request) => executeAttempt(request, host),
+    clock,
+    randomBytes,
+    random: () => randomBytes(4).readUInt32BE() / 4_294_967_296,
+    workDir,
+    version: VERSION,
+    limits,
+    passive: options.passive === true,
+    log,
+  });
+  if (options.passive !== true) {
+    const reaped = await runner.reap();
+    if (reaped > 0) log("warn", "processes of an engine that died were ended", { processes: reaped });
+    await engine.recover();
+  }
+  const loop = runLoop(engine, clock);
+  const deps: AppDeps = {
+    engine,
+    store,
+    logs,
+    blobs,
+    taskTypes: types,
+    compile: async (manifest, file) => resolveRunbooks(manifest, file, { store, types, now: () => clock.now() }),
+    replay: async (run) => replayRun(engine, run),
+    trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
+    now: () => clock.now(),
+    version: VERSION,
+    actor: owner,
+    fault: (thrown, requestId) => log("error", "a request met a fault of our own", { requestId, stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }),
+  };
+  return {
+    handle: createApp(deps),
+    engine,
+    owner,
+    async close(graceMs = 0) {
+      await engine.drain(graceMs);
+      loop.stop();
+      for (const release of releases.splice(0).reverse()) await release();
+    },
+  };
+}
+
+/** Names this installation in receipts; made once. */
+function installationId(dataDir: string): string {
+  const path = join(dataDir, "installation");
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const id = randomUUID();
+    writeFileSync(path, `${id}\n`, { mode: 0o600, flag: "wx" });
+    return id;
+  }
+}
+
+function logToStderr(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void {
+  if (level === "info") return;
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+}
