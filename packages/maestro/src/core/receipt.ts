@@ -73,7 +73,12 @@ export interface ReceiptTask {
   /** `digestOf(output)`; of the list in item order for a fan-out. Absent where there is no output. */
   readonly output?: Digest;
   /** In item order. `item` only for a fan-out. */
-  readonly artifacts?: readonly { readonly name: string; readonly item?: number; readonly digest: Digest; readonly size: number }[];
+  readonly artifacts?: readonly {
+    readonly name: string;
+    readonly item?: number;
+    readonly digest: Digest;
+    readonly size: number;
+  }[];
   /** Weakest of all attempts, as measured. */
   readonly isolation?: Pick<Isolation, "declared" | "measured">;
   /** Distinct names of where attempts ran; leave out for tasks the engine runs in itself. */
@@ -190,9 +195,13 @@ function runPart(facts: ReceiptFacts): JsonObject {
   run["createdAt"] = instant(facts.createdAt);
   if (facts.startedAt !== null) run["startedAt"] = instant(facts.startedAt);
   run["endedAt"] = instant(facts.endedAt);
-  if (facts.parent !== undefined) run["parent"] = { run: facts.parent.run, task: facts.parent.task, item: facts.parent.item };
+  if (facts.parent !== undefined)
+    run["parent"] = { run: facts.parent.run, task: facts.parent.task, item: facts.parent.item };
   if (facts.rerunOf !== undefined) {
-    run["rerunOf"] = facts.rerunOf.from === undefined ? { run: facts.rerunOf.run } : { run: facts.rerunOf.run, from: facts.rerunOf.from };
+    run["rerunOf"] =
+      facts.rerunOf.from === undefined
+        ? { run: facts.rerunOf.run }
+        : { run: facts.rerunOf.run, from: facts.rerunOf.from };
   }
   return run;
 }
@@ -203,11 +212,15 @@ function taskPart(task: ReceiptTask): JsonObject {
   if (task.attempts !== 1) part["attempts"] = task.attempts;
   if (task.items !== undefined) part["items"] = { ...task.items };
   if (task.output !== undefined) part["output"] = task.output;
-  if (task.isolation !== undefined) part["isolation"] = { declared: task.isolation.declared, measured: task.isolation.measured };
+  if (task.isolation !== undefined)
+    part["isolation"] = { declared: task.isolation.declared, measured: task.isolation.measured };
   if (task.runners !== undefined && task.runners.length > 0) part["runners"] = task.runners;
-  if (task.cachedFrom !== undefined && task.cachedFrom.length > 0) part["cachedFrom"] = task.cachedFrom.slice(0, MAX_LISTED);
+  if (task.cachedFrom !== undefined && task.cachedFrom.length > 0)
+    part["cachedFrom"] = task.cachedFrom.slice(0, MAX_LISTED);
   if (task.children !== undefined && task.children.length > 0) {
-    part["children"] = task.children.slice(0, MAX_LISTED).map(({ run, status, receipt }) => (receipt === undefined ? { run, status } : { run, status, receipt }));
+    part["children"] = task.children
+      .slice(0, MAX_LISTED)
+      .map(({ run, status, receipt }) => (receipt === undefined ? { run, status } : { run, status, receipt }));
     if (task.children.length > MAX_LISTED) part["childCount"] = task.children.length;
   }
   if (task.undo !== undefined) part["undo"] = task.undo;

@@ -21,7 +21,10 @@ describe("parseStrict()", () => {
   ];
   for (const [what, text, message] of refused) {
     it(`refuses ${what}`, () => {
-      assert.throws(() => parseStrict(text), (error: unknown) => error instanceof SyntaxError && message.test(error.message));
+      assert.throws(
+        () => parseStrict(text),
+        (error: unknown) => error instanceof SyntaxError && message.test(error.message),
+      );
     });
   }
 
@@ -49,12 +52,17 @@ describe("parseStrict()", () => {
 
   it("refuses every document into which a member was put twice", () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue(), { minKeys: 1 }), fc.nat(), fc.constantFrom("", " ", "\n"), (object, pick, space) => {
-        const names = Object.keys(object);
-        const twice = JSON.stringify(names[pick % names.length]);
-        const text = `[${JSON.stringify(object).slice(0, -1)},${space}${twice}:${space}null}]`;
-        assert.throws(() => parseStrict(text), /occurs twice/);
-      }),
+      fc.property(
+        fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue(), { minKeys: 1 }),
+        fc.nat(),
+        fc.constantFrom("", " ", "\n"),
+        (object, pick, space) => {
+          const names = Object.keys(object);
+          const twice = JSON.stringify(names[pick % names.length]);
+          const text = `[${JSON.stringify(object).slice(0, -1)},${space}${twice}:${space}null}]`;
+          assert.throws(() => parseStrict(text), /occurs twice/);
+        },
+      ),
     );
   });
 });

@@ -17,7 +17,8 @@ const DEFAULTS = { length: 32 * 1024 * 1024, depth: 64 } as const;
  */
 export function parseStrict(text: string, limits: JsonLimits = {}): JsonValue {
   const { length, depth } = { ...DEFAULTS, ...limits };
-  if (text.length > length) throw new SyntaxError(`the document has ${text.length} characters, more than the ${length} allowed`);
+  if (text.length > length)
+    throw new SyntaxError(`the document has ${text.length} characters, more than the ${length} allowed`);
   checkDepth(text, depth);
   const value = JSON.parse(text) as JsonValue;
   // A document that comes out of its own value again can hold none of the three: a duplicate or a changed number would
@@ -70,7 +71,8 @@ function checkTokens(text: string): void {
 
 function addName(names: Set<string> | null | undefined, name: string, text: string, at: number): void {
   if (names === undefined || names === null) return;
-  if (names.has(name)) throw new SyntaxError(`${place(text, at)}: the name ${JSON.stringify(name)} occurs twice in one object`);
+  if (names.has(name))
+    throw new SyntaxError(`${place(text, at)}: the name ${JSON.stringify(name)} occurs twice in one object`);
   names.add(name);
 }
 
@@ -80,7 +82,8 @@ function checkNumber(text: string, start: number): number {
   while (end + 1 < text.length && NUMBER_PART.test(text.charAt(end + 1))) end++;
   const literal = text.slice(start, end + 1);
   const value = Number(literal);
-  if (!Number.isFinite(value)) throw new SyntaxError(`${place(text, start)}: ${literal} is beyond what a number can hold`);
+  if (!Number.isFinite(value))
+    throw new SyntaxError(`${place(text, start)}: ${literal} is beyond what a number can hold`);
   const whole = !/[.eE]/.test(literal);
   if (whole && literal !== "-0" && String(value) !== literal) {
     throw new SyntaxError(`${place(text, start)}: ${literal} would become ${value}; write it as a string`);
@@ -90,7 +93,7 @@ function checkNumber(text: string, start: number): number {
 
 /** Index of the closing quote, or the end of the text where there is none (JSON.parse then reports it). */
 function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; ) {
+  for (let i = start + 1; i < text.length;) {
     const end = text.indexOf('"', i);
     if (end === -1) return text.length;
     let slashes = 0;

@@ -45,12 +45,14 @@ export function writeBundle({ hint, keyid, payloadType, payload, signature }: Si
 export function readBundle(document: JsonValue, text: string): SignedPayload {
   const bundle = objectOf(document, "the document");
   const mediaType = textOf(bundle["mediaType"], "mediaType");
-  if (mediaType !== BUNDLE_MEDIA_TYPE) throw new SyntaxError(`mediaType is ${JSON.stringify(mediaType)}, not ${BUNDLE_MEDIA_TYPE}`);
+  if (mediaType !== BUNDLE_MEDIA_TYPE)
+    throw new SyntaxError(`mediaType is ${JSON.stringify(mediaType)}, not ${BUNDLE_MEDIA_TYPE}`);
   const material = objectOf(bundle["verificationMaterial"], "verificationMaterial");
   const publicKey = objectOf(material["publicKey"], "verificationMaterial.publicKey");
   const envelope = objectOf(bundle["dsseEnvelope"], "dsseEnvelope");
   const signatures = envelope["signatures"];
-  if (!Array.isArray(signatures) || signatures.length !== 1) throw new SyntaxError("dsseEnvelope.signatures does not hold exactly one signature");
+  if (!Array.isArray(signatures) || signatures.length !== 1)
+    throw new SyntaxError("dsseEnvelope.signatures does not hold exactly one signature");
   const signature = objectOf(signatures[0], "dsseEnvelope.signatures[0]");
   const payload: SignedPayload = {
     hint: textOf(publicKey["hint"], "verificationMaterial.publicKey.hint"),
@@ -59,7 +61,8 @@ export function readBundle(document: JsonValue, text: string): SignedPayload {
     payload: bytesOf(envelope["payload"], "dsseEnvelope.payload"),
     signature: bytesOf(signature["sig"], "dsseEnvelope.signatures[0].sig"),
   };
-  if (writeBundle(payload) !== text) throw new SyntaxError("it holds members, white space or an order that a receipt does not have");
+  if (writeBundle(payload) !== text)
+    throw new SyntaxError("it holds members, white space or an order that a receipt does not have");
   return payload;
 }
 

@@ -49,7 +49,9 @@ export function agreesWithHistory(events: readonly string[], claims: ReceiptClai
 export function retells(plan: JsonValue, events: readonly string[], signed: JsonObject, claims: ReceiptClaims): string {
   const told = retell(plan, events, claims);
   if (canonical(told) !== canonical(signed)) {
-    throw new CheckFailed(`plan and events tell it differently at ${firstDifference(told, signed, "statement")}; it was written by version ${claims.version}`);
+    throw new CheckFailed(
+      `plan and events tell it differently at ${firstDifference(told, signed, "statement")}; it was written by version ${claims.version}`,
+    );
   }
   return "replaying the events on the plan gives this statement, member for member";
 }
@@ -61,7 +63,13 @@ function retell(plan: JsonValue, events: readonly string[], claims: ReceiptClaim
     const program = link(plan as unknown as Plan, claims.plan, () => "inline");
     const run = replay(program, history as unknown as readonly RunEvent[]);
     const previous = claims.previousReceipt === null ? {} : { previous: claims.previousReceipt };
-    return statement(receiptFacts(program, run, { head: claims.head, builder: { id: claims.builder, version: claims.version }, ...previous }));
+    return statement(
+      receiptFacts(program, run, {
+        head: claims.head,
+        builder: { id: claims.builder, version: claims.version },
+        ...previous,
+      }),
+    );
   } catch (error) {
     throw new CheckFailed(`the events cannot be replayed on the plan: ${messageOf(error)}`, { cause: error });
   }
@@ -70,7 +78,9 @@ function retell(plan: JsonValue, events: readonly string[], claims: ReceiptClaim
 function firstDifference(told: JsonValue | undefined, signed: JsonValue | undefined, path: string): string {
   if (Array.isArray(told) && Array.isArray(signed)) {
     const index = told.findIndex((value: JsonValue, i) => !sameJson(value, signed[i] as JsonValue | undefined));
-    return index === -1 ? `${path}[${told.length}]` : firstDifference(told[index] as JsonValue, signed[index] as JsonValue | undefined, `${path}[${index}]`);
+    return index === -1
+      ? `${path}[${told.length}]`
+      : firstDifference(told[index] as JsonValue, signed[index] as JsonValue | undefined, `${path}[${index}]`);
   }
   if (isJsonObject(told) && isJsonObject(signed)) {
     const name = [...Object.keys(told), ...Object.keys(signed)].find((key) => !sameJson(told[key], signed[key]));
@@ -92,5 +102,7 @@ function readEvent(text: string, index: number): JsonObject {
 
 function same(what: string, inHistory: JsonValue | undefined, inReceipt: string | number): void {
   if (inHistory === inReceipt) return;
-  throw new CheckFailed(`${what} is ${JSON.stringify(inHistory) ?? "missing"} in the events and ${JSON.stringify(inReceipt)} in the receipt`);
+  throw new CheckFailed(
+    `${what} is ${JSON.stringify(inHistory) ?? "missing"} in the events and ${JSON.stringify(inReceipt)} in the receipt`,
+  );
 }

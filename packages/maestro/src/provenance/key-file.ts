@@ -1,5 +1,16 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject } from "node:crypto";
-import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { messageOf, MaestroError } from "../core/problem.ts";
 import { keyidOf, spkiOf } from "./keyid.ts";
@@ -19,7 +30,11 @@ export function writeKeyFile(path: string, key: KeyObject, passphrase: string | 
 }
 
 /** Reads a private key that only its owner can read. Errors: `key_unusable`, with the command that mends it. */
-export function readKeyFile(path: string, keyid: string, passphrase: string | undefined): { readonly key: KeyObject; readonly encrypted: boolean } {
+export function readKeyFile(
+  path: string,
+  keyid: string,
+  passphrase: string | undefined,
+): { readonly key: KeyObject; readonly encrypted: boolean } {
   const pem = readPrivate(path);
   const encrypted = pem.includes("ENCRYPTED PRIVATE KEY");
   if (encrypted && passphrase === undefined) {
@@ -37,9 +52,13 @@ export function readKeyFile(path: string, keyid: string, passphrase: string | un
     });
   }
   if (keyidOfPrivate(key) !== keyid) {
-    throw new MaestroError("key_unusable", `The signing key ${path} is not the key ${keyid} that the trust root names as current.`, {
-      fix: "Restore the keys folder as a whole from a backup of the data directory.",
-    });
+    throw new MaestroError(
+      "key_unusable",
+      `The signing key ${path} is not the key ${keyid} that the trust root names as current.`,
+      {
+        fix: "Restore the keys folder as a whole from a backup of the data directory.",
+      },
+    );
   }
   return { key, encrypted };
 }

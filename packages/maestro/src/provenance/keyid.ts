@@ -16,6 +16,9 @@ export function keyidOf(publicKey: KeyObject): string {
  */
 export function fingerprintOf(publicKey: KeyObject): string {
   // RFC 8709 section 4: string "ssh-ed25519", string key; each with its length in four bytes. The key ends the SPKI.
-  const blob = Buffer.concat([Buffer.from("\0\0\0\x0bssh-ed25519\0\0\0\x20", "latin1"), spkiOf(publicKey).subarray(-32)]);
+  const blob = Buffer.concat([
+    Buffer.from("\0\0\0\x0bssh-ed25519\0\0\0\x20", "latin1"),
+    spkiOf(publicKey).subarray(-32),
+  ]);
   return `SHA256:${hash("sha256", blob, "base64").replace(/=+$/, "")}`;
 }

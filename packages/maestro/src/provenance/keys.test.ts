@@ -1,17 +1,29 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, generateKeyPairSync, verify } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { sampleRun, STARTED_AT } from "../../test/support/receipt-sample.ts";
 import { MaestroError, type ProblemCode } from "../core/problem.ts";
 import { statement } from "../core/receipt.ts";
-import { openKeyRing, rotateKey, TRUST_ROOT_FILE, type KeyRingOptions } from "./keys.ts";
+import { CLOCK_SKEW_MS } from "./check-signed.ts";
+import { openKeyRing, rotateKey, type KeyRingOptions } from "./keys.ts";
 import { sealReceipt } from "./receipts.ts";
 import { createSigner } from "./signer.ts";
-import { readTrustRoot } from "./trust.ts";
-import { checkReceipt, CLOCK_SKEW_MS } from "./verify.ts";
+import { readTrustRoot, TRUST_ROOT_FILE } from "./trust.ts";
+import { checkReceipt } from "./verify.ts";
 
 const root = mkdtempSync(join(tmpdir(), "maestro-keys-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -53,9 +65,14 @@ describe("openKeyRing()", () => {
     const again = openKeyRing({ ...options, now: STARTED_AT });
     assert.equal(again.signer.keyid, made.signer.keyid);
     assert.equal(again.signer.builder, BUILDER);
-    assert.deepEqual(readTrustRoot(readFileSync(join(options.dir, TRUST_ROOT_FILE), "utf8"), "it").keys.map((key) => [key.keyid, key.validFrom, key.validUntil]), [
-      [made.signer.keyid, null, null],
-    ]);
+    assert.deepEqual(
+      readTrustRoot(readFileSync(join(options.dir, TRUST_ROOT_FILE), "utf8"), "it").keys.map((key) => [
+        key.keyid,
+        key.validFrom,
+        key.validUntil,
+      ]),
+      [[made.signer.keyid, null, null]],
+    );
   });
 
   it("does so whatever the umask, in an empty folder too, and after a crash on the way", () => {
@@ -89,8 +106,14 @@ describe("openKeyRing()", () => {
     assert.match(readFileSync(path, "utf8"), /BEGIN ENCRYPTED PRIVATE KEY/);
     assert.equal(openKeyRing(options).signer.keyid, signer.keyid);
     const { passphrase: _, ...without } = options;
-    assert.throws(() => openKeyRing(without), refuses("key_unusable", /is encrypted and no passphrase was given/, /MAESTRO_KEY_PASSPHRASE/));
-    assert.throws(() => openKeyRing({ ...options, passphrase: "wrong" }), refuses("key_unusable", /cannot be read/, /Check MAESTRO_KEY_PASSPHRASE/));
+    assert.throws(
+      () => openKeyRing(without),
+      refuses("key_unusable", /is encrypted and no passphrase was given/, /MAESTRO_KEY_PASSPHRASE/),
+    );
+    assert.throws(
+      () => openKeyRing({ ...options, passphrase: "wrong" }),
+      refuses("key_unusable", /cannot be read/, /Check MAESTRO_KEY_PASSPHRASE/),
+    );
   });
 
   it("encrypts a key that lay there in the clear when a passphrase is first given", () => {
@@ -109,11 +132,17 @@ describe("openKeyRing()", () => {
     const path = onlyKeyFile(options.dir);
     for (const mode of [0o640, 0o604, 0o620]) {
       chmodSync(path, mode);
-      assert.throws(() => openKeyRing(options), refuses("key_unusable", new RegExp(`its mode is ${mode.toString(8)}`), new RegExp(`chmod 600 ${path}`)));
+      assert.throws(
+        () => openKeyRing(options),
+        refuses("key_unusable", new RegExp(`its mode is ${mode.toString(8)}`), new RegExp(`chmod 600 ${path}`)),
+      );
     }
     chmodSync(path, 0o600);
     chmodSync(options.dir, 0o755);
-    assert.throws(() => openKeyRing(options), refuses("key_unusable", /its mode is 755/, new RegExp(`chmod 700 ${options.dir}`)));
+    assert.throws(
+      () => openKeyRing(options),
+      refuses("key_unusable", /its mode is 755/, new RegExp(`chmod 700 ${options.dir}`)),
+    );
     chmodSync(options.dir, 0o700);
     openKeyRing(options);
   });
@@ -121,11 +150,31 @@ describe("openKeyRing()", () => {
   it("refuses a ring whose parts do not belong together", () => {
     const damage: readonly (readonly [what: (dir: string) => void, code: ProblemCode, message: RegExp])[] = [
       [(dir) => rmSync(join(dir, TRUST_ROOT_FILE)), "key_unusable", /trust-root\.json is missing/],
-      [(dir) => writeFileSync(join(dir, TRUST_ROOT_FILE), "{}"), "invalid_request", /trust-root\.json is not a trust root: the document has no mediaType/],
+      [
+        (dir) => writeFileSync(join(dir, TRUST_ROOT_FILE), "{}"),
+        "invalid_request",
+        /trust-root\.json is not a trust root: the document has no mediaType/,
+      ],
       [(dir) => rmSync(onlyKeyFile(dir)), "key_unusable", /cannot be opened/],
       [(dir) => writeFileSync(onlyKeyFile(dir), "no key"), "key_unusable", /cannot be read/],
-      [(dir) => writeFileSync(onlyKeyFile(dir), generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" })), "key_unusable", /is not the key .* that the trust root names/],
-      [(dir) => writeFileSync(onlyKeyFile(dir), generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" })), "key_unusable", /is not the key/],
+      [
+        (dir) =>
+          writeFileSync(
+            onlyKeyFile(dir),
+            generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }),
+          ),
+        "key_unusable",
+        /is not the key .* that the trust root names/,
+      ],
+      [
+        (dir) =>
+          writeFileSync(
+            onlyKeyFile(dir),
+            generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }),
+          ),
+        "key_unusable",
+        /is not the key/,
+      ],
       [
         (dir) => {
           const path = onlyKeyFile(dir);
@@ -138,7 +187,10 @@ describe("openKeyRing()", () => {
       [
         (dir) => {
           const path = join(dir, TRUST_ROOT_FILE);
-          writeFileSync(path, readFileSync(path, "utf8").replace('"builder"', '"validUntil": "2026-11-21T00:00:00Z",\n      "builder"'));
+          writeFileSync(
+            path,
+            readFileSync(path, "utf8").replace('"builder"', '"validUntil": "2026-11-21T00:00:00Z",\n      "builder"'),
+          );
         },
         "key_unusable",
         /names 0 keys without an end/,
@@ -181,7 +233,11 @@ describe("rotateKey()", () => {
     // The old key, had anyone kept it, is good for nothing that ends after its retirement; nor is the new one for the past.
     const facts = sampleRun().facts;
     const verdict = (endedAt: number, signer: typeof before.signer): boolean =>
-      checkReceipt(Buffer.from(sealReceipt(statement({ ...facts, endedAt }), signer).bundle), { trustRoot: exported }, []).verified;
+      checkReceipt(
+        Buffer.from(sealReceipt(statement({ ...facts, endedAt }), signer).bundle),
+        { trustRoot: exported },
+        [],
+      ).verified;
     assert.equal(verdict(STARTED_AT + DAY + CLOCK_SKEW_MS, before.signer), true);
     assert.equal(verdict(STARTED_AT + DAY + CLOCK_SKEW_MS + 1, before.signer), false);
     assert.equal(verdict(STARTED_AT + DAY - CLOCK_SKEW_MS, after.signer), true);
@@ -209,13 +265,20 @@ describe("rotateKey()", () => {
     const options = newRing();
     openKeyRing(options);
     rotateKey({ ...options, now: STARTED_AT });
-    const { signer, trustRoot } = rotateKey({ ...options, builder: "https://maestro.example/builder/2", now: STARTED_AT - DAY });
+    const { signer, trustRoot } = rotateKey({
+      ...options,
+      builder: "https://maestro.example/builder/2",
+      now: STARTED_AT - DAY,
+    });
     assert.equal(signer.builder, "https://maestro.example/builder/2");
-    assert.deepEqual(trustRoot.keys.map((key) => [key.builder, key.validFrom, key.validUntil]), [
-      [BUILDER, null, STARTED_AT],
-      [BUILDER, STARTED_AT, STARTED_AT],
-      ["https://maestro.example/builder/2", STARTED_AT - DAY, null],
-    ]);
+    assert.deepEqual(
+      trustRoot.keys.map((key) => [key.builder, key.validFrom, key.validUntil]),
+      [
+        [BUILDER, null, STARTED_AT],
+        [BUILDER, STARTED_AT, STARTED_AT],
+        ["https://maestro.example/builder/2", STARTED_AT - DAY, null],
+      ],
+    );
   });
 });
 
@@ -227,7 +290,8 @@ describe("createSigner()", () => {
   });
 
   it("names the key by base64(sha256(SPKI)) and by its ssh fingerprint: the key of RFC 8410", () => {
-    const pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+    const pem =
+      "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
     const signer = createSigner(createPrivateKey(pem), BUILDER);
     // openssl pkey -pubout -outform DER | openssl dgst -sha256 -binary | base64
     assert.equal(signer.keyid, "oekVYFTgT6yJmunydRMs3Ael28TqLCrTof/G4NJTaB8=");

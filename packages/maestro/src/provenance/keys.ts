@@ -5,10 +5,7 @@ import { MaestroError } from "../core/problem.ts";
 import { checkFolderIsPrivate, keyFileName, readKeyFile, syncFolder, writeDurably, writeKeyFile } from "./key-file.ts";
 import { fingerprintOf, keyidOf } from "./keyid.ts";
 import { createSigner, type Signer } from "./signer.ts";
-import { readTrustRoot, writeTrustRoot, type TrustedKey, type TrustRoot } from "./trust.ts";
-
-/** The trust root's name in the keys folder; it holds no secret and may be given to anyone. */
-export const TRUST_ROOT_FILE = "trust-root.json";
+import { readTrustRoot, TRUST_ROOT_FILE, writeTrustRoot, type TrustedKey, type TrustRoot } from "./trust.ts";
 
 export interface KeyRingOptions {
   /** The keys folder, `<data>/keys`. Made, 0700, where it does not exist. */
@@ -54,7 +51,9 @@ export function rotateKey(options: KeyRingOptions): KeyRing {
   const old = currentKey(trustRoot, options.dir);
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   writeKeyFile(join(options.dir, keyFileName(publicKey)), privateKey, options.passphrase);
-  const keys = trustRoot.keys.map((key) => (key === old ? { ...key, validUntil: Math.max(options.now, key.validFrom ?? options.now) } : key));
+  const keys = trustRoot.keys.map((key) =>
+    key === old ? { ...key, validUntil: Math.max(options.now, key.validFrom ?? options.now) } : key,
+  );
   const next: TrustRoot = { keys: [...keys, newKey(publicKey, options.builder, options.now)] };
   writeDurably(join(options.dir, TRUST_ROOT_FILE), writeTrustRoot(next), 0o644);
   removeRetired(next, options.dir);
@@ -71,13 +70,24 @@ function createKeyRing(options: KeyRingOptions): void {
   mkdirSync(draft, { recursive: true, mode: 0o700 });
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   writeKeyFile(join(draft, keyFileName(publicKey)), privateKey, options.passphrase);
-  writeDurably(join(draft, TRUST_ROOT_FILE), writeTrustRoot({ keys: [newKey(publicKey, options.builder, null)] }), 0o644);
+  writeDurably(
+    join(draft, TRUST_ROOT_FILE),
+    writeTrustRoot({ keys: [newKey(publicKey, options.builder, null)] }),
+    0o644,
+  );
   renameSync(draft, options.dir);
   syncFolder(dirname(options.dir));
 }
 
 function newKey(publicKey: KeyObject, builder: string, validFrom: number | null): TrustedKey {
-  return { keyid: keyidOf(publicKey), fingerprint: fingerprintOf(publicKey), publicKey, builder, validFrom, validUntil: null };
+  return {
+    keyid: keyidOf(publicKey),
+    fingerprint: fingerprintOf(publicKey),
+    publicKey,
+    builder,
+    validFrom,
+    validUntil: null,
+  };
 }
 
 function loadTrustRoot(dir: string): TrustRoot {
@@ -94,9 +104,13 @@ function currentKey(root: TrustRoot, dir: string): TrustedKey {
   const current = root.keys.filter((key) => key.validUntil === null);
   const [key] = current;
   if (key === undefined || current.length > 1) {
-    throw new MaestroError("key_unusable", `${join(dir, TRUST_ROOT_FILE)} names ${current.length} keys without an end; exactly one must be current.`, {
-      fix: `Restore ${dir} from a backup of the data directory.`,
-    });
+    throw new MaestroError(
+      "key_unusable",
+      `${join(dir, TRUST_ROOT_FILE)} names ${current.length} keys without an end; exactly one must be current.`,
+      {
+        fix: `Restore ${dir} from a backup of the data directory.`,
+      },
+    );
   }
   return key;
 }

@@ -64,7 +64,10 @@ export function climb(steps: (ladder: Ladder) => void): readonly Check[] {
   }
   const failed = RUNGS.find((rung) => done.get(rung.id)?.status === "failed");
   return RUNGS.map((rung) => {
-    const outcome = done.get(rung.id) ?? { status: "skipped", detail: `not reached: the check "${failed?.id ?? ""}" failed` };
+    const outcome = done.get(rung.id) ?? {
+      status: "skipped",
+      detail: `not reached: the check "${failed?.id ?? ""}" failed`,
+    };
     return { id: rung.id, title: rung.title, ...outcome };
   });
 }

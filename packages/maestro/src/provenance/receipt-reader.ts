@@ -51,8 +51,15 @@ export function readStatement(document: JsonValue): Statement {
   const subjects = entries.map((entry, index) => readSubject(entry, `subject[${index}]`));
   const [run, ...artifacts] = subjects;
   if (run === undefined) throw new SyntaxError("subject is empty");
-  if (new Set(subjects.map((subject) => subject.name)).size !== subjects.length) throw new SyntaxError("two subjects have the same name");
-  return { run, artifacts, predicateType: textOf(statement, "predicateType", ""), predicate: objectOf(statement["predicate"], "predicate"), document: statement };
+  if (new Set(subjects.map((subject) => subject.name)).size !== subjects.length)
+    throw new SyntaxError("two subjects have the same name");
+  return {
+    run,
+    artifacts,
+    predicateType: textOf(statement, "predicateType", ""),
+    predicate: objectOf(statement["predicate"], "predicate"),
+    document: statement,
+  };
 }
 
 /**
@@ -62,15 +69,22 @@ export function readStatement(document: JsonValue): Statement {
 export function readClaims(statement: Statement): ReceiptClaims {
   switch (statement.predicateType) {
     case RUN_RECEIPT:
-      if (statement.artifacts.length > 0) throw new SyntaxError(`a receipt with artifacts has the predicate ${SLSA_PROVENANCE}`);
+      if (statement.artifacts.length > 0)
+        throw new SyntaxError(`a receipt with artifacts has the predicate ${SLSA_PROVENANCE}`);
       return readReceipt(statement, statement.predicate, "predicate");
     case SLSA_PROVENANCE: {
-      const claims = readReceipt(statement, objectOf(statement.predicate[SLSA_EXTENSION], `predicate.${SLSA_EXTENSION}`), `predicate.${SLSA_EXTENSION}`);
+      const claims = readReceipt(
+        statement,
+        objectOf(statement.predicate[SLSA_EXTENSION], `predicate.${SLSA_EXTENSION}`),
+        `predicate.${SLSA_EXTENSION}`,
+      );
       agreesWithSlsa(statement.predicate, claims);
       return claims;
     }
     default:
-      throw new SyntaxError(`predicateType is ${JSON.stringify(statement.predicateType)}, neither ${RUN_RECEIPT} nor ${SLSA_PROVENANCE}`);
+      throw new SyntaxError(
+        `predicateType is ${JSON.stringify(statement.predicateType)}, neither ${RUN_RECEIPT} nor ${SLSA_PROVENANCE}`,
+      );
   }
 }
 
@@ -87,7 +101,8 @@ function readReceipt(statement: Statement, receipt: JsonObject, where: string): 
   const builder = objectOf(receipt["builder"], `${where}.builder`);
   const tasks = listOf(receipt, "tasks", where);
   const id = textOf(run, "id", `${where}.run`);
-  if (statement.run.name !== `run/${id}`) throw new SyntaxError(`the first subject is ${JSON.stringify(statement.run.name)}, not "run/${id}"`);
+  if (statement.run.name !== `run/${id}`)
+    throw new SyntaxError(`the first subject is ${JSON.stringify(statement.run.name)}, not "run/${id}"`);
   return {
     run: id,
     workflow: textOf(workflow, "ref", `${where}.workflow`),
@@ -115,17 +130,27 @@ function agreesWithSlsa(predicate: JsonObject, claims: ReceiptClaims): void {
   const details = objectOf(predicate["runDetails"], "runDetails");
   const external = objectOf(definition["externalParameters"], "externalParameters");
   for (const name of Object.keys(external)) {
-    if (!EXTERNAL_PARAMETERS.includes(name)) throw new SyntaxError(`externalParameters has an unknown member ${JSON.stringify(name)}`);
+    if (!EXTERNAL_PARAMETERS.includes(name))
+      throw new SyntaxError(`externalParameters has an unknown member ${JSON.stringify(name)}`);
   }
   const said: readonly (readonly [what: string, found: string, expected: string])[] = [
     ["buildType", textOf(definition, "buildType", "buildDefinition"), BUILD_TYPE],
     ["externalParameters.workflow", textOf(external, "workflow", "externalParameters"), claims.workflow],
     ["externalParameters.inputs", textOf(external, "inputs", "externalParameters"), claims.inputs],
-    ["builder.id", textOf(objectOf(details["builder"], "runDetails.builder"), "id", "runDetails.builder"), claims.builder],
-    ["invocationId", textOf(objectOf(details["metadata"], "runDetails.metadata"), "invocationId", "runDetails.metadata"), claims.run],
+    [
+      "builder.id",
+      textOf(objectOf(details["builder"], "runDetails.builder"), "id", "runDetails.builder"),
+      claims.builder,
+    ],
+    [
+      "invocationId",
+      textOf(objectOf(details["metadata"], "runDetails.metadata"), "invocationId", "runDetails.metadata"),
+      claims.run,
+    ],
   ];
   for (const [what, found, expected] of said) {
-    if (found !== expected) throw new SyntaxError(`${what} is ${JSON.stringify(found)}, but the receipt says ${JSON.stringify(expected)}`);
+    if (found !== expected)
+      throw new SyntaxError(`${what} is ${JSON.stringify(found)}, but the receipt says ${JSON.stringify(expected)}`);
   }
 }
 
@@ -165,7 +190,8 @@ function textOf(object: JsonObject, name: string, where: string): string {
 
 function countOf(object: JsonObject, name: string, where: string): number {
   const value = object[name];
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new SyntaxError(`${path(where, name)} is not a count`);
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new SyntaxError(`${path(where, name)} is not a count`);
   return value as number;
 }
 

@@ -36,11 +36,13 @@ describe("preAuthEncoding()", () => {
       ["tüp", "ಠ\n", "DSSEv1 4 tüp 4 ಠ\n"],
       [IN_TOTO_PAYLOAD, "{}", "DSSEv1 28 application/vnd.in-toto+json 2 {}"],
     ];
-    for (const [type, body, encoded] of vectors) assert.equal(preAuthEncoding(type, Buffer.from(body)).toString(), encoded);
+    for (const [type, body, encoded] of vectors)
+      assert.equal(preAuthEncoding(type, Buffer.from(body)).toString(), encoded);
   });
 
   it("makes the bytes that the specification's own signature is over", () => {
-    const coordinate = (n: bigint): string => Buffer.from(n.toString(16).padStart(64, "0"), "hex").toString("base64url");
+    const coordinate = (n: bigint): string =>
+      Buffer.from(n.toString(16).padStart(64, "0"), "hex").toString("base64url");
     const publicKey = createPublicKey({
       format: "jwk",
       key: {
@@ -50,7 +52,10 @@ describe("preAuthEncoding()", () => {
         y: coordinate(5640078356564379163099075877009565129882514886557779369047442380624545832820n),
       },
     });
-    const signature = Buffer.from("A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==", "base64");
+    const signature = Buffer.from(
+      "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==",
+      "base64",
+    );
     const message = preAuthEncoding("http://example.com/HelloWorld", Buffer.from("hello world"));
     assert.ok(verify("sha256", message, { key: publicKey, dsaEncoding: "ieee-p1363" }, signature));
   });
@@ -92,7 +97,9 @@ describe("sealReceipt()", () => {
 
 describe("sealReceipts()", () => {
   it("gives what sealReceipt gives, in order", async () => {
-    const statements = Array.from({ length: 20 }, (_, index) => statement(sampleRun({ tasks: (index % 3) + 1, run: `r_${index}` }).facts));
+    const statements = Array.from({ length: 20 }, (_, index) =>
+      statement(sampleRun({ tasks: (index % 3) + 1, run: `r_${index}` }).facts),
+    );
     assert.deepEqual(
       await sealReceipts(statements, key.signer),
       statements.map((one) => sealReceipt(one, key.signer)),

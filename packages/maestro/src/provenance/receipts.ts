@@ -17,7 +17,10 @@ export function sealReceipt(statement: JsonObject, signer: Signer): SealedReceip
 }
 
 /** Signs many at once on the thread pool, in order: all of them or a rejection. Worth it from two receipts on. */
-export async function sealReceipts(statements: readonly JsonObject[], signer: Signer): Promise<readonly SealedReceipt[]> {
+export async function sealReceipts(
+  statements: readonly JsonObject[],
+  signer: Signer,
+): Promise<readonly SealedReceipt[]> {
   return Promise.all(
     statements.map(async (statement) => {
       const payload = Buffer.from(JSON.stringify(statement));
@@ -27,6 +30,12 @@ export async function sealReceipts(statements: readonly JsonObject[], signer: Si
 }
 
 function seal(payload: Buffer, signature: Buffer, signer: Signer): SealedReceipt {
-  const bundle = writeBundle({ hint: signer.keyid, keyid: signer.fingerprint, payloadType: IN_TOTO_PAYLOAD, payload, signature });
+  const bundle = writeBundle({
+    hint: signer.keyid,
+    keyid: signer.fingerprint,
+    payloadType: IN_TOTO_PAYLOAD,
+    payload,
+    signature,
+  });
   return { bundle, digest: sha256(bundle) };
 }

@@ -9,7 +9,14 @@ import { readTrustRoot, writeTrustRoot, type TrustedKey } from "./trust.ts";
 
 function newKey(validFrom: number | null, validUntil: number | null): TrustedKey {
   const { publicKey } = generateKeyPairSync("ed25519");
-  return { keyid: keyidOf(publicKey), fingerprint: fingerprintOf(publicKey), publicKey, builder: BUILDER, validFrom, validUntil };
+  return {
+    keyid: keyidOf(publicKey),
+    fingerprint: fingerprintOf(publicKey),
+    publicKey,
+    builder: BUILDER,
+    validFrom,
+    validUntil,
+  };
 }
 
 describe("readTrustRoot()", () => {
@@ -19,7 +26,13 @@ describe("readTrustRoot()", () => {
       fc.property(fc.array(fc.tuple(fc.option(times), fc.option(times)), { minLength: 1, maxLength: 4 }), (windows) => {
         const root = { keys: windows.map(([from, until]) => newKey(from, until)) };
         const again = readTrustRoot(writeTrustRoot(root), "it");
-        const plain = (key: TrustedKey): unknown => [key.keyid, key.builder, key.validFrom, key.validUntil, key.publicKey.export({ format: "jwk" })];
+        const plain = (key: TrustedKey): unknown => [
+          key.keyid,
+          key.builder,
+          key.validFrom,
+          key.validUntil,
+          key.publicKey.export({ format: "jwk" }),
+        ];
         assert.deepEqual(again.keys.map(plain), root.keys.map(plain));
       }),
       { numRuns: 30 },
@@ -29,16 +42,26 @@ describe("readTrustRoot()", () => {
   const key = newKey(0, null);
   const good = writeTrustRoot({ keys: [key] });
   const other = newKey(0, null);
-  const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" }).toString("base64");
+  const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" })
+    .publicKey.export({ type: "spki", format: "der" })
+    .toString("base64");
   const publicKey = key.publicKey.export({ type: "spki", format: "der" }).toString("base64");
 
   const table: readonly (readonly [what: string, text: string, message: RegExp])[] = [
     ["no JSON", "no", /root\.json is not a trust root: .*JSON/],
     ["another document", "[]", /the document is not an object/],
     ["another media type", good.replace("root.v1", "root.v2"), /mediaType is not application/],
-    ["a restriction it does not know", good.replace('"builder"', '"onlyOnSundays": true,\n "builder"'), /keys\[0\] has a member "onlyOnSundays" that this version does not know/],
+    [
+      "a restriction it does not know",
+      good.replace('"builder"', '"onlyOnSundays": true,\n "builder"'),
+      /keys\[0\] has a member "onlyOnSundays" that this version does not know/,
+    ],
     ["a member it does not know", good.replace("{", '{"threshold": 2,'), /has a member "threshold"/],
-    ["a key listed twice, with a wider window", writeTrustRoot({ keys: [key, { ...key, validUntil: 1 }] }), /is listed twice/],
+    [
+      "a key listed twice, with a wider window",
+      writeTrustRoot({ keys: [key, { ...key, validUntil: 1 }] }),
+      /is listed twice/,
+    ],
     ["no keys", writeTrustRoot({ keys: [] }), /at least one key/],
     ["a member twice", good.replace('"builder"', '"builder": "x",\n "builder"'), /"builder" occurs twice/],
     ["another key's id", good.replace(key.keyid, other.keyid), /keyid does not belong to its public key/],
@@ -52,7 +75,11 @@ describe("readTrustRoot()", () => {
     it(`refuses ${what}`, () => {
       assert.throws(
         () => readTrustRoot(text, "root.json"),
-        (error: unknown) => error instanceof MaestroError && error.code === "invalid_request" && error.class === "usage" && message.test(error.message),
+        (error: unknown) =>
+          error instanceof MaestroError &&
+          error.code === "invalid_request" &&
+          error.class === "usage" &&
+          message.test(error.message),
       );
     });
   }

@@ -8,6 +8,9 @@ import { fingerprintOf, keyidOf, spkiOf } from "./keyid.ts";
 /** Media type of a trust root file; the format is docs/reference/receipt.md#trust-root. */
 export const TRUST_ROOT_MEDIA_TYPE = "application/vnd.summit-maestro.trust-root.v1+json";
 
+/** The trust root's name in the keys folder; it holds no secret and may be given to anyone. */
+export const TRUST_ROOT_FILE = "trust-root.json";
+
 /** The keys a verifier believes, each with the builder it may speak for and the time in which it may. */
 export interface TrustRoot {
   readonly keys: readonly TrustedKey[];
@@ -50,7 +53,8 @@ export function readTrustRoot(text: string, source: string): TrustRoot {
     const root = members(parseStrict(text, { length: 1024 * 1024 }), "the document", ["mediaType", "keys"], []);
     if (root["mediaType"] !== TRUST_ROOT_MEDIA_TYPE) throw new SyntaxError(`mediaType is not ${TRUST_ROOT_MEDIA_TYPE}`);
     const entries = root["keys"];
-    if (!Array.isArray(entries) || entries.length === 0) throw new SyntaxError("keys is not a list with at least one key");
+    if (!Array.isArray(entries) || entries.length === 0)
+      throw new SyntaxError("keys is not a list with at least one key");
     const keys = entries.map((entry: JsonValue, index) => readKey(entry, `keys[${index}]`));
     const twice = keys.find((key, index) => keys.findIndex((other) => other.keyid === key.keyid) !== index);
     if (twice !== undefined) throw new SyntaxError(`the key ${twice.keyid} is listed twice`);
@@ -69,8 +73,16 @@ function readKey(value: JsonValue, where: string): TrustedKey {
   if (entry["algorithm"] !== "ed25519") throw new SyntaxError(`${where}.algorithm is not ed25519`);
   const publicKey = readPublicKey(text(entry, "publicKey", where), where);
   const keyid = keyidOf(publicKey);
-  if (entry["keyid"] !== keyid) throw new SyntaxError(`${where}.keyid does not belong to its public key, which is ${keyid}`);
-  return { keyid, fingerprint: fingerprintOf(publicKey), publicKey, builder: text(entry, "builder", where), validFrom: time(entry, "validFrom", where), validUntil: time(entry, "validUntil", where) };
+  if (entry["keyid"] !== keyid)
+    throw new SyntaxError(`${where}.keyid does not belong to its public key, which is ${keyid}`);
+  return {
+    keyid,
+    fingerprint: fingerprintOf(publicKey),
+    publicKey,
+    builder: text(entry, "builder", where),
+    validFrom: time(entry, "validFrom", where),
+    validUntil: time(entry, "validUntil", where),
+  };
 }
 
 function readPublicKey(base64: string, where: string): KeyObject {
@@ -84,11 +96,17 @@ function readPublicKey(base64: string, where: string): KeyObject {
   return key;
 }
 
-function members(value: JsonValue, where: string, required: readonly string[], optional: readonly string[]): JsonObject {
+function members(
+  value: JsonValue,
+  where: string,
+  required: readonly string[],
+  optional: readonly string[],
+): JsonObject {
   if (!isJsonObject(value)) throw new SyntaxError(`${where} is not an object`);
   for (const name of required) if (!Object.hasOwn(value, name)) throw new SyntaxError(`${where} has no ${name}`);
   for (const name of Object.keys(value)) {
-    if (!required.includes(name) && !optional.includes(name)) throw new SyntaxError(`${where} has a member ${JSON.stringify(name)} that this version does not know`);
+    if (!required.includes(name) && !optional.includes(name))
+      throw new SyntaxError(`${where} has a member ${JSON.stringify(name)} that this version does not know`);
   }
   return value;
 }

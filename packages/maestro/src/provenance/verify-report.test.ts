@@ -21,8 +21,14 @@ describe("reportLines()", () => {
       RUNGS.map(() => "check"),
     );
     assert.match(lines[0]!.text, /^passed  is one well-formed document: \d+ bytes/);
-    assert.ok(lines.some((line) => line.kind === "fact" && line.name === "plan" && line.value === run.facts.planDigest));
-    assert.ok(lines.some((line) => line.kind === "note" && line.text.startsWith("It does not prove that what the holder wrote is true")));
+    assert.ok(
+      lines.some((line) => line.kind === "fact" && line.name === "plan" && line.value === run.facts.planDigest),
+    );
+    assert.ok(
+      lines.some(
+        (line) => line.kind === "note" && line.text.startsWith("It does not prove that what the holder wrote is true"),
+      ),
+    );
     assert.deepEqual(lines.at(-1), {
       kind: "verdict",
       verified: true,
@@ -34,7 +40,10 @@ describe("reportLines()", () => {
     const lines = reportLines(bad);
     assert.deepEqual(new Set(lines.map((line) => line.kind)), new Set(["check", "verdict"]));
     const failed = lines.find((line) => line.kind === "check" && line.status === "failed");
-    assert.match(failed?.text ?? "", /^FAILED  names a key of the trust root: it names the key .*, which is not among the 1 of the trust root$/);
+    assert.match(
+      failed?.text ?? "",
+      /^FAILED  names a key of the trust root: it names the key .*, which is not among the 1 of the trust root$/,
+    );
     assert.match(lines.at(-1)?.text ?? "", /^Failed: key: it names the key /);
   });
 });
@@ -42,7 +51,10 @@ describe("reportLines()", () => {
 describe("reportJson()", () => {
   it("is the same as data", () => {
     const report = JSON.parse(JSON.stringify(reportJson(good))) as Record<string, unknown>;
-    assert.deepEqual([report["apiVersion"], report["kind"], report["verified"], report["keyid"]], ["maestro/v1", "Verification", true, key.signer.keyid]);
+    assert.deepEqual(
+      [report["apiVersion"], report["kind"], report["verified"], report["keyid"]],
+      ["maestro/v1", "Verification", true, key.signer.keyid],
+    );
     assert.deepEqual(report["checks"], good.checks);
     assert.deepEqual(report["claims"], good.claims);
     const failure = reportJson(bad);

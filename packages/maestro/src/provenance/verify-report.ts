@@ -5,7 +5,13 @@ import type { Verification } from "./verify.ts";
 
 /** One line of the terminal report. Whoever prints it chooses glyph, colour and width; `text` says everything in words. */
 export type ReportLine =
-  | { readonly kind: "check"; readonly status: Check["status"]; readonly title: string; readonly detail: string; readonly text: string }
+  | {
+      readonly kind: "check";
+      readonly status: Check["status"];
+      readonly title: string;
+      readonly detail: string;
+      readonly text: string;
+    }
   | { readonly kind: "fact"; readonly name: string; readonly value: string; readonly text: string }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "verdict"; readonly verified: boolean; readonly text: string };
@@ -25,7 +31,14 @@ export function reportLines(verification: Verification): readonly ReportLine[] {
     text: `${WORDS[status]}  ${title}: ${detail}`,
   }));
   if (verification.verified) {
-    lines.push(...factsOf(verification).map(([name, value]): ReportLine => ({ kind: "fact", name, value, text: `${name}: ${value}` })));
+    lines.push(
+      ...factsOf(verification).map(([name, value]): ReportLine => ({
+        kind: "fact",
+        name,
+        value,
+        text: `${name}: ${value}`,
+      })),
+    );
     lines.push(...PROVES.map((text): ReportLine => ({ kind: "note", text })));
   }
   lines.push({ kind: "verdict", verified: verification.verified, text: verdictOf(verification) });
