@@ -193,17 +193,20 @@ export function readObject<S extends Shape>(shape: S, value: unknown, what: stri
 
 /** Reads query parameters: texts, numbers where the field is one, lists where a name repeats or holds commas. */
 export function readQuery<S extends Shape>(shape: S, query: URLSearchParams): Read<S> {
-  const value: Record<string, JsonValue> = {};
-  for (const name of new Set(query.keys())) {
-    const given = query.getAll(name);
-    const type = shape[name]?.schema["type"];
-    const last = given.at(-1) ?? "";
-    if (type === "array") value[name] = given.flatMap((entry) => entry.split(",")).filter((entry) => entry !== "");
-    else if (type === "integer") value[name] = /^-?\d{1,17}$/.test(last) ? Number(last) : last;
-    else if (type === "boolean") value[name] = last === "true" || last === "" ? true : last === "false" ? false : last;
-    else value[name] = last;
-  }
+  // fromEntries, because a parameter named __proto__ must become a member and be refused.
+  const value = Object.fromEntries(
+    [...new Set(query.keys())].map((name) => [name, queryValue(shape, name, query.getAll(name))]),
+  );
   return readObject(shape, value, "the query");
+}
+
+function queryValue(shape: Shape, name: string, given: readonly string[]): JsonValue {
+  const type = Object.hasOwn(shape, name) ? shape[name]?.schema["type"] : undefined;
+  const last = given.at(-1) ?? "";
+  if (type === "array") return given.flatMap((entry) => entry.split(",")).filter((entry) => entry !== "");
+  if (type === "integer") return /^-?\d{1,17}$/.test(last) ? Number(last) : last;
+  if (type === "boolean" && ["true", "false", ""].includes(last)) return last !== "false";
+  return last;
 }
 
 function kindOf(value: unknown): string {

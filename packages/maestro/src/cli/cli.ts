@@ -3,6 +3,7 @@ import { suggest } from "../core/suggest.ts";
 import { Client } from "./client.ts";
 import type { ConnectOptions } from "./client.ts";
 import { findDataDir } from "./data-dir.ts";
+import { safe } from "./terminal/text.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 
 export type OutputFormat = "table" | "wide" | "json" | "jsonl" | "yaml" | "name" | "tree" | "dot";
@@ -101,6 +102,7 @@ export function makeCli(
 ): Cli {
   const output = globals.flag("json") === true ? "json" : (globals.choice("output", formats) ?? formats[0] ?? "table");
   const data = findDataDir({ flag: globals.text("data"), env: terminal.env, cwd });
+  const debug = globals.flag("debug") === true;
   const passphrase = terminal.env["MAESTRO_KEY_PASSPHRASE"];
   return {
     terminal,
@@ -111,10 +113,20 @@ export function makeCli(
       ?.split(",")
       .map((field) => field.trim())
       .filter((field) => field !== ""),
-    debug: globals.flag("debug") === true,
+    debug,
     dataDir: data.path,
     connect: (need) =>
-      Client.connect({ dataDir: data.path, need, ...(passphrase === undefined ? {} : { passphrase }) }),
+      Client.connect({
+        dataDir: data.path,
+        need,
+        ...(passphrase === undefined ? {} : { passphrase }),
+        log(level, message, fields) {
+          // A stack is for whoever asked for it.
+          const facts = Object.entries(fields).filter(([name]) => debug || name !== "stack");
+          const line = [message, ...facts.map(([name, value]) => `${name}=${value}`)].join(" ");
+          if (level !== "info") terminal.say(`engine ${level}: ${safe(line)}`);
+        },
+      }),
   };
 }
 

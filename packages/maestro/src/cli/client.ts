@@ -5,7 +5,7 @@ import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/so
 import type { ControlSocket } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import type { ControlPlane } from "../serve.ts";
+import type { ControlPlane, EngineLog } from "../serve.ts";
 
 export interface ConnectOptions {
   readonly dataDir: string;
@@ -17,6 +17,8 @@ export interface ConnectOptions {
   readonly need: "look" | "work";
   /** How long a lock may be held by an engine that does not answer, because it starts or hands back; default 15 s. */
   readonly patienceMs?: number;
+  /** What an engine in this process has to tell its operator. */
+  readonly log?: EngineLog;
 }
 
 /**
@@ -142,12 +144,16 @@ async function answers(handle: Handler, patienceMs: number): Promise<boolean> {
   }
 }
 
-async function openHere({ dataDir, passphrase, need }: ConnectOptions, path: string): Promise<Link> {
+/** What still runs when a command ends gets this long; the rest is handed back and tried again by the next engine. */
+const GRACE_MS = 2000;
+
+async function openHere({ dataDir, passphrase, need, log }: ConnectOptions, path: string): Promise<Link> {
   const { openControlPlane } = await import("../serve.ts");
   const plane = await openControlPlane({
     dataDir,
     passive: need === "look",
     ...(passphrase === undefined ? {} : { passphrase }),
+    ...(log === undefined ? {} : { log }),
   });
   let socket: ControlSocket;
   try {
@@ -162,7 +168,7 @@ async function openHere({ dataDir, passphrase, need }: ConnectOptions, path: str
     async close() {
       // The socket first: closing it removes its file, which must not be a successor's. Who watches looks for the next engine.
       await socket.close(0);
-      await plane.close();
+      await plane.close(GRACE_MS);
     },
   };
 }

@@ -173,14 +173,13 @@ class LiveShow implements Show {
   }
 
   lost(): void {
-    this.#region.clear();
     this.#terminal.say("the process that ran the engine has ended; carrying on here");
   }
 
   end(): void {
     clearInterval(this.#clock);
     this.#stopResize();
-    this.#region.clear();
+    this.#region.close();
   }
 
   #draw(): void {

@@ -19,11 +19,19 @@ export interface Terminal {
   write(text: string | Uint8Array): Promise<void>;
   /** To stderr, as it stands. */
   writeErr(text: string): void;
-  /** A line to stderr. */
+  /** A line to stderr, above what is drawn in place there. */
   say(line: string): void;
+  /** What is drawn in place at the end of stderr from now on, so that lines can go above it; undefined: nothing. */
+  setRegion(region: Region | undefined): void;
   /** Called on a change of the terminal's size; returns how to stop. */
   onResize(listener: () => void): () => void;
   stdin(): AsyncIterable<Uint8Array>;
+}
+
+/** Lines at the end of stderr that can be taken away and drawn again. */
+export interface Region {
+  lift(): void;
+  drop(): void;
 }
 
 /** Whoever read our output has what they wanted (`maestro logs … | head`): end quietly. */
@@ -37,6 +45,7 @@ export class PipeClosed extends Error {
 export function processTerminal(): Terminal {
   const { stdout, stderr, stdin, env } = process;
   let closed = false;
+  let over: Region | undefined;
   // A reader that leaves is no fault; what is written to stderr after that is lost, as its reader wanted.
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
@@ -71,7 +80,12 @@ export function processTerminal(): Terminal {
       });
     },
     writeErr: (text) => void stderr.write(text),
-    say: (line) => void stderr.write(`${line}\n`),
+    say(line) {
+      over?.lift();
+      stderr.write(`${line}\n`);
+      over?.drop();
+    },
+    setRegion: (region) => void (over = region),
     onResize(listener) {
       stderr.on("resize", listener);
       return () => void stderr.off("resize", listener);
