@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { makeCli } from "./cli.ts";
 import type { CommandRun } from "./cli.ts";
 import { reportError } from "./error.ts";
+import { VERSION } from "../version.ts";
 import { parse } from "./program.ts";
 import { PipeClosed, processTerminal } from "./terminal/terminal.ts";
 
@@ -14,7 +14,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   let debug = argv.includes("--debug");
   let data = wantsData(argv);
   try {
-    const parsed = await parse(argv.length === 0 ? ["--help"] : argv, await version(), terminal.width());
+    const parsed = await parse(argv.length === 0 ? ["--help"] : argv, VERSION, terminal.width());
     if (parsed.kind === "text") {
       await terminal.write(parsed.text);
       return 0;
@@ -28,11 +28,6 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof PipeClosed) return 0;
     return reportError(terminal, error, { debug, data });
   }
-}
-
-async function version(): Promise<string> {
-  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Whether errors are wanted as data, before the command line is understood. */
