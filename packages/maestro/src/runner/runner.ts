@@ -39,6 +39,10 @@ export interface CommandContext {
   /** Output as it comes. Returns false when the reader should pause until `drained` resolves. */
   log(stream: "stdout" | "stderr", bytes: Uint8Array): boolean;
   drained(): Promise<void>;
+  /** Folders outside the attempt's own that a sandboxed command may read, absolute: the run's base. */
+  readonly readable?: readonly string[];
+  /** Aborted when the grace is over early (a forced cancel): the tree gets SIGKILL at once. */
+  readonly force?: AbortSignal;
 }
 
 export interface CommandResult {

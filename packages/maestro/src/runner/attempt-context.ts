@@ -1,0 +1,142 @@
+import { mkdirSync } from "node:fs";
+import type { AttemptFacts, Isolation } from "../core/event.ts";
+import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import { TaskFailure, type TaskContext, type TaskEvent } from "../task/task.ts";
+import type { AttemptDeps, AttemptRequest } from "./attempt.ts";
+import type { LogRef } from "./logs.ts";
+import type { Command, CommandResult } from "./runner.ts";
+
+const MAX_EMITTED_ARTIFACTS = 10_000;
+
+/** What a task sees of its attempt, and what the attempt came to see of the task. */
+export class AttemptContext implements TaskContext {
+  readonly request: AttemptRequest;
+  readonly #deps: AttemptDeps;
+  /** The result is out: what stray work still reports is dropped. */
+  over = false;
+  logged = false;
+  signalSeen = false;
+  /** Files the task named to be kept. */
+  emitted: { readonly name: string; readonly path: string }[] | undefined;
+  #dirMade = false;
+  #usage: { usdMicros?: number; tokens?: number } | undefined;
+  #command: { readonly isolation: Isolation; readonly exit: number | null } | undefined;
+
+  constructor(request: AttemptRequest, deps: AttemptDeps) {
+    this.request = request;
+    this.#deps = deps;
+  }
+
+  get run(): string {
+    return this.request.run;
+  }
+  get namespace(): string {
+    return this.request.namespace;
+  }
+  get task(): string {
+    return this.request.task;
+  }
+  get item(): number {
+    return this.request.item;
+  }
+  get attempt(): number {
+    return this.request.attempt;
+  }
+  get base(): string {
+    return this.request.base;
+  }
+  get sandbox(): Sandbox {
+    return this.request.sandbox;
+  }
+  get limits(): CommandLimits {
+    return this.request.limits;
+  }
+  get signal(): AbortSignal {
+    this.signalSeen = true;
+    return this.request.signal;
+  }
+  get ref(): LogRef {
+    return { run: this.request.run, task: this.request.task, item: this.request.item, attempt: this.request.attempt };
+  }
+  /** There may be files to keep. */
+  get leavesFiles(): boolean {
+    return this.emitted !== undefined || (this.#dirMade && this.request.artifacts.length > 0);
+  }
+
+  dir(): string {
+    if (!this.#dirMade) mkdirSync(this.request.dir, { recursive: true, mode: 0o700 });
+    this.#dirMade = true;
+    return this.request.dir;
+  }
+
+  now(): number {
+    return this.#deps.now();
+  }
+
+  emit(event: TaskEvent): void {
+    if (this.over) return;
+    switch (event.kind) {
+      case "log":
+        this.#log(event.stream, typeof event.bytes === "string" ? Buffer.from(event.bytes) : event.bytes);
+        return;
+      case "artifact":
+        this.emitted ??= [];
+        if (this.emitted.length >= MAX_EMITTED_ARTIFACTS) throw new TaskFailure({ code: "LIMIT", final: true, message: `An attempt keeps at most ${MAX_EMITTED_ARTIFACTS} artifacts. Pack them into an archive.` });
+        this.emitted.push({ name: event.name, path: event.path });
+        return;
+      case "usage":
+        this.#usage ??= {};
+        if (event.usdMicros !== undefined) this.#usage.usdMicros = (this.#usage.usdMicros ?? 0) + event.usdMicros;
+        if (event.tokens !== undefined) this.#usage.tokens = (this.#usage.tokens ?? 0) + event.tokens;
+        return;
+      case "progress":
+      case "heartbeat":
+        this.request.beat?.();
+        this.#deps.onEvent?.(this.request, event);
+        return;
+    }
+  }
+
+  async command(command: Command): Promise<CommandResult> {
+    const { request } = this;
+    if (request.type.description.runs !== "process") {
+      throw new TaskFailure({ code: "INTERNAL", final: true, message: `The task type ${request.type.description.name} runs a command, but does not declare runs: "process".` });
+    }
+    const ref = this.ref;
+    const { logs } = this.#deps;
+    const result = await this.#deps.runner.run(command, {
+      dir: this.dir(),
+      sandbox: request.sandbox,
+      limits: request.limits,
+      signal: this.signal,
+      get graceMs(): number {
+        return request.graceMs;
+      },
+      readable: [request.base],
+      log: (stream, bytes) => this.#log(stream, bytes),
+      drained: () => logs.drained(ref),
+    });
+    const weakest = this.#command?.isolation;
+    this.#command = { isolation: weakest === undefined || STRENGTH[result.isolation.measured] < STRENGTH[weakest.measured] ? result.isolation : weakest, exit: result.exit };
+    return result;
+  }
+
+  /** What was measured. Of several commands: the weakest isolation, the last exit code. */
+  facts(): AttemptFacts | undefined {
+    if (this.#command === undefined && this.#usage === undefined) return undefined;
+    const command = this.#command;
+    return {
+      ...(this.#usage === undefined ? {} : { usage: this.#usage }),
+      ...(command === undefined ? {} : { isolation: command.isolation, runner: this.#deps.runner.name }),
+      ...(command === undefined || command.exit === null ? {} : { exit: command.exit }),
+    };
+  }
+
+  #log(stream: "stdout" | "stderr" | "info", bytes: Uint8Array): boolean {
+    this.logged = true;
+    this.request.beat?.();
+    return this.#deps.logs.append(this.request, stream, bytes, this.#deps.now());
+  }
+}
+
+const STRENGTH: Readonly<Record<Isolation["measured"], number>> = { none: 0, partial: 1, strict: 2 };
