@@ -8,10 +8,22 @@ import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
 import { npmInventory } from "./npm-inventory.ts";
 import type { TaskDescription, TaskType } from "./task.ts";
+import { transform } from "./transform.ts";
+import { validate } from "./validate.ts";
 import { wait } from "./wait.ts";
 
 /** Every task type of this installation, in alphabetical order. */
-export const builtInTypes: readonly TaskType[] = [approval, exec, http, licenseCheck, noop, npmInventory, wait];
+export const builtInTypes: readonly TaskType[] = [
+  approval,
+  exec,
+  http,
+  licenseCheck,
+  noop,
+  npmInventory,
+  transform,
+  validate,
+  wait,
+];
 
 /** The same by what `uses` says: `name@version`. */
 export function taskTypes(): ReadonlyMap<string, TaskType> {
