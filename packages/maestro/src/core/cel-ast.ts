@@ -1,4 +1,4 @@
-import { parse } from "@bufbuild/cel";
+import type { parse } from "@bufbuild/cel";
 import { EXPRESSION_LIMITS } from "./meter.ts";
 
 export type Ast = ReturnType<typeof parse>["expr"];

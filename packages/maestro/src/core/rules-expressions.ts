@@ -1,0 +1,73 @@
+/** The rules about expressions, a part of the table in rules.ts. */
+export const RULES_OF_EXPRESSIONS = {
+  WF030: {
+    title: "Not an expression",
+    severity: "error",
+    why: "It is not valid CEL, calls a function that does not exist, or passes a limit (docs/reference/expressions.md).",
+    example: 'when: inputs.env = "prod"',
+    instead: 'when: inputs.env == "prod"',
+  },
+  WF031: {
+    title: "A name that is not known here",
+    severity: "error",
+    why: "Each place has its own names: `item` and the `as` name inside a fan-out, `error` in `retry.on`, `task` where a task runs.",
+    example: 'when: error.code == "TIMEOUT"',
+    instead: 'retry: { attempts: 3, on: error.code == "TIMEOUT" }',
+  },
+  WF032: {
+    title: "An input that does not exist",
+    severity: "error",
+    why: "The expression would fail when it is evaluated.",
+    example: 'when: inputs.enviroment == "prod"',
+    instead: 'when: inputs.environment == "prod"',
+  },
+  WF033: {
+    title: "A member that does not exist",
+    severity: "error",
+    why: "The task's output (or the value) never has it, by its schema. If it is sometimes there, ask with `has(…)`.",
+    example: "when: tasks.check.outputs.ok",
+    instead: "when: tasks.check.output.ok",
+  },
+  WF034: {
+    title: "A value of the wrong type",
+    severity: "error",
+    why: "By the schemas, the expression can only give a value that its place does not take.",
+    example: "when: tasks.check.failed",
+    instead: "when: tasks.check.failed > 0",
+  },
+  WF035: {
+    title: "A member that may be absent",
+    severity: "warning",
+    why: "The input is optional, so the expression fails in every run that leaves it out.",
+    example: 'when: inputs.tag != ""',
+    instead: 'when: has(inputs.tag) && inputs.tag != ""',
+  },
+  WF036: {
+    title: "An expression in a script",
+    severity: "error",
+    why: "Text pasted into a shell script becomes code: whoever controls the value controls the machine. Pass it by `env` or `argv`.",
+    example: 'with: { script: "echo ${{ inputs.title }}" }',
+    instead: 'with: { script: \'echo "$TITLE"\', env: { TITLE: "${{ inputs.title }}" } }',
+  },
+  WF037: {
+    title: "A fan-out name that hides another",
+    severity: "error",
+    why: "`as` may not take the name of something that expressions know already.",
+    example: "forEach: { items: inputs.list, as: inputs }",
+    instead: "forEach: { items: inputs.list, as: entry }",
+  },
+  WF038: {
+    title: "`${{ }}` where it has no meaning",
+    severity: "error",
+    why: "Fields that are expressions are written without `${{ }}`, and names (of fields, variables, tasks) are never computed.",
+    example: 'when: "${{ inputs.deploy }}"',
+    instead: "when: inputs.deploy",
+  },
+  WF039: {
+    title: "A task read from where it cannot be",
+    severity: "error",
+    why: "A task cannot read its own result, a fan-out's items cannot read one another, and tasks are read by name, never by a computed one.",
+    example: 'when: tasks[inputs.which].status == "succeeded"',
+    instead: 'when: tasks.build.status == "succeeded"',
+  },
+} as const;
