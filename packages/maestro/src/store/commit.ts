@@ -9,9 +9,9 @@ import {
   receiptValues,
   reversed,
   runChecksum,
-  searchText,
-  stateChecksum,
+  stateValues,
 } from "./rows.ts";
+import type { SqlValue } from "./sql.ts";
 import { isUniqueViolation, Statement } from "./sql.ts";
 import type { Commit, RunAppend, RunRow } from "./store.ts";
 
@@ -27,9 +27,10 @@ export class SqliteWriter {
   readonly #runInsert: Statement;
   readonly #runLabelInsert: Statement;
   readonly #runHead: Statement;
+  readonly #runHeadInsert: Statement;
+  readonly #runSeq: Statement;
   readonly #runProgress: Statement;
   readonly #runUpdate: Statement;
-  readonly #runGet: Statement;
   readonly #runByKey: Statement;
   readonly #eventInsert: Statement;
   readonly #receiptPut: Statement;
@@ -44,10 +45,11 @@ export class SqliteWriter {
     this.#planPut = new Statement(db, "plan-put");
     this.#runInsert = new Statement(db, "run-insert");
     this.#runLabelInsert = new Statement(db, "run-label-insert");
+    this.#runHeadInsert = new Statement(db, "run-head-insert");
+    this.#runSeq = new Statement(db, "run-seq");
     this.#runHead = new Statement(db, "run-head");
     this.#runProgress = new Statement(db, "run-progress");
     this.#runUpdate = new Statement(db, "run-update");
-    this.#runGet = new Statement(db, "run-get");
     this.#runByKey = new Statement(db, "run-by-key");
     this.#eventInsert = new Statement(db, "event-insert");
     this.#receiptPut = new Statement(db, "receipt-put");
@@ -110,52 +112,26 @@ export class SqliteWriter {
     if (!("id" in row)) return this.#runHead.run(id, firstSeq - 1, row.seq, row.head) === 1;
     const identity = identityValues(row);
     if (firstSeq === 1 && this.#insert(row, identity)) return true;
-    const values = [
-      id,
-      firstSeq - 1,
-      identity.at(-1) ?? null,
-      row.status,
-      row.wakeAt,
-      row.waiting,
-      row.priority,
-      row.startedAt,
-      row.endedAt,
-      row.tasksTotal,
-      row.tasksDone,
-      row.error,
-      searchText(row),
-      stateChecksum(row),
-      row.seq,
-      row.head,
-    ];
-    return this.#runProgress.run(...values) === 1 || this.#runUpdate.run(...values) === 1;
+    if (this.#runHead.run(id, firstSeq - 1, row.seq, row.head) === 0) return false;
+    const values = [id, identity.at(-1) ?? null, ...stateValues(row)];
+    if (this.#runProgress.run(...values) === 1 || this.#runUpdate.run(...values) === 1) return true;
+    throw new MaestroError(
+      "internal",
+      `Run ${id} was committed with another identity (name, labels, keys ...) than it began with.`,
+      {
+        facts: { run: id },
+      },
+    );
   }
 
-  #insert(row: RunRow, identity: ReturnType<typeof identityValues>): boolean {
+  #insert(row: RunRow, identity: readonly SqlValue[]): boolean {
     const [id = null, ...rest] = identity;
     try {
-      const added = this.#runInsert.run(
-        id,
-        reversed(row.id),
-        ...rest,
-        row.status,
-        row.waiting,
-        row.priority,
-        row.startedAt,
-        row.endedAt,
-        row.wakeAt,
-        row.tasksTotal,
-        row.tasksDone,
-        row.error,
-        searchText(row),
-        stateChecksum(row),
-        row.seq,
-        row.head,
-      );
-      if (added === 0) return false;
+      if (this.#runInsert.run(id, reversed(row.id), ...rest, ...stateValues(row)) === 0) return false;
     } catch (error) {
       throw isUniqueViolation(error) ? this.#keyTaken(row, error) : error;
     }
+    this.#runHeadInsert.run(id, row.seq, row.head);
     for (const [key, value] of Object.entries(row.labels)) this.#runLabelInsert.run(key, value, row.createdAt, row.id);
     return true;
   }
@@ -169,22 +145,14 @@ export class SqliteWriter {
   }
 
   #conflict(append: RunAppend, cause?: unknown): MaestroError {
-    const { id, firstSeq, row } = append;
-    const stored = this.#runGet.get(id)?.["seq"];
-    const seq = typeof stored === "number" ? stored : 0;
-    if (cause === undefined && seq === firstSeq - 1 && typeof stored === "number" && "id" in row) {
-      return new MaestroError(
-        "internal",
-        `Run ${id} was committed with another identity (name, labels, keys ...) than it began with.`,
-        { facts: { run: id } },
-      );
-    }
+    const { id, firstSeq } = append;
+    const stored = Number(this.#runSeq.get(id)?.["seq"] ?? 0);
     return new MaestroError(
       "run_conflict",
-      `Run ${id} ends at event ${seq} in the store; an append from event ${firstSeq} does not continue it.`,
+      `Run ${id} ends at event ${stored} in the store; an append from event ${firstSeq} does not continue it.`,
       {
         cause,
-        facts: { run: id, firstSeq, stored: seq },
+        facts: { run: id, firstSeq, stored },
       },
     );
   }

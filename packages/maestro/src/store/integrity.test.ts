@@ -179,6 +179,12 @@ describe("a damaged or edited database", () => {
       { run: victim },
     ],
     [
+      "a run's end, by deletion",
+      `delete from run_head where run_id = '${victim}'`,
+      `does not hold the end of the history of run ${victim} as it was committed`,
+      { run: victim },
+    ],
+    [
       "a run's labels, to what is no JSON",
       `update run set labels = '{' where id = '${victim}'`,
       `does not hold the labels of run ${victim} as it was committed`,

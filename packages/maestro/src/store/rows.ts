@@ -30,22 +30,24 @@ export function identityValues(row: RunRow): SqlValue[] {
   return values;
 }
 
-export function stateChecksum(row: RunRow): number {
-  return checksum([
+/** What changes as a run goes on, in the order of run-insert and run-update, with its checksum last. */
+export function stateValues(row: RunRow): SqlValue[] {
+  const values = [
     row.status,
+    row.wakeAt,
     row.waiting,
     row.priority,
     row.startedAt,
     row.endedAt,
-    row.wakeAt,
     row.tasksTotal,
     row.tasksDone,
     row.error,
-  ]);
+  ];
+  return [...values, searchText(row), checksum(values)];
 }
 
 /** What a text filter looks at. */
-export function searchText(row: RunRow): string {
+function searchText(row: RunRow): string {
   const text = `${row.id}\n${row.name}\n${row.workflow}`;
   return fold(row.error === null ? text : `${text}\n${row.error}`);
 }
@@ -74,7 +76,8 @@ export function readEvent(run: string, ofRun: number, row: SqlRow): EventRow {
   return { seq, text };
 }
 
-type StoredRun = Omit<RunRow, "labels"> & {
+type StoredRun = Omit<RunRow, "labels" | "seq"> & {
+  readonly seq: number | null;
   readonly labels: string;
   readonly identityChecksum: number;
   readonly stateChecksum: number;
@@ -84,11 +87,13 @@ type StoredRun = Omit<RunRow, "labels"> & {
 export function readRun(row: SqlRow): RunRow {
   const { identityChecksum, stateChecksum: state, active: _, labels, ...rest } = row as unknown as StoredRun;
   const facts = { run: rest.id };
+  if (rest.seq === null) throw damaged(`the end of the history of run ${rest.id}`, facts);
   const run: RunRow = {
     ...rest,
+    seq: rest.seq,
     labels: parseObject(labels, `the labels of run ${rest.id}`, facts) as RunRow["labels"],
   };
-  if (identityValues(run).at(-1) !== identityChecksum || stateChecksum(run) !== state)
+  if (identityValues(run).at(-1) !== identityChecksum || stateValues(run).at(-1) !== state)
     throw damaged(`the row of run ${rest.id}`, facts);
   return run;
 }

@@ -99,8 +99,6 @@ CREATE TABLE run (
   error text,
   search text not null,
   state_checksum integer not null,
-  seq integer not null,
-  head text not null,
   active integer not null generated always as (case when status in ('queued', 'running', 'cancelling') then 1 else 0 end) stored
 ) strict;
 
@@ -126,6 +124,12 @@ CREATE INDEX run_by_tail on run (id_reversed, id);
 
 CREATE INDEX run_by_workflow on run (workflow, created_at, id);
 
+CREATE TABLE run_head (
+  run_id text not null primary key,
+  seq integer not null,
+  head text not null
+) strict, without rowid;
+
 CREATE TABLE run_label (
   key text not null,
   value text not null,
@@ -139,7 +143,7 @@ select
   id, namespace, workflow, version, name, plan_digest as "planDigest", initiator, purpose, labels, created_at as "createdAt",
   concurrency_key as "concurrencyKey", idempotency_key as "idempotencyKey", parent_run as "parentRun", identity_checksum as "identityChecksum",
   status, waiting, priority, started_at as "startedAt", ended_at as "endedAt", wake_at as "wakeAt",
-  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", seq, head, active
-from run;
+  tasks_total as "tasksTotal", tasks_done as "tasksDone", error, state_checksum as "stateChecksum", active, seq, head
+from run left join run_head on run_head.run_id = run.id;
 
 CREATE TABLE schema_migration (version integer not null primary key, name text not null, digest text not null, applied_at integer not null) strict;

@@ -1,7 +1,7 @@
 -- New state of a run whose status and wake time stay as they are: no index changes.
--- $1 run  $2 expected seq  $3 identity checksum  $4 status  $5 wake at  $6 waiting  $7 priority  $8 started at  $9 ended at
--- $10 tasks total  $11 tasks done  $12 error  $13 search text  $14 state checksum  $15 seq  $16 head
+-- $1 run  $2 identity checksum  $3 status  $4 wake at  $5 waiting  $6 priority  $7 started at  $8 ended at
+-- $9 tasks total  $10 tasks done  $11 error  $12 search text  $13 state checksum
 update run
-set waiting = $6, priority = $7, started_at = $8, ended_at = $9, tasks_total = $10, tasks_done = $11, error = $12,
-  search = $13, state_checksum = $14, seq = $15, head = $16
-where id = $1 and seq = $2 and identity_checksum = $3 and status = $4 and wake_at is not distinct from $5
+set waiting = $5, priority = $6, started_at = $7, ended_at = $8, tasks_total = $9, tasks_done = $10, error = $11,
+  search = $12, state_checksum = $13
+where id = $1 and identity_checksum = $2 and status = $3 and wake_at is not distinct from $4

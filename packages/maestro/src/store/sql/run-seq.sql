@@ -1,0 +1,2 @@
+-- $1 run
+select seq from run_head where run_id = $1
