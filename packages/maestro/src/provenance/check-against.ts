@@ -2,7 +2,8 @@ import { digestOf, sha256, type Digest } from "../core/digest.ts";
 import type { JsonValue } from "../core/json.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import { withoutFinalNewline } from "./check-signed.ts";
-import { agreesWithHistory, headOf, retells } from "./history.ts";
+import { headOf, readHistory, type BlobLookup } from "./events.ts";
+import { agreesWithHistory, retells } from "./history.ts";
 import { CheckFailed, type Ladder } from "./ladder.ts";
 import type { ReceiptClaims, Statement } from "./receipt-reader.ts";
 
@@ -91,39 +92,59 @@ export function checkPlan(ladder: Ladder, claims: ReceiptClaims, plan: string | 
   });
 }
 
+/** Returns the events that the receipt covers, where they were given. */
 export function checkEvents(
   ladder: Ladder,
-  statement: Statement,
   claims: ReceiptClaims,
   events: readonly string[] | undefined,
-  plan: JsonValue | undefined,
-): void {
+): readonly string[] | undefined {
   if (events === undefined) {
     ladder.skip("events", `no events were given; the receipt covers ${claims.events} of them by ${claims.head}`);
-    return ladder.skip("history", "no events were given");
+    return undefined;
   }
-  const covered = events.slice(0, claims.events);
-  ladder.check("events", () => {
-    if (claims.events === 0 || covered.length < claims.events)
+  return ladder.check("events", () => {
+    const covered = events.slice(0, claims.events);
+    if (claims.events === 0 || covered.length < claims.events) {
       throw new CheckFailed(`it covers ${count(claims.events, "event")}, given were ${events.length}`);
+    }
     const head = headOf(covered);
-    if (head !== claims.head)
+    if (head !== claims.head) {
       throw new CheckFailed(
         `the chain over ${count(covered.length, "event")} ends in ${head}, the receipt says ${claims.head}`,
       );
+    }
     const later = events.length - covered.length;
+    const more = later === 0 ? "" : `; ${later} later than this receipt`;
+    return { value: covered, detail: `${count(covered.length, "event")}, chain ends in ${head}${more}` };
+  });
+}
+
+/** With plan and every large value the whole statement is derived again; else what the events alone can tell is compared. */
+export function checkHistory(
+  ladder: Ladder,
+  { statement, claims }: { readonly statement: Statement; readonly claims: ReceiptClaims },
+  {
+    events,
+    plan,
+    blob,
+  }: {
+    readonly events: readonly string[] | undefined;
+    readonly plan: JsonValue | undefined;
+    readonly blob: BlobLookup | undefined;
+  },
+): void {
+  if (events === undefined) return ladder.skip("history", "no events were given");
+  ladder.check("history", () => {
+    const history = readHistory(events, blob ?? (() => undefined));
+    if (plan !== undefined && history.missing === 0) {
+      return { value: undefined, detail: retells(plan, history, statement.document, claims) };
+    }
+    const lacking = plan === undefined ? "the plan" : `${count(history.missing, "large value")} that lie in blobs`;
     return {
       value: undefined,
-      detail: `${count(covered.length, "event")}, chain ends in ${head}${later === 0 ? "" : `; ${later} later than this receipt`}`,
+      detail: `${agreesWithHistory(history, claims)}; tasks and outputs are not compared without ${lacking}`,
     };
   });
-  ladder.check("history", () => ({
-    value: undefined,
-    detail:
-      plan === undefined
-        ? `${agreesWithHistory(covered, claims)}; with the plan, all of it is compared`
-        : retells(plan, covered, statement.document, claims),
-  }));
 }
 
 export function checkPrevious(ladder: Ladder, claims: ReceiptClaims, previous: Uint8Array | undefined): void {

@@ -115,7 +115,7 @@ describe("verifyReceipt()", () => {
     assert.ok(withoutPlan.verified);
     assert.match(
       withoutPlan.checks.find((check) => check.id === "history")?.detail ?? "",
-      /with the plan, all of it is compared/,
+      /tasks and outputs are not compared without the plan/,
     );
   });
 

@@ -6,6 +6,7 @@ import { MaestroError, messageOf } from "../core/problem.ts";
 import {
   checkEvents,
   checkExpected,
+  checkHistory,
   checkPlan,
   checkPrevious,
   checkSubjects,
@@ -13,6 +14,7 @@ import {
   type HashedFile,
 } from "./check-against.ts";
 import { checkBundle, checkSignature, checkSigner, checkStatement, withoutFinalNewline } from "./check-signed.ts";
+import type { BlobLookup } from "./events.ts";
 import { climb, type Check } from "./ladder.ts";
 import type { ReceiptClaims } from "./receipt-reader.ts";
 import type { TrustRoot } from "./trust.ts";
@@ -26,6 +28,8 @@ export interface VerifyRequest {
   readonly plan?: string;
   /** The run's events as they were exported, one text each, from the first. Later ones than the receipt's are ignored. */
   readonly events?: readonly string[];
+  /** Values too large for an event lie in blobs; without them `history` compares less, and says so. */
+  readonly blob?: BlobLookup;
   /** The receipt this one says it follows. */
   readonly previous?: Uint8Array;
   readonly expected?: Expected;
@@ -57,14 +61,16 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
   const checks = climb((ladder) => {
     const signed = checkBundle(ladder, bytes, request.expected?.digest);
     const key = checkSignature(ladder, signed, request.trustRoot);
-    const { statement, claims: said } = checkStatement(ladder, signed);
+    const signedStatement = checkStatement(ladder, signed);
+    const said = signedStatement.claims;
     checkSigner(ladder, said, key);
     keyid = key.keyid;
     claims = said;
     checkExpected(ladder, said, request.expected);
-    checkSubjects(ladder, statement, files);
+    checkSubjects(ladder, signedStatement.statement, files);
     const plan = checkPlan(ladder, said, request.plan);
-    checkEvents(ladder, statement, said, request.events, plan);
+    const events = checkEvents(ladder, said, request.events);
+    checkHistory(ladder, signedStatement, { events, plan, blob: request.blob });
     checkPrevious(ladder, said, request.previous);
   });
   const digest = sha256(withoutFinalNewline(bytes));

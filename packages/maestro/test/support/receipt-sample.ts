@@ -8,7 +8,7 @@ import { link } from "../../src/core/program.ts";
 import { receiptFacts } from "../../src/core/receipt-facts.ts";
 import { statement, type ReceiptFacts } from "../../src/core/receipt.ts";
 import { replay } from "../../src/core/replay.ts";
-import { headOf } from "../../src/provenance/history.ts";
+import { headOf } from "../../src/provenance/events.ts";
 import type { Check } from "../../src/provenance/ladder.ts";
 import { sealReceipt } from "../../src/provenance/receipts.ts";
 import { createSigner, type Signer } from "../../src/provenance/signer.ts";
@@ -28,16 +28,20 @@ export interface Sample {
   readonly facts: ReceiptFacts;
 }
 
-/** `tasks` plain tasks one after the other; the first is a command that leaves an artifact when `artifact` is set. */
+/**
+ * `tasks` plain tasks one after the other; the first is a command that leaves an artifact when `artifact` is set.
+ * `path` is the one input and part of every output.
+ */
 export function sampleRun(
   options: {
     readonly tasks?: number;
     readonly artifact?: boolean;
     readonly run?: string;
+    readonly path?: string;
     readonly status?: "succeeded" | "denied";
   } = {},
 ): Sample {
-  const { tasks = 2, artifact = false, run = "r_1k7q0c9g0abcdefghjk", status = "succeeded" } = options;
+  const { tasks = 2, artifact = false, run = "r_1k7q0c9g0abcdefghjk", path = ".", status = "succeeded" } = options;
   const plan = samplePlan(tasks);
   const planDigest = digestOf(plan as unknown as JsonValue);
   const allow = status !== "denied";
@@ -48,7 +52,7 @@ export function sampleRun(
       name: plan.workflow.name,
       namespace: plan.workflow.namespace,
       planDigest,
-      inputs: { path: "." },
+      inputs: { path },
       purpose: "release",
       authority: "TICKET-1234",
       initiator: { type: "user", id: "local", roles: ["owner"] },
@@ -59,7 +63,7 @@ export function sampleRun(
     ...(allow
       ? ([
           { kind: "run_started" },
-          ...plan.tasks.flatMap((task, index) => attempt(task.id, artifact && index === 0)),
+          ...plan.tasks.flatMap((task, index) => attempt(task.id, path, artifact && index === 0)),
         ] satisfies EventBody[])
       : []),
     { kind: "run_ended", status, outputs: {} },
@@ -110,7 +114,7 @@ export function sampleKey(): SampleKey {
   return { signer, trusted, trustRoot: { keys: [trusted] } };
 }
 
-function attempt(task: string, artifact: boolean): EventBody[] {
+function attempt(task: string, path: string, artifact: boolean): EventBody[] {
   const isolation = {
     declared: "preferred",
     measured: "partial",
@@ -130,8 +134,8 @@ function attempt(task: string, artifact: boolean): EventBody[] {
       item: -1,
       attempt: 1,
       result: artifact
-        ? { ok: true, output: { task }, artifacts: [file], isolation, runner: "process@host" }
-        : { ok: true, output: { task } },
+        ? { ok: true, output: { task, path }, artifacts: [file], isolation, runner: "process@host" }
+        : { ok: true, output: { task, path } },
     },
   ];
 }
