@@ -2,6 +2,7 @@ import { digestOf } from "../core/digest.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { approval } from "./approval.ts";
+import { artifactsCompare } from "./artifacts-compare.ts";
 import { exec } from "./exec.ts";
 import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
@@ -15,6 +16,7 @@ import { wait } from "./wait.ts";
 /** Every task type of this installation, in alphabetical order. */
 export const builtInTypes: readonly TaskType[] = [
   approval,
+  artifactsCompare,
   exec,
   http,
   licenseCheck,
