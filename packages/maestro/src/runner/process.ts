@@ -38,6 +38,8 @@ export async function openProcessRunner(options: ProcessRunnerOptions): Promise<
   return new LocalProcesses(options);
 }
 
+const PROBE_MS = 10_000;
+
 /** A way to run commands on this machine, with what a probe found when it ran that way. */
 interface Setting {
   readonly backend: Isolation["backend"];
@@ -142,22 +144,25 @@ class LocalProcesses implements ProcessRunner {
   }
 
   async #find(sandbox: Sandbox, network: boolean): Promise<Setting> {
-    if (sandbox === "none") return { backend: "none", findings: await this.#probe("none", sandbox, network) };
-    const missing = this.#missing();
-    if (missing === undefined) {
-      try {
-        const findings = await this.#probe("bubblewrap", sandbox, network);
-        // A task that asks for the network gets it, and the receipt says `partial`; everything else must still hold.
-        const weak = shortcomings(network ? { ...findings, network: false } : findings);
-        if (sandbox === "preferred" || weak.length === 0) return { backend: "bubblewrap", findings };
-        throw notStrict(weak.join("; "));
-      } catch (error) {
-        if (sandbox === "strict") throw error instanceof TaskFailure && error.error.code === "ISOLATION" ? error : notStrict(messageOf(error));
-      }
-    } else if (sandbox === "strict") {
-      throw notStrict(missing);
+    const found = sandbox === "none" ? "none was asked for" : await this.#sandboxed(sandbox, network);
+    if (typeof found !== "string") {
+      // A task that asks for the network gets it, and the receipt says `partial`; everything else must still hold.
+      const weak = shortcomings(network ? { ...found.findings, network: false } : found.findings);
+      if (sandbox === "preferred" || weak.length === 0) return found;
+      throw notStrict(weak.join("; "));
     }
-    return { backend: "none", findings: await this.#probe("none", sandbox, network) };
+    if (sandbox === "strict") throw notStrict(found);
+    const findings = await this.#probe("none", sandbox, network);
+    if (typeof findings === "string") throw new TaskFailure({ code: "UNAVAILABLE", message: `The isolation of this machine could not be measured: ${findings}.` });
+    return { backend: "none", findings };
+  }
+
+  /** The setting under bubblewrap, or in words why there is none. */
+  async #sandboxed(sandbox: Sandbox, network: boolean): Promise<Setting | string> {
+    const missing = this.#missing();
+    if (missing !== undefined) return missing;
+    const findings = await this.#probe("bubblewrap", sandbox, network);
+    return typeof findings === "string" ? findings : { backend: "bubblewrap", findings };
   }
 
   #missing(): string | undefined {
@@ -167,8 +172,8 @@ class LocalProcesses implements ProcessRunner {
     return undefined;
   }
 
-  /** Runs the probe as a command of that kind would run, in an attempt's folder of its own. */
-  async #probe(backend: Isolation["backend"], sandbox: Sandbox, network: boolean): Promise<Findings> {
+  /** Runs the probe as a command of that kind would run, in an attempt's folder of its own. In words why it could not. */
+  async #probe(backend: Isolation["backend"], sandbox: Sandbox, network: boolean): Promise<Findings | string> {
     this.#commands += 1;
     const run = join(this.#workDir, `probe-${process.pid}-${this.#commands}`);
     const neighbour = `${run}-neighbour`;
@@ -177,12 +182,12 @@ class LocalProcesses implements ProcessRunner {
     try {
       const end = await this.#execute(
         { argv: ["/bin/sh", "-c", PROBE, "probe", neighbour, ...this.#private()], network },
-        { dir: join(run, "attempt"), sandbox, limits: {}, signal: AbortSignal.timeout(10_000), graceMs: 0, log: () => true, drained: async () => undefined },
+        { dir: join(run, "attempt"), sandbox, limits: {}, signal: AbortSignal.timeout(PROBE_MS), graceMs: 0, log: () => true, drained: async () => undefined },
         backend,
       );
-      const findings = readProbe(Buffer.from(end.stdout).toString("utf8"));
-      if (findings !== undefined) return findings;
-      throw notStrict(`the probe inside the sandbox failed: ${end.stderrTail.trim() || `exit ${end.exit}, signal ${end.signal}`}`);
+      return readProbe(Buffer.from(end.stdout).toString("utf8")) ?? `the probe inside failed: ${end.stderrTail.trim() || `exit ${end.exit}, signal ${end.signal}`}`;
+    } catch (error) {
+      return messageOf(error);
     } finally {
       rmSync(run, { recursive: true, force: true });
       rmSync(neighbour, { force: true });

@@ -116,7 +116,7 @@ function checkedWritable(path: string, hidden: readonly string[]): string {
           ? undefined
           : "does not exist";
   if (problem === undefined) return path;
-  throw new TaskFailure({ code: "ISOLATION", final: true, message: `The sandbox cannot make ${path} writable: it ${problem}. Write to the attempt's folder, or name a folder that exists and is yours.` });
+  throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: `The sandbox cannot make ${path} writable: it ${problem}. Write to the attempt's folder, or name a folder that exists and is yours.` });
 }
 
 /** Folders of programs: those of PATH and of the command itself, with the libraries that lie beside a `bin`. */
