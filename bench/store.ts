@@ -15,12 +15,13 @@ const EVENTS_PER_RUN = 2;
 const BATCHES = [1, 10, 100, 500, 2_000];
 /** A run is appended to this often, as in W1, then a new one takes its place. */
 const APPENDS = 5;
+const LONG = 4_000;
 
 const { values } = parseArgs({ options: { seconds: { type: "string", default: "1" } } });
 const seconds = Number(values.seconds);
 const folder = mkdtempSync(join(tmpdir(), "maestro-bench-"));
 try {
-  console.log("runs/commit   floor ev/s   store ev/s   ratio   progress ev/s   ms/commit p50");
+  console.log("runs/commit   floor ev/s   store ev/s   ratio   whole rows ev/s   ms/commit p50");
   for (const runs of BATCHES) {
     const bare = floor(runs);
     const heads = await measure(runs, "head");
@@ -30,11 +31,12 @@ try {
       perSecond(bare.rate).padStart(12),
       perSecond(heads.rate).padStart(12),
       (heads.rate / bare.rate).toFixed(2).padStart(7),
-      perSecond(rows.rate).padStart(15),
+      perSecond(rows.rate).padStart(17),
       heads.p50.toFixed(3).padStart(15),
     ];
     console.log(cells.join(" "));
   }
+  console.log(`one run, ${perSecond(LONG)} events a commit: ${perSecond(await longRun())} ev/s`);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -66,6 +68,24 @@ async function measure(runs: number, kind: "head" | "row"): Promise<Measured> {
     rate: (took.length * runs * EVENTS_PER_RUN * 1_000) / busy,
     p50: took.sort((a, b) => a - b)[took.length >> 1] ?? 0,
   };
+}
+
+/** A fan-out: all events of a commit belong to one run. */
+async function longRun(): Promise<number> {
+  const store = await openSqlite({ path: join(folder, "long.db") });
+  const row = newRow(0);
+  await store.commit({ runs: [{ id: row.id, firstSeq: 1, events: [eventText(1)], row }] });
+  let busy = 0;
+  let seq = 1;
+  while (busy < seconds * 1_000) {
+    const events = Array.from({ length: LONG }, (_, i) => eventText(seq + 1 + i));
+    const start = performance.now();
+    await store.commit({ runs: [{ id: row.id, firstSeq: seq + 1, events, row: { seq: seq + LONG, head: row.head } }] });
+    busy += performance.now() - start;
+    seq += LONG;
+  }
+  await store.close();
+  return (seq * 1_000) / busy;
 }
 
 function floor(runs: number): Measured {

@@ -38,7 +38,8 @@ export interface FileState {
 
 /**
  * Looks at the files before SQLite does: it would take a damaged log for the end of the history, and a stranger's or a
- * shortened file for one it can mend. Errors: `store_corrupt`.
+ * shortened file for one it can mend. Not while this process has the database open: POSIX drops the process's locks on
+ * a file when any of its handles is closed. Errors: `store_corrupt`.
  */
 export async function checkFiles(path: string): Promise<FileState> {
   const bytes = sizeOf(path);

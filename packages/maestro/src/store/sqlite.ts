@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Digest } from "../core/digest.ts";
@@ -11,6 +11,7 @@ import type { ListStatement } from "./run-list.ts";
 import { listRuns } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 import { Statement, storeProblem } from "./sql.ts";
+import { storageError } from "./storage-error.ts";
 import type {
   ApprovalRow,
   CacheRow,
@@ -44,13 +45,16 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const state = await checkFiles(path);
+    // SQLite would make it readable for all; its log takes over what the file has.
+    if (state.bytes === 0) await writeFile(path, "", { flag: "a", mode: 0o600 });
     db = connect(path);
     migrate(db, readMigrations(MIGRATIONS), { path, now: now() });
     checkDatabase(db, path, state);
     return new SqliteStore(db, path);
   } catch (error) {
     db?.close();
-    throw storeProblem(error, path);
+    const problem = storeProblem(error, path);
+    throw problem instanceof Error && "syscall" in problem ? storageError(problem, path) : problem;
   }
 }
 

@@ -11,6 +11,8 @@ export interface Store {
   /**
    * Appends to many runs in ONE durable transaction: all of it or nothing. For each run the events must continue its
    * history exactly (`firstSeq` = stored seq + 1), else `run_conflict` with the run's id in `facts.run`.
+   * A second run with an idempotency key of the same namespace is a `conflict` with the first one in `facts.run`.
+   * What a run is (name, labels, keys, parent, ...) is said when it begins: a later row with another identity is refused.
    */
   commit(batch: Commit): Promise<void>;
 
@@ -31,7 +33,10 @@ export interface Store {
   runByKey(namespace: string, idempotencyKey: string): Promise<RunRow | undefined>;
   /** Events after `afterSeq`, in order, as the texts that were committed. */
   runEvents(id: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<readonly EventRow[]>;
-  /** Newest first, keyset pages. */
+  /**
+   * Newest first, keyset pages. The work per call is bounded: where no index serves the filters, a page may be short or
+   * empty and still have a cursor; only `cursor: null` is the end. `limit` is 1 to 1,000.
+   */
   runList(query: RunQuery): Promise<RunPage>;
   /** Rows of runs that are not ended and not asleep, oldest first, after `afterId`: what an engine adopts when it starts. */
   runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]>;
