@@ -1,7 +1,6 @@
 // Writes docs/reference/task-types.md from the descriptions of the built-in task types. A test keeps the two equal.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { stringify } from "yaml";
 import { type JsonObject, type JsonValue, isJsonObject } from "../packages/maestro/src/core/json.ts";
 import { builtInTypes } from "../packages/maestro/src/task/catalogue.ts";
 import type { TaskDescription } from "../packages/maestro/src/task/task.ts";
@@ -39,7 +38,11 @@ ${type.docs}
 ${table("input", type.input, true)}
 ${table("output", type.output, false)}
 \`\`\`yaml
-${stringify({ uses: nameOf(type), with: type.example }, { lineWidth: 110 }).trimEnd()}
+uses: ${nameOf(type)}
+with:
+${Object.entries(type.example)
+  .map(([name, value]) => `  ${name}: ${flow(value)}`)
+  .join("\n")}
 \`\`\`
 `;
 }
@@ -78,6 +81,15 @@ function rows(schema: JsonObject, prefix: string, input: boolean): readonly stri
       ...rows(items, `${path}[].`, input),
     ];
   });
+}
+
+/** JSON as people write it in YAML, on one line. */
+function flow(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(flow).join(", ")}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  return `{ ${Object.entries(value)
+    .map(([name, member]) => `${/^[\w]+$/.test(name) ? name : JSON.stringify(name)}: ${flow(member)}`)
+    .join(", ")} }`;
 }
 
 function typeOf(schema: JsonObject): string {

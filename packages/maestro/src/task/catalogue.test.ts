@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { digestOf } from "../core/digest.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import { parseApproval } from "../core/approval-input.ts";
 import { parseWait } from "../core/wait.ts";
 import { workbench } from "../../test/support/run-task.ts";
-import { builtInTypes, descriptionDigest, taskTypes } from "./catalogue.ts";
+import { builtInTypes, taskTypes } from "./catalogue.ts";
 import { compileSchema } from "./json-schema.ts";
 import { noop } from "./noop.ts";
-import type { TaskContext } from "./task.ts";
+import type { TaskContext, TaskDescription } from "./task.ts";
 
 /** The pointers of all properties of a schema that say nothing about themselves. */
 function undescribed(schema: JsonValue | undefined, path = ""): readonly string[] {
@@ -37,6 +38,11 @@ function defaults(schema: JsonValue | undefined): readonly (readonly [JsonObject
   ]);
 }
 
+/** What plans pin. */
+function digest(description: TaskDescription): string {
+  return digestOf(description as unknown as JsonObject);
+}
+
 describe("the catalogue", () => {
   it("is in order and names each type once", () => {
     const names = builtInTypes.map((type) => type.description.name);
@@ -46,10 +52,10 @@ describe("the catalogue", () => {
   });
 
   it("gives every type another digest, and the same one every time", () => {
-    assert.equal(new Set(builtInTypes.map((type) => descriptionDigest(type.description))).size, builtInTypes.length);
-    assert.match(descriptionDigest(noop.description), /^sha256:[0-9a-f]{64}$/);
-    assert.equal(descriptionDigest(noop.description), descriptionDigest(structuredClone(noop.description)));
-    assert.notEqual(descriptionDigest(noop.description), descriptionDigest({ ...noop.description, title: "another" }));
+    assert.equal(new Set(builtInTypes.map((type) => digest(type.description))).size, builtInTypes.length);
+    assert.match(digest(noop.description), /^sha256:[0-9a-f]{64}$/);
+    assert.equal(digest(noop.description), digest(structuredClone(noop.description)));
+    assert.notEqual(digest(noop.description), digest({ ...noop.description, title: "another" }));
   });
 
   for (const { description } of builtInTypes) {
