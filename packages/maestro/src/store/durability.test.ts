@@ -124,7 +124,7 @@ describe("no room left", () => {
     after(async () => {
       if (mounted === true) {
         await store.close();
-        execFileSync("umount", [dir]);
+        execFileSync("/bin/umount", [dir]);
       }
       rmSync(dir, { recursive: true });
     });
@@ -180,7 +180,7 @@ type Begun = ReturnType<typeof begin>;
 /** A file system of 2 MB at `dir`; else why there is none. */
 function mountSmall(dir: string): true | string {
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", dir], { stdio: "pipe" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", dir], { stdio: "pipe" });
     return true;
   } catch (error) {
     return `SKIPPED: a small file system cannot be mounted here (needs root): ${String(error).split("\n")[0]}`;

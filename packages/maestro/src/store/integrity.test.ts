@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
-import { MaestroError } from "../core/problem.ts";
+import { MaestroError, messageOf } from "../core/problem.ts";
 import { pagesOfEvents } from "./contract.ts";
 import { checkRun } from "./integrity.ts";
 import {
@@ -329,7 +329,7 @@ describe("a damaged or edited database", () => {
             (thrown: unknown) => thrown,
           );
           if (error === undefined) return;
-          assert.ok(error instanceof MaestroError, String(error));
+          assert.ok(error instanceof MaestroError, messageOf(error));
           assert.ok(["store_corrupt", "schema_newer", "storage_failed", "internal"].includes(error.code), error.code);
         },
       ),

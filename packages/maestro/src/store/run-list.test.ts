@@ -65,7 +65,7 @@ describe("listRuns()", () => {
     const quick = bigTable((n) => n % 100_000 === 0);
     const source: ListSource = {
       slice: (statement, values) => (values.at(-1) === "running" ? slow : quick).slice(statement, values),
-      run: quick.run,
+      run: (id) => quick.run(id),
     };
     const found: string[] = [];
     for (let cursor: string | null | undefined; cursor !== null;) {
