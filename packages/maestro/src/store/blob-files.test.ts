@@ -77,7 +77,10 @@ describe("openBlobs()", () => {
     await mkdir(join(dir, "folder"), { recursive: true });
     await symlink("/dev/zero", join(dir, "endless"));
     await assert.rejects(blobs.putFile(join(dir, "folder")), { code: "storage_failed", message: /not a regular file/ });
-    await assert.rejects(blobs.putFile(join(dir, "endless")), { code: "storage_failed", message: /not a regular file/ });
+    await assert.rejects(blobs.putFile(join(dir, "endless")), {
+      code: "storage_failed",
+      message: /not a regular file/,
+    });
     await assert.rejects(blobs.putFile(join(dir, "missing")), { code: "storage_failed", message: /missing/ });
   });
 

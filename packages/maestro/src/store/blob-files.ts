@@ -62,7 +62,10 @@ class BlobFiles implements BlobStore {
       const source = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const found = await source.stat();
-        if (!found.isFile()) throw new MaestroError("storage_failed", `${path} is not a regular file, so it cannot be stored.`, { fix: "Store files only; pack a folder into an archive first." });
+        if (!found.isFile())
+          throw new MaestroError("storage_failed", `${path} is not a regular file, so it cannot be stored.`, {
+            fix: "Store files only; pack a folder into an archive first.",
+          });
         return await this.#copyIn(source);
       } finally {
         await source.close();
@@ -78,10 +81,14 @@ class BlobFiles implements BlobStore {
       if (bytes === undefined) return undefined;
       const actual = sha256(bytes);
       if (actual === digest) return bytes;
-      throw new MaestroError("store_corrupt", `The blob file ${path} is damaged: its content has the digest ${actual}.`, {
-        facts: { path, expected: digest, actual },
-        fix: "Restore that file from a backup; its name is the digest its content must have.",
-      });
+      throw new MaestroError(
+        "store_corrupt",
+        `The blob file ${path} is damaged: its content has the digest ${actual}.`,
+        {
+          facts: { path, expected: digest, actual },
+          fix: "Restore that file from a backup; its name is the digest its content must have.",
+        },
+      );
     });
   }
 
@@ -186,7 +193,7 @@ class BlobFiles implements BlobStore {
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.byteLength; ) written += (await file.write(bytes, written)).bytesWritten;
+  for (let written = 0; written < bytes.byteLength;) written += (await file.write(bytes, written)).bytesWritten;
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -6,9 +6,15 @@ export function storageError(error: unknown, path: string): MaestroError {
   const code = codeOf(error);
   // EDQUOT: the user's quota is used up, which asks for the same remedy.
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new MaestroError("storage_full", `There is no space left to write ${path}.`, { cause: error, facts: { path, code } });
+    return new MaestroError("storage_full", `There is no space left to write ${path}.`, {
+      cause: error,
+      facts: { path, code },
+    });
   }
-  return new MaestroError("storage_failed", `${path} could not be read or written: ${messageOf(error)}`, { cause: error, facts: { path, code } });
+  return new MaestroError("storage_failed", `${path} could not be read or written: ${messageOf(error)}`, {
+    cause: error,
+    facts: { path, code },
+  });
 }
 
 function codeOf(error: unknown): string {
