@@ -123,10 +123,5 @@ file size, processes), \`OUTPUT_INVALID\` (the promised JSON is missing or malfo
   },
   effects: ["process"],
   runs: "process",
-  example: {
-    argv: ["npm", "pack", "--json", "--pack-destination", "."],
-    env: { SOURCE_DATE_EPOCH: "0" },
-    cwd: "packages/api",
-    output: { from: "stdout-json" },
-  },
+  example: { argv: ["git", "log", "-1", "--format=%H"], cwd: ".", env: { TZ: "UTC" }, output: { from: "stdout-text" } },
 };
