@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { glob, lstat, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import type { Artifact } from "../core/event.ts";
@@ -15,11 +16,16 @@ const MAX_ARTIFACTS = 10_000;
 export async function collectArtifacts(context: AttemptContext, blobs: BlobStore): Promise<readonly Artifact[]> {
   const { dir, artifacts: globs } = context.request;
   const found = new Map<string, string>();
-  const folder = (await exists(dir)) ? await realpath(dir) : dir;
+  const folder = existsSync(dir) ? await realpath(dir) : dir;
   for (const pattern of globs) {
     for await (const name of matches(folder, pattern)) {
       found.set(name, await insideOf(folder, join(folder, name), name));
-      if (found.size > MAX_ARTIFACTS) throw new TaskFailure({ code: "LIMIT", final: true, message: `The artifacts match more than ${MAX_ARTIFACTS} files. Pack them into an archive, or match fewer.` });
+      if (found.size > MAX_ARTIFACTS)
+        throw new TaskFailure({
+          code: "LIMIT",
+          final: true,
+          message: `The artifacts match more than ${MAX_ARTIFACTS} files. Pack them into an archive, or match fewer.`,
+        });
     }
   }
   for (const { name, path } of context.emitted ?? []) {
@@ -29,7 +35,8 @@ export async function collectArtifacts(context: AttemptContext, blobs: BlobStore
     found.set(name, outside ? full : await insideOf(folder, full, name));
   }
   const kept: Artifact[] = [];
-  for (const [name, path] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) kept.push({ name, path, ...(await blobs.putFile(path)) });
+  for (const [name, path] of [...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+    kept.push({ name, path, ...(await blobs.putFile(path)) });
   return kept;
 }
 
@@ -40,22 +47,33 @@ async function* matches(folder: string, pattern: string): AsyncGenerator<string>
     const name = isAbsolute(found) ? relative(folder, found) : found;
     if (!wantsHidden && /(^|\/)\.[^./]/.test(name)) continue;
     // A folder that matches is not an artifact; what is in it may be.
-    if ((await stat(join(folder, name)).catch(() => undefined))?.isDirectory() !== true) yield name;
+    if (!(await isFolder(join(folder, name)))) yield name;
   }
 }
 
 /** The file itself, links followed; it must be a file and lie in the folder. */
 async function insideOf(folder: string, path: string, name: string): Promise<string> {
   const real = await realpath(path).catch((error: NodeJS.ErrnoException) => {
-    throw new TaskFailure({ code: "OUTPUT_INVALID", message: `The artifact ${name} cannot be read: ${error.message}.` }, { cause: error });
+    throw new TaskFailure(
+      { code: "OUTPUT_INVALID", message: `The artifact ${name} cannot be read: ${error.message}.` },
+      { cause: error },
+    );
   });
   if (!isInside(real, folder)) {
-    throw new TaskFailure({ code: "OUTPUT_INVALID", message: `The artifact ${name} leaves the attempt's folder (it is ${real}), so it is not kept. Copy the file instead of linking to it.` });
+    throw new TaskFailure({
+      code: "OUTPUT_INVALID",
+      message: `The artifact ${name} leaves the attempt's folder (it is ${real}), so it is not kept. Copy the file instead of linking to it.`,
+    });
   }
-  if (!(await lstat(real)).isFile()) throw new TaskFailure({ code: "OUTPUT_INVALID", message: `The artifact ${name} is not a regular file.` });
+  if (!(await lstat(real)).isFile())
+    throw new TaskFailure({ code: "OUTPUT_INVALID", message: `The artifact ${name} is not a regular file.` });
   return real;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined)) !== undefined;
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false; // A link to nowhere; `insideOf` refuses it with a reason.
+  }
 }

@@ -81,7 +81,12 @@ export class AttemptContext implements TaskContext {
         return;
       case "artifact":
         this.emitted ??= [];
-        if (this.emitted.length >= MAX_EMITTED_ARTIFACTS) throw new TaskFailure({ code: "LIMIT", final: true, message: `An attempt keeps at most ${MAX_EMITTED_ARTIFACTS} artifacts. Pack them into an archive.` });
+        if (this.emitted.length >= MAX_EMITTED_ARTIFACTS)
+          throw new TaskFailure({
+            code: "LIMIT",
+            final: true,
+            message: `An attempt keeps at most ${MAX_EMITTED_ARTIFACTS} artifacts. Pack them into an archive.`,
+          });
         this.emitted.push({ name: event.name, path: event.path });
         return;
       case "usage":
@@ -100,7 +105,11 @@ export class AttemptContext implements TaskContext {
   async command(command: Command): Promise<CommandResult> {
     const { request } = this;
     if (request.type.description.runs !== "process") {
-      throw new TaskFailure({ code: "INTERNAL", final: true, message: `The task type ${request.type.description.name} runs a command, but does not declare runs: "process".` });
+      throw new TaskFailure({
+        code: "INTERNAL",
+        final: true,
+        message: `The task type ${request.type.description.name} runs a command, but does not declare runs: "process".`,
+      });
     }
     const ref = this.ref;
     const { logs } = this.#deps;
@@ -117,7 +126,13 @@ export class AttemptContext implements TaskContext {
       drained: () => logs.drained(ref),
     });
     const weakest = this.#command?.isolation;
-    this.#command = { isolation: weakest === undefined || STRENGTH[result.isolation.measured] < STRENGTH[weakest.measured] ? result.isolation : weakest, exit: result.exit };
+    this.#command = {
+      isolation:
+        weakest === undefined || STRENGTH[result.isolation.measured] < STRENGTH[weakest.measured]
+          ? result.isolation
+          : weakest,
+      exit: result.exit,
+    };
     return result;
   }
 

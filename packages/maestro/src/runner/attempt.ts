@@ -59,7 +59,12 @@ export async function executeAttempt(request: AttemptRequest, deps: AttemptDeps)
   try {
     const output = await perform(request, context);
     const artifacts = context.leavesFiles ? await collectArtifacts(context, deps.blobs) : undefined;
-    result = { ok: true, output, ...(artifacts === undefined || artifacts.length === 0 ? undefined : { artifacts }), ...context.facts() };
+    result = {
+      ok: true,
+      output,
+      ...(artifacts === undefined || artifacts.length === 0 ? undefined : { artifacts }),
+      ...context.facts(),
+    };
   } catch (error) {
     result = await failed(error, context, deps);
   }
@@ -74,7 +79,12 @@ async function perform(request: AttemptRequest, context: AttemptContext): Promis
   const task = request.type.init(context);
   const problems = task.validate(request.input);
   if (problems.length > 0) {
-    throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: `The input of ${description.name} is not valid: ${problems.join("; ")}.`, details: problems });
+    throw new TaskFailure({
+      code: "INPUT_INVALID",
+      final: true,
+      message: `The input of ${description.name} is not valid: ${problems.join("; ")}.`,
+      details: problems,
+    });
   }
   const output = await task.execute();
   // Work that was called off may have ended early with half a result.
@@ -90,22 +100,39 @@ function checkOutput(output: JsonValue, name: string): void {
   try {
     text = canonical(output);
   } catch (error) {
-    throw new TaskFailure({ code: "OUTPUT_INVALID", message: `The output of ${name} is not JSON: ${messageOf(error)}.` }, { cause: error });
+    throw new TaskFailure(
+      { code: "OUTPUT_INVALID", message: `The output of ${name} is not JSON: ${messageOf(error)}.` },
+      { cause: error },
+    );
   }
   // A character has at most 3 bytes (UTF-8 of UTF-16 units), so most outputs need no count.
   if (text.length * 3 <= MAX_OUTPUT_BYTES) return;
   const size = Buffer.byteLength(text);
   if (size <= MAX_OUTPUT_BYTES) return;
-  throw new TaskFailure({ code: "LIMIT", final: true, message: `The output of ${name} has ${size} bytes; an output has at most ${MAX_OUTPUT_BYTES}. Write it to a file and keep that as an artifact.` });
+  throw new TaskFailure({
+    code: "LIMIT",
+    final: true,
+    message: `The output of ${name} has ${size} bytes; an output has at most ${MAX_OUTPUT_BYTES}. Write it to a file and keep that as an artifact.`,
+  });
 }
 
 const SHOWN_PROBLEMS = 10;
 
-function mismatch(code: "INPUT_INVALID" | "OUTPUT_INVALID", what: string, name: string, errors: readonly SchemaError[]): TaskError {
+function mismatch(
+  code: "INPUT_INVALID" | "OUTPUT_INVALID",
+  what: string,
+  name: string,
+  errors: readonly SchemaError[],
+): TaskError {
   const shown = errors.slice(0, SHOWN_PROBLEMS).map((error) => `${what}${error.path} ${error.message}`);
   const more = errors.length > SHOWN_PROBLEMS ? `; and ${errors.length - SHOWN_PROBLEMS} more` : "";
   const message = `The ${what} of ${name} does not fit its schema: ${shown.join("; ")}${more}.`;
-  return { code, message, ...(code === "INPUT_INVALID" ? { final: true } : {}), details: errors.slice(0, SHOWN_PROBLEMS).map(({ path, message: text }) => ({ path, message: text })) };
+  return {
+    code,
+    message,
+    ...(code === "INPUT_INVALID" ? { final: true } : {}),
+    details: errors.slice(0, SHOWN_PROBLEMS).map(({ path, message: text }) => ({ path, message: text })),
+  };
 }
 
 async function failed(thrown: unknown, context: AttemptContext, deps: AttemptDeps): Promise<AttemptResult> {
@@ -114,15 +141,29 @@ async function failed(thrown: unknown, context: AttemptContext, deps: AttemptDep
   const cause: unknown = signal.aborted ? signal.reason : thrown;
   const failure = errorOf(cause);
   let artifacts: readonly Artifact[] = [];
-  if (!signal.aborted && context.leavesFiles && !(thrown instanceof TaskFailure && thrown.error.code === "OUTPUT_INVALID")) {
+  if (
+    !signal.aborted &&
+    context.leavesFiles &&
+    !(thrown instanceof TaskFailure && thrown.error.code === "OUTPUT_INVALID")
+  ) {
     try {
       artifacts = await collectArtifacts(context, deps.blobs);
     } catch (error) {
       // The task's own failure is what matters; that its files are missing is said in the log.
-      context.emit({ kind: "log", stream: "info", bytes: `[maestro] Its artifacts could not be kept: ${messageOf(error)}\n` });
+      context.emit({
+        kind: "log",
+        stream: "info",
+        bytes: `[maestro] Its artifacts could not be kept: ${messageOf(error)}\n`,
+      });
     }
   }
-  return { ok: false, error: failure, ...withOutput(thrown), ...(artifacts.length > 0 ? { artifacts } : {}), ...context.facts() };
+  return {
+    ok: false,
+    error: failure,
+    ...withOutput(thrown),
+    ...(artifacts.length > 0 ? { artifacts } : {}),
+    ...context.facts(),
+  };
 }
 
 function errorOf(thrown: unknown): TaskError {
@@ -131,7 +172,8 @@ function errorOf(thrown: unknown): TaskError {
     const code = thrown.class === "unavailable" ? "UNAVAILABLE" : "INTERNAL";
     return { code, message: `${thrown.message} ${thrown.fix}`, details: { problem: thrown.code } };
   }
-  if (thrown instanceof DOMException && thrown.name === "AbortError") return { code: "CANCELLED", message: "The attempt was called off." };
+  if (thrown instanceof DOMException && thrown.name === "AbortError")
+    return { code: "CANCELLED", message: "The attempt was called off." };
   return { code: "INTERNAL", message: `The task failed in a way it did not foresee: ${messageOf(thrown)}` };
 }
 
@@ -158,5 +200,10 @@ async function closeLog(result: AttemptResult, context: AttemptContext, deps: At
 }
 
 function factsOf({ usage, exit, isolation, runner }: AttemptFacts): AttemptFacts {
-  return { ...(usage === undefined ? {} : { usage }), ...(exit === undefined ? {} : { exit }), ...(isolation === undefined ? {} : { isolation }), ...(runner === undefined ? {} : { runner }) };
+  return {
+    ...(usage === undefined ? {} : { usage }),
+    ...(exit === undefined ? {} : { exit }),
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(runner === undefined ? {} : { runner }),
+  };
 }

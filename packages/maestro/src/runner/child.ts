@@ -36,20 +36,37 @@ export async function runChild(request: ChildRequest): Promise<ChildEnd> {
   const output = collect(child, request);
   feed(child, launch, request.command.stdin);
   const ender = new Ender(tree, launch.sandbox !== undefined, context);
-  const watched: Watched = { tree, limits: request.limits, peakBytes: 0, cpuMs: 0, threads: 0, over: false, exceeded: (limit) => ender.exceeded(limit) };
+  const watched: Watched = {
+    tree,
+    limits: request.limits,
+    peakBytes: 0,
+    cpuMs: 0,
+    threads: 0,
+    over: false,
+    exceeded: (limit) => ender.exceeded(limit),
+  };
   request.watch.add(watched);
   try {
     const { exit, signal } = await exited(child);
     await ender.finish();
     await closed(child);
-    if (launch.sandbox !== undefined && output.status === undefined && !context.signal.aborted && ender.limit === null) throw sandboxFailed(output.stderr.text(), signal);
+    if (launch.sandbox !== undefined && output.status === undefined && !context.signal.aborted && ender.limit === null)
+      throw sandboxFailed(output.stderr.text(), signal);
     const sandboxSignal = launch.sandbox === undefined ? undefined : signalOfExit(output.status ?? exit);
-    const end = { exit: sandboxSignal === undefined ? exit : null, signal: sandboxSignal ?? signal, stderrTail: output.stderr.text() };
+    const end = {
+      exit: sandboxSignal === undefined ? exit : null,
+      signal: sandboxSignal ?? signal,
+      stderrTail: output.stderr.text(),
+    };
     return {
       ...end,
       stdout: output.stdout.bytes(),
       stdoutTruncated: output.stdout.truncated,
-      limit: ender.limit ?? (context.signal.aborted ? null : limitOf({ ...end, peakBytes: watched.peakBytes, cpuMs: watched.cpuMs }, request.limits)),
+      limit:
+        ender.limit ??
+        (context.signal.aborted
+          ? null
+          : limitOf({ ...end, peakBytes: watched.peakBytes, cpuMs: watched.cpuMs }, request.limits)),
       wallMs: performance.now() - began,
     };
   } finally {
@@ -66,7 +83,12 @@ function start(launch: Launch, stdin: boolean): ChildProcess {
       env: { ...launch.env },
       // A session of its own, so that its group can be signalled and no terminal is shared.
       detached: true,
-      stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe", ...(launch.sandbox === undefined ? [] : (["pipe", "pipe", "pipe"] as const))],
+      stdio: [
+        stdin ? "pipe" : "ignore",
+        "pipe",
+        "pipe",
+        ...(launch.sandbox === undefined ? [] : (["pipe", "pipe", "pipe"] as const)),
+      ],
     });
   } catch (error) {
     throw startFailure(error);
@@ -80,13 +102,31 @@ async function notStarted(child: ChildProcess): Promise<TaskFailure> {
 
 function startFailure(error: unknown): TaskFailure {
   const { code = "unknown", message } = error as NodeJS.ErrnoException;
-  if (code === "E2BIG") return new TaskFailure({ code: "INPUT_INVALID", final: true, message: "Arguments and environment together are larger than the system allows. Pass large values by stdin or by a file." }, { cause: error });
-  return new TaskFailure({ code: "UNAVAILABLE", message: `The command could not be started: ${message}. The machine is short of something (processes, descriptors, memory); try again.` }, { cause: error });
+  if (code === "E2BIG")
+    return new TaskFailure(
+      {
+        code: "INPUT_INVALID",
+        final: true,
+        message:
+          "Arguments and environment together are larger than the system allows. Pass large values by stdin or by a file.",
+      },
+      { cause: error },
+    );
+  return new TaskFailure(
+    {
+      code: "UNAVAILABLE",
+      message: `The command could not be started: ${message}. The machine is short of something (processes, descriptors, memory); try again.`,
+    },
+    { cause: error },
+  );
 }
 
 function sandboxFailed(stderr: string, signal: string | null): TaskFailure {
   const said = stderr.trim() === "" ? `it ended by ${signal ?? "itself"} without a word` : stderr.trim();
-  return new TaskFailure({ code: "ISOLATION", message: `The sandbox could not be built, so the command was not started: ${said}. As root, sandboxed commands run as nobody: the working folder and what it names must be readable by everybody.` });
+  return new TaskFailure({
+    code: "ISOLATION",
+    message: `The sandbox could not be built, so the command was not started: ${said}. As root, sandboxed commands run as nobody: the working folder and what it names must be readable by everybody.`,
+  });
 }
 
 interface Output {
@@ -98,7 +138,11 @@ interface Output {
 
 /** Hands output on as it comes, and stops reading while the log cannot follow: the pipe then holds the writer. */
 function collect(child: ChildProcess, { command, context }: ChildRequest): Output {
-  const output: Output = { stdout: new Capture(command.captureBytes ?? DEFAULT_CAPTURE), stderr: new Tail(), status: undefined };
+  const output: Output = {
+    stdout: new Capture(command.captureBytes ?? DEFAULT_CAPTURE),
+    stderr: new Tail(),
+    status: undefined,
+  };
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
   let paused = false;
   const resume = (): void => {
@@ -137,7 +181,9 @@ function feed(child: ChildProcess, launch: Launch, stdin: string | Uint8Array | 
 }
 
 function give(stream: unknown, bytes: string | Uint8Array): void {
-  const pipe = stream as NodeJS.WritableStream & { on(event: "error", listener: (error: NodeJS.ErrnoException) => void): void };
+  const pipe = stream as NodeJS.WritableStream & {
+    on(event: "error", listener: (error: NodeJS.ErrnoException) => void): void;
+  };
   pipe.on("error", (error) => {
     // A command may end, or close its input, before it read all of it; that is its good right.
     if (error.code !== "EPIPE" && error.code !== "ECONNRESET") pipe.emit("close");

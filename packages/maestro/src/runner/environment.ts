@@ -33,13 +33,29 @@ export interface EnvironmentRequest {
 }
 
 /** The whole environment of a command: five names and what the task gives; nothing of the engine's own but PATH. */
-export function environmentOf({ command, home, temporary, marker }: EnvironmentRequest): Readonly<Record<string, string>> {
+export function environmentOf({
+  command,
+  home,
+  temporary,
+  marker,
+}: EnvironmentRequest): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(command.env ?? {})) {
     if (!/^[^=\0]+$/.test(name) || value.includes("\0")) {
-      throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: `The environment name ${JSON.stringify(name)} cannot be set: a name has no "=", and neither name nor value has a NUL character.` });
+      throw new TaskFailure({
+        code: "INPUT_INVALID",
+        final: true,
+        message: `The environment name ${JSON.stringify(name)} cannot be set: a name has no "=", and neither name nor value has a NUL character.`,
+      });
     }
   }
-  return { PATH: process.env["PATH"] ?? SYSTEM_PATH, HOME: home, TMPDIR: temporary, LANG: "C.UTF-8", ...command.env, [MARKER]: marker };
+  return {
+    PATH: process.env["PATH"] ?? SYSTEM_PATH,
+    HOME: home,
+    TMPDIR: temporary,
+    LANG: "C.UTF-8",
+    ...command.env,
+    [MARKER]: marker,
+  };
 }
 
 /**
@@ -48,19 +64,34 @@ export function environmentOf({ command, home, temporary, marker }: EnvironmentR
  */
 export function findProgram(command: Command, cwd: string, environment: Readonly<Record<string, string>>): string {
   const name = command.argv[0];
-  if (command.argv.some((part) => part.includes("\0"))) throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: "An argument holds a NUL character, which no program can be given." });
+  if (command.argv.some((part) => part.includes("\0")))
+    throw new TaskFailure({
+      code: "INPUT_INVALID",
+      final: true,
+      message: "An argument holds a NUL character, which no program can be given.",
+    });
   if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: `The working folder ${cwd} does not exist or is not a folder.` });
+    throw new TaskFailure({
+      code: "INPUT_INVALID",
+      final: true,
+      message: `The working folder ${cwd} does not exist or is not a folder.`,
+    });
   }
   if (name.includes("/")) {
     const path = resolve(cwd, name);
     if (isExecutable(path)) return path;
-    throw notFound(`There is no executable file ${path}.`, "Check the path; a script needs `chmod +x` and a `#!` line.");
+    throw notFound(
+      `There is no executable file ${path}.`,
+      "Check the path; a script needs `chmod +x` and a `#!` line.",
+    );
   }
   const folders = (environment["PATH"] ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
   const found = name === "" ? undefined : folders.map((folder) => join(folder, name)).find(isExecutable);
   if (found !== undefined) return found;
-  throw notFound(`There is no command ${JSON.stringify(name)} on this machine.`, `Looked in ${folders.join(", ")}. Install it, or give its absolute path.`);
+  throw notFound(
+    `There is no command ${JSON.stringify(name)} on this machine.`,
+    `Looked in ${folders.join(", ")}. Install it, or give its absolute path.`,
+  );
 }
 
 function notFound(what: string, advice: string): TaskFailure {

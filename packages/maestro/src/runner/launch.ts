@@ -82,16 +82,21 @@ function sandboxed(request: LaunchRequest): Launch {
     home: request.home,
   });
   // By descriptor, since every user of the machine can read arguments, and since bubblewrap itself, which may run as root, must not start in an environment that a task chose.
-  const args = Buffer.from(["--clearenv", ...early.flatMap(([name, value]) => ["--setenv", name, value])].map((part) => `${part}\0`).join(""));
+  const args = Buffer.from(
+    ["--clearenv", ...early.flatMap(([name, value]) => ["--setenv", name, value])].map((part) => `${part}\0`).join(""),
+  );
   return {
     file: tools.bwrap ?? "bwrap",
     args: [
       ...wallArguments({ network, root }),
       ...view,
-      "--args", String(ARGS_FD),
+      "--args",
+      String(ARGS_FD),
       ...(request.filter === undefined ? [] : ["--seccomp", String(FILTER_FD)]),
-      "--json-status-fd", String(STATUS_FD),
-      "--chdir", cwd,
+      "--json-status-fd",
+      String(STATUS_FD),
+      "--chdir",
+      cwd,
       "--",
       ...(root && tools.setpriv !== undefined ? dropArguments(tools.setpriv) : []),
       ...limiter(request),
@@ -105,7 +110,9 @@ function sandboxed(request: LaunchRequest): Launch {
 }
 
 function limiter({ tools, context, othersThreads }: LaunchRequest): readonly string[] {
-  return tools.prlimit === undefined ? [] : [tools.prlimit, ...prlimitArguments(withDefaults(context.limits), othersThreads), "--"];
+  return tools.prlimit === undefined
+    ? []
+    : [tools.prlimit, ...prlimitArguments(withDefaults(context.limits), othersThreads), "--"];
 }
 
 /** The folder of the run an attempt belongs to: the first one below the work folder. */

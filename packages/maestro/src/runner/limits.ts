@@ -55,7 +55,13 @@ export function limitOf(ending: Ending, limits: Required<CommandLimits>): LimitN
   if (ending.peakBytes >= limits.memoryBytes * 0.9) return "memory";
   const words = ending.stderrTail;
   if (/file too large|EFBIG/i.test(words)) return "file";
-  if (/out of memory|cannot allocate memory|bad_alloc|MemoryError|ENOMEM|memory exhausted|Array buffer allocation failed/i.test(words)) return "memory";
-  if (/cannot fork|fork: retry|fork: resource|resource temporarily unavailable|spawn \S+ EAGAIN/i.test(words)) return "processes";
+  if (
+    /out of memory|cannot allocate memory|bad_alloc|MemoryError|ENOMEM|memory exhausted|Array buffer allocation failed/i.test(
+      words,
+    )
+  )
+    return "memory";
+  if (/cannot fork|fork: retry|fork: resource|resource temporarily unavailable|spawn \S+ EAGAIN/i.test(words))
+    return "processes";
   return null;
 }

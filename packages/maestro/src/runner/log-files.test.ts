@@ -57,7 +57,10 @@ describe("openLogs()", () => {
     logs.append(ref("live"), "stdout", text("second\n"), 2);
     await logs.drained(ref("live"));
     assert.equal(read((await logs.read(ref("live"), { offset: 6, limit: 100 })).bytes), "second\n");
-    assert.deepEqual((await logs.list("r_1")).map((one) => one.lines), [2]);
+    assert.deepEqual(
+      (await logs.list("r_1")).map((one) => one.lines),
+      [2],
+    );
     await logs.close(ref("live"));
   });
 
@@ -95,7 +98,10 @@ describe("openLogs()", () => {
     for (let i = 0; i < 5; i++) logs.append(ref("loud"), "stdout", text("12345678"), 1);
     await logs.close(ref("loud"));
     const { bytes } = await logs.read(ref("loud"), { offset: 0, limit: 1000 });
-    assert.equal(read(bytes), "1234567812\n[maestro] The log ends here: it reached its limit of 10 bytes. The task went on.\n");
+    assert.equal(
+      read(bytes),
+      "1234567812\n[maestro] The log ends here: it reached its limit of 10 bytes. The task went on.\n",
+    );
   });
 
   it("asks to pause above the backlog and says when to go on", async () => {
@@ -111,17 +117,25 @@ describe("openLogs()", () => {
   it("tails any number of lines within a limit, whatever ends the last one", async () => {
     const logs = openLogs(fresh());
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ maxLength: 8, unit: fc.constantFrom("a", "é", "\u0000", "\u001b") }), { maxLength: 30 }), fc.boolean(), fc.nat(12), async (lines, ended, wanted) => {
-        const one = ref("tail", (count += 1));
-        const whole = lines.join("\n") + (ended ? "\n" : "");
-        logs.append(one, "stdout", text(whole), 1);
-        await logs.close(one);
-        const body = whole.endsWith("\n") ? whole.slice(0, -1) : whole;
-        const expected = wanted === 0 || whole === "" ? "" : body.split("\n").slice(-wanted).join("\n") + (whole.endsWith("\n") ? "\n" : "");
-        const { bytes, offset } = await logs.tail(one, { lines: wanted, limit: 10_000 });
-        assert.equal(read(bytes), expected);
-        assert.equal(offset, Buffer.byteLength(whole) - Buffer.byteLength(expected));
-      }),
+      fc.asyncProperty(
+        fc.array(fc.string({ maxLength: 8, unit: fc.constantFrom("a", "é", "\u0000", "\u001b") }), { maxLength: 30 }),
+        fc.boolean(),
+        fc.nat(12),
+        async (lines, ended, wanted) => {
+          const one = ref("tail", (count += 1));
+          const whole = lines.join("\n") + (ended ? "\n" : "");
+          logs.append(one, "stdout", text(whole), 1);
+          await logs.close(one);
+          const body = whole.endsWith("\n") ? whole.slice(0, -1) : whole;
+          const expected =
+            wanted === 0 || whole === ""
+              ? ""
+              : body.split("\n").slice(-wanted).join("\n") + (whole.endsWith("\n") ? "\n" : "");
+          const { bytes, offset } = await logs.tail(one, { lines: wanted, limit: 10_000 });
+          assert.equal(read(bytes), expected);
+          assert.equal(offset, Buffer.byteLength(whole) - Buffer.byteLength(expected));
+        },
+      ),
       { numRuns: 60 },
     );
     logs.append(ref("long"), "stdout", Buffer.alloc(300_000, "x"), 1);
@@ -132,13 +146,29 @@ describe("openLogs()", () => {
 
   it("finds lines in any case with their number and offset, in long lines and across blocks", async () => {
     const logs = openLogs(fresh());
-    const parts = ["Erste ÄRGERLICHE Zeile\r\n", "İstanbul\n", "nothing\n", `${"x".repeat(1_500_000)}NEEDLE${"y".repeat(1_500_000)} needle\n`, "the Needle\n", "no end needle"];
+    const parts = [
+      "Erste ÄRGERLICHE Zeile\r\n",
+      "İstanbul\n",
+      "nothing\n",
+      `${"x".repeat(1_500_000)}NEEDLE${"y".repeat(1_500_000)} needle\n`,
+      "the Needle\n",
+      "no end needle",
+    ];
     logs.append(ref("s"), "stdout", text(parts.join("")), 1);
     await logs.close(ref("s"));
     const offsets = parts.map((_, i) => Buffer.byteLength(parts.slice(0, i).join("")));
-    assert.deepEqual(await logs.search(ref("s"), { text: "ärgerliche", limit: 9 }), [{ line: 1, offset: 0, text: "Erste ÄRGERLICHE Zeile" }]);
+    assert.deepEqual(await logs.search(ref("s"), { text: "ärgerliche", limit: 9 }), [
+      { line: 1, offset: 0, text: "Erste ÄRGERLICHE Zeile" },
+    ]);
     const found = await logs.search(ref("s"), { text: "needle", limit: 9 });
-    assert.deepEqual(found.map(({ line, offset }) => [line, offset]), [[4, offsets[3]], [5, offsets[4]], [6, offsets[5]]]);
+    assert.deepEqual(
+      found.map(({ line, offset }) => [line, offset]),
+      [
+        [4, offsets[3]],
+        [5, offsets[4]],
+        [6, offsets[5]],
+      ],
+    );
     assert.match(found[0]?.text ?? "", /^…x+NEEDLEy+…$/);
     assert.equal(found[1]?.text, "the Needle");
     assert.equal((await logs.search(ref("s"), { text: "needle", limit: 2 })).length, 2);
@@ -148,13 +178,25 @@ describe("openLogs()", () => {
   it("finds what a plain scan of the lines finds", async () => {
     const logs = openLogs(fresh());
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ maxLength: 6, unit: fc.constantFrom("a", "B", "ä", "Ä", "İ") }), { maxLength: 40 }), fc.string({ minLength: 1, maxLength: 2, unit: fc.constantFrom("a", "b", "ä") }), async (lines, needle) => {
-        const one = ref("find", (count += 1));
-        logs.append(one, "stdout", text(`${lines.join("\n")}\n`), 1);
-        await logs.close(one);
-        const expected = lines.flatMap((line, i) => (line.toLowerCase().includes(needle) ? [{ line: i + 1, text: line }] : []));
-        assert.deepEqual((await logs.search(one, { text: needle, limit: 1000 })).map(({ line, text: found }) => ({ line, text: found })), expected);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.string({ maxLength: 6, unit: fc.constantFrom("a", "B", "ä", "Ä", "İ") }), { maxLength: 40 }),
+        fc.string({ minLength: 1, maxLength: 2, unit: fc.constantFrom("a", "b", "ä") }),
+        async (lines, needle) => {
+          const one = ref("find", (count += 1));
+          logs.append(one, "stdout", text(`${lines.join("\n")}\n`), 1);
+          await logs.close(one);
+          const expected = lines.flatMap((line, i) =>
+            line.toLowerCase().includes(needle) ? [{ line: i + 1, text: line }] : [],
+          );
+          assert.deepEqual(
+            (await logs.search(one, { text: needle, limit: 1000 })).map(({ line, text: found }) => ({
+              line,
+              text: found,
+            })),
+            expected,
+          );
+        },
+      ),
       { numRuns: 60 },
     );
   });

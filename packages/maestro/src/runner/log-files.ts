@@ -1,9 +1,17 @@
-import { closeSync, fstatSync, mkdirSync, openSync, writevSync } from "node:fs";
 import { open, readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { MaestroError } from "../core/problem.ts";
+import { join } from "node:path";
+import type { MaestroError } from "../core/problem.ts";
 import { storageError } from "../store/storage-error.ts";
-import { countLines, decodeSegments, encodeSegments, RECORD_BYTES, SegmentWriter, type Segment, type Stream } from "./log-index.ts";
+import {
+  countLines,
+  decodeSegments,
+  encodeSegments,
+  RECORD_BYTES,
+  SegmentWriter,
+  type Segment,
+  type Stream,
+} from "./log-index.ts";
+import { appendLater, appendNow, sizeNow } from "./log-append.ts";
 import { searchFile, tailFile } from "./log-read.ts";
 import type { LogLine, LogRef, LogStore } from "./logs.ts";
 
@@ -85,7 +93,13 @@ class LogFiles implements FileLogs {
     } else {
       log.cut = true;
       if (room > 0) this.#enqueue(log, { stream, bytes: bytes.subarray(0, room), at });
-      this.#enqueue(log, { stream: "info", bytes: Buffer.from(`\n[maestro] The log ends here: it reached its limit of ${this.#maxBytes} bytes. The task went on.\n`), at });
+      this.#enqueue(log, {
+        stream: "info",
+        bytes: Buffer.from(
+          `\n[maestro] The log ends here: it reached its limit of ${this.#maxBytes} bytes. The task went on.\n`,
+        ),
+        at,
+      });
     }
     log.flushing ??= this.#flush(log);
     return log.backlog < this.#maxBacklog;
@@ -118,13 +132,20 @@ class LogFiles implements FileLogs {
     const found: { readonly ref: LogRef; readonly began: number; readonly size: number; readonly lines: number }[] = [];
     const wanted = names.filter((name) => name.endsWith(".log")).sort();
     for (let i = 0; i < wanted.length; i += PARALLEL_READS) {
-      found.push(...(await Promise.all(wanted.slice(i, i + PARALLEL_READS).map((name) => this.#summary(run, folder, name)))).filter((one) => one !== undefined));
+      found.push(
+        ...(
+          await Promise.all(wanted.slice(i, i + PARALLEL_READS).map((name) => this.#summary(run, folder, name)))
+        ).filter((one) => one !== undefined),
+      );
     }
     found.sort((a, b) => a.began - b.began);
     return found.map((one) => ({ ...one.ref, size: one.size, lines: one.lines }));
   }
 
-  async read(attempt: LogRef, range: { readonly offset: number; readonly limit: number }): Promise<{ readonly bytes: Uint8Array; readonly size: number }> {
+  async read(
+    attempt: LogRef,
+    range: { readonly offset: number; readonly limit: number },
+  ): Promise<{ readonly bytes: Uint8Array; readonly size: number }> {
     const path = `${this.#pathOf(attempt)}.log`;
     return withFile(path, { bytes: new Uint8Array(), size: 0 }, async (file, size) => {
       const offset = Math.max(0, range.offset);
@@ -135,8 +156,13 @@ class LogFiles implements FileLogs {
     });
   }
 
-  async tail(attempt: LogRef, range: { readonly lines: number; readonly limit: number }): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }> {
-    return withFile(`${this.#pathOf(attempt)}.log`, { bytes: new Uint8Array(), offset: 0, size: 0 }, (file, size) => tailFile(file, size, range));
+  async tail(
+    attempt: LogRef,
+    range: { readonly lines: number; readonly limit: number },
+  ): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }> {
+    return withFile(`${this.#pathOf(attempt)}.log`, { bytes: new Uint8Array(), offset: 0, size: 0 }, (file, size) =>
+      tailFile(file, size, range),
+    );
   }
 
   async search(attempt: LogRef, query: { readonly text: string; readonly limit: number }): Promise<readonly LogLine[]> {
@@ -195,13 +221,30 @@ class LogFiles implements FileLogs {
     const path = this.#pathOf(attempt);
     let log = this.#open.get(path);
     if (log === undefined) {
-      log = { path, queue: [], backlog: 0, taken: 0, cut: false, writer: undefined, pending: [], flushing: undefined, lastAt: 0, failure: undefined };
+      log = {
+        path,
+        queue: [],
+        backlog: 0,
+        taken: 0,
+        cut: false,
+        writer: undefined,
+        pending: [],
+        flushing: undefined,
+        lastAt: 0,
+        failure: undefined,
+      };
       this.#open.set(path, log);
     }
     return log;
   }
 
-  async #summary(run: string, folder: string, name: string): Promise<{ readonly ref: LogRef; readonly began: number; readonly size: number; readonly lines: number } | undefined> {
+  async #summary(
+    run: string,
+    folder: string,
+    name: string,
+  ): Promise<
+    { readonly ref: LogRef; readonly began: number; readonly size: number; readonly lines: number } | undefined
+  > {
     const ref = parseName(run, name.slice(0, -".log".length));
     if (ref === undefined) return undefined;
     const stem = join(folder, name.slice(0, -".log".length));
@@ -218,7 +261,10 @@ class LogFiles implements FileLogs {
 }
 
 /** The first time and the number of lines of a log: from its index, or counted where that is unfinished. */
-async function ends(stem: string, size: number): Promise<{ readonly began: number | undefined; readonly lines: number }> {
+async function ends(
+  stem: string,
+  size: number,
+): Promise<{ readonly began: number | undefined; readonly lines: number }> {
   const known = await withFile(`${stem}.idx`, undefined, async (file, bytes) => {
     const record = Buffer.alloc(RECORD_BYTES);
     const at = async (position: number): Promise<Segment | undefined> => {
@@ -229,14 +275,17 @@ async function ends(stem: string, size: number): Promise<{ readonly began: numbe
     return last === undefined ? undefined : { first: await at(0), last };
   });
   const from = known?.last ?? { offset: 0, lines: 0 };
-  return { began: known?.first?.at, lines: from.lines + (from.offset < size ? await linesFrom(`${stem}.log`, from.offset) : 0) };
+  return {
+    began: known?.first?.at,
+    lines: from.lines + (from.offset < size ? await linesFrom(`${stem}.log`, from.offset) : 0),
+  };
 }
 
 async function linesFrom(path: string, offset: number): Promise<number> {
   return withFile(path, 0, async (file) => {
     const buffer = Buffer.allocUnsafe(1 << 20);
     let lines = 0;
-    for (let position = offset; ; ) {
+    for (let position = offset; ;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position);
       if (bytesRead === 0) return lines;
       lines += countLines(buffer.subarray(0, bytesRead));
@@ -254,50 +303,11 @@ async function resume(log: OpenLog): Promise<SegmentWriter> {
   return new SegmentWriter(size, (await ends(log.path, size)).lines, 0);
 }
 
-/** Makes the file, and the run's folder when it is the first. */
-function sizeNow(path: string): number {
-  const file = openOrMake(path);
-  try {
-    return fstatSync(file).size;
-  } finally {
-    closeSync(file);
-  }
-}
-
-function openOrMake(path: string): number {
-  try {
-    return openSync(path, "a", 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return openSync(path, "a", 0o600);
-  }
-}
-
-function appendNow(path: string, chunks: readonly Uint8Array[]): void {
-  const file = openSync(path, "a", 0o600);
-  try {
-    // Linux writes less than asked only where the disk is full or a limit was met; asking again says which.
-    const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-    const written = writevSync(file, chunks);
-    if (written < total) writevSync(file, [Buffer.concat(chunks).subarray(written)]);
-  } finally {
-    closeSync(file);
-  }
-}
-
-async function appendLater(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, "a", 0o600);
-  try {
-    const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-    const { bytesWritten } = await file.writev([...chunks]);
-    if (bytesWritten < total) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
-  } finally {
-    await file.close();
-  }
-}
-
-async function withFile<T>(path: string, missing: T, work: (file: Awaited<ReturnType<typeof open>>, size: number) => Promise<T>): Promise<T> {
+async function withFile<T>(
+  path: string,
+  missing: T,
+  work: (file: Awaited<ReturnType<typeof open>>, size: number) => Promise<T>,
+): Promise<T> {
   const file = await open(path, "r").catch(absent);
   if (file === undefined) return missing;
   try {
@@ -316,12 +326,20 @@ function absent(error: NodeJS.ErrnoException): undefined {
 
 /** Ids are letters, digits, `_` and `-`; whatever else someone passes must not become a path. */
 function safe(id: string): string {
-  return id.replaceAll(/[^A-Za-z0-9_-]/g, (character) => `%${[...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0")).join("%")}`);
+  return id.replaceAll(
+    /[^A-Za-z0-9_-]/g,
+    (character) => `%${[...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0")).join("%")}`,
+  );
 }
 
 function parseName(run: string, stem: string): LogRef | undefined {
   const match = /^([A-Za-z0-9_%-]+)(?:\.(\d+))?\.(\d+)$/.exec(stem);
   const [, task, item, attempt] = match ?? [];
   if (task === undefined || attempt === undefined) return undefined;
-  return { run, task: decodeURIComponent(task), item: item === undefined ? -1 : Number(item), attempt: Number(attempt) };
+  return {
+    run,
+    task: decodeURIComponent(task),
+    item: item === undefined ? -1 : Number(item),
+    attempt: Number(attempt),
+  };
 }

@@ -37,7 +37,12 @@ export function decodeSegments(bytes: Buffer): readonly Segment[] {
   for (let position = 0; position + RECORD_BYTES <= bytes.byteLength; position += RECORD_BYTES) {
     const stream = STREAMS[bytes.readUInt32LE(position + 20)];
     if (stream === undefined) break;
-    segments.push({ offset: bytes.readDoubleLE(position), at: bytes.readDoubleLE(position + 8), lines: bytes.readUInt32LE(position + 16), stream });
+    segments.push({
+      offset: bytes.readDoubleLE(position),
+      at: bytes.readDoubleLE(position + 8),
+      lines: bytes.readUInt32LE(position + 16),
+      stream,
+    });
   }
   return segments;
 }
@@ -74,7 +79,10 @@ export class SegmentWriter {
     const last = this.#last;
     let begun: Segment | undefined;
     if (
-      (last === undefined || last.stream !== stream || this.#offset - last.offset >= SEGMENT_BYTES || at - last.at >= SEGMENT_MS) &&
+      (last === undefined ||
+        last.stream !== stream ||
+        this.#offset - last.offset >= SEGMENT_BYTES ||
+        at - last.at >= SEGMENT_MS) &&
       this.#segments < MAX_SEGMENTS
     ) {
       begun = { offset: this.#offset, at, lines: this.#lines, stream };

@@ -15,7 +15,8 @@ export async function tailFile(
 ): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }> {
   const floor = Math.max(0, size - Math.max(0, range.limit));
   let start = size;
-  let blocks: Buffer[] = [];
+  // The last block first.
+  const blocks: Buffer[] = [];
   let feeds = 0;
   while (start > floor && range.lines > 0) {
     const from = Math.max(floor, start - TAIL_BLOCK);
@@ -26,20 +27,24 @@ export async function tailFile(
       if (block[i] !== 0x0a || from + i === size - 1) continue;
       feeds += 1;
       if (feeds < range.lines) continue;
-      blocks = [block.subarray(i + 1), ...blocks];
-      return { bytes: Buffer.concat(blocks), offset: from + i + 1, size };
+      blocks.push(block.subarray(i + 1));
+      return { bytes: Buffer.concat(blocks.reverse()), offset: from + i + 1, size };
     }
-    blocks = [block, ...blocks];
+    blocks.push(block);
     start = from;
   }
-  return { bytes: Buffer.concat(blocks), offset: start, size };
+  return { bytes: Buffer.concat(blocks.reverse()), offset: start, size };
 }
 
 /**
  * Lines that hold the text, in any case. Reads the file once in blocks that end at a line; a line longer than a
  * block is searched in parts that overlap, and found once.
  */
-export async function searchFile(file: FileHandle, size: number, query: { readonly text: string; readonly limit: number }): Promise<readonly LogLine[]> {
+export async function searchFile(
+  file: FileHandle,
+  size: number,
+  query: { readonly text: string; readonly limit: number },
+): Promise<readonly LogLine[]> {
   const needle = query.text.toLowerCase();
   if (needle === "" || query.limit <= 0) return [];
   // A character has at most 4 bytes, and lower case may be shorter than what it came from.
@@ -83,7 +88,7 @@ function searchBlock({ block, needle, position, line, lineStart, found, limit }:
   let lines = 0;
   let from = 0;
   let byte = 0;
-  for (let hit = text.indexOf(needle); hit !== -1 && found.length < limit; ) {
+  for (let hit = text.indexOf(needle); hit !== -1 && found.length < limit;) {
     for (let feed = text.indexOf("\n", from); feed !== -1 && feed < hit; feed = text.indexOf("\n", from)) {
       from = feed + 1;
       lines += 1;
@@ -92,7 +97,8 @@ function searchBlock({ block, needle, position, line, lineStart, found, limit }:
     const feed = block.indexOf(0x0a, byte);
     const end = feed === -1 ? block.byteLength : feed;
     const offset = byte === 0 ? lineStart : position + byte;
-    if (found.at(-1)?.line !== line + lines) found.push({ line: line + lines, offset, text: excerpt(block.subarray(byte, end), needle) });
+    if (found.at(-1)?.line !== line + lines)
+      found.push({ line: line + lines, offset, text: excerpt(block.subarray(byte, end), needle) });
     const next = text.indexOf("\n", hit);
     hit = next === -1 ? -1 : text.indexOf(needle, next);
   }

@@ -12,9 +12,15 @@ export interface LogStore {
   /** Attempts of a run that have a log, in the order they began. */
   list(run: string): Promise<readonly (LogRef & { readonly size: number; readonly lines: number })[]>;
   /** Up to `limit` bytes from `offset`. `size` is the log's present size. */
-  read(attempt: LogRef, range: { readonly offset: number; readonly limit: number }): Promise<{ readonly bytes: Uint8Array; readonly size: number }>;
+  read(
+    attempt: LogRef,
+    range: { readonly offset: number; readonly limit: number },
+  ): Promise<{ readonly bytes: Uint8Array; readonly size: number }>;
   /** The last `lines` lines, at most `limit` bytes of them. */
-  tail(attempt: LogRef, range: { readonly lines: number; readonly limit: number }): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }>;
+  tail(
+    attempt: LogRef,
+    range: { readonly lines: number; readonly limit: number },
+  ): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }>;
   /** Lines that hold `text` (plain, case-insensitive), as they stand, with byte offset and line number, at most `limit`. */
   search(attempt: LogRef, query: { readonly text: string; readonly limit: number }): Promise<readonly LogLine[]>;
 }

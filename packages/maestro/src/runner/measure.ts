@@ -42,12 +42,15 @@ export interface Findings {
 /** Undefined where the probe did not come to its end. */
 export function readProbe(output: string): Findings | undefined {
   const facts = output.split("\n").map((line) => line.split(": ").map((part) => part.trim()));
-  const all = (key: string): readonly string[] => facts.filter(([name]) => name === key).map(([, value]) => value ?? "");
+  const all = (key: string): readonly string[] =>
+    facts.filter(([name]) => name === key).map(([, value]) => value ?? "");
   const [capabilities] = statusValues(output, "CapEff");
   const [uid] = statusValues(output, "Uid");
   if (!all("done").includes("yes") || capabilities === undefined || uid === undefined) return undefined;
   // An open handle of a file or folder leads out of any sandbox. Devices, pipes and /proc are everybody's.
-  const handles = all("handle").filter((target) => target.startsWith("/") && !target.startsWith("/dev/") && !target.startsWith("/proc/"));
+  const handles = all("handle").filter(
+    (target) => target.startsWith("/") && !target.startsWith("/dev/") && !target.startsWith("/proc/"),
+  );
   return {
     network: all("net").includes(namespaceOf("net")) || all("interface").some((name) => name !== "lo"),
     writableRoot: all("writable").length > 0,
@@ -91,17 +94,29 @@ export function shortcomings(found: Findings): readonly string[] {
 
 /** The refusal of an attempt that declares `strict` where this machine cannot do it. */
 export function notStrict(why: string): TaskFailure {
-  return new TaskFailure({ code: "ISOLATION", final: true, message: `The task declares sandbox: strict, and this machine cannot isolate it: ${why}. It was not started. ${remedy()}` });
+  return new TaskFailure({
+    code: "ISOLATION",
+    final: true,
+    message: `The task declares sandbox: strict, and this machine cannot isolate it: ${why}. It was not started. ${remedy()}`,
+  });
 }
 
 function remedy(): string {
-  if (process.platform !== "linux") return "Strict sandboxes need Linux with bubblewrap; elsewhere declare sandbox: preferred, and the receipt says how isolated it was.";
-  const hints = ["Install bubblewrap 0.7 or newer (apt-get install bubblewrap, dnf install bubblewrap or apk add bubblewrap) and util-linux"];
-  if (process.getuid?.() === 0) return `${hints.join("")}; in a container, give it the right to make namespaces or run Maestro outside of it.`;
-  if (settingIs("/proc/sys/kernel/unprivileged_userns_clone", "0")) hints.push("allow user namespaces with `sysctl kernel.unprivileged_userns_clone=1`");
-  if (settingIs("/proc/sys/user/max_user_namespaces", "0")) hints.push("allow user namespaces with `sysctl user.max_user_namespaces=10000`");
+  if (process.platform !== "linux")
+    return "Strict sandboxes need Linux with bubblewrap; elsewhere declare sandbox: preferred, and the receipt says how isolated it was.";
+  const hints = [
+    "Install bubblewrap 0.7 or newer (apt-get install bubblewrap, dnf install bubblewrap or apk add bubblewrap) and util-linux",
+  ];
+  if (process.getuid?.() === 0)
+    return `${hints.join("")}; in a container, give it the right to make namespaces or run Maestro outside of it.`;
+  if (settingIs("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+    hints.push("allow user namespaces with `sysctl kernel.unprivileged_userns_clone=1`");
+  if (settingIs("/proc/sys/user/max_user_namespaces", "0"))
+    hints.push("allow user namespaces with `sysctl user.max_user_namespaces=10000`");
   if (settingIs("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
-    hints.push("let AppArmor allow bwrap to make user namespaces (a profile for /usr/bin/bwrap with `userns,`), or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`");
+    hints.push(
+      "let AppArmor allow bwrap to make user namespaces (a profile for /usr/bin/bwrap with `userns,`), or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+    );
   }
   return `${hints.join("; ")}.`;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Isolation } from "../core/event.ts";
@@ -83,7 +83,9 @@ class LocalProcesses implements ProcessRunner {
   async reap(): Promise<number> {
     const killed = new Set<number>();
     for (let round = 0; round < 50; round++) {
-      const found = readProcesses().filter((candidate) => !candidate.zombie && candidate.pid !== process.pid && this.#isLeftOver(candidate.pid));
+      const found = readProcesses().filter(
+        (candidate) => !candidate.zombie && candidate.pid !== process.pid && this.#isLeftOver(candidate.pid),
+      );
       if (found.length === 0) break;
       for (const { pid } of found) {
         killed.add(pid);
@@ -153,7 +155,11 @@ class LocalProcesses implements ProcessRunner {
     }
     if (sandbox === "strict") throw notStrict(found);
     const findings = await this.#probe("none", sandbox, network);
-    if (typeof findings === "string") throw new TaskFailure({ code: "UNAVAILABLE", message: `The isolation of this machine could not be measured: ${findings}.` });
+    if (typeof findings === "string")
+      throw new TaskFailure({
+        code: "UNAVAILABLE",
+        message: `The isolation of this machine could not be measured: ${findings}.`,
+      });
     return { backend: "none", findings };
   }
 
@@ -168,7 +174,8 @@ class LocalProcesses implements ProcessRunner {
   #missing(): string | undefined {
     if (process.platform !== "linux") return `it runs ${process.platform}`;
     if (this.#tools.bwrap === undefined) return "bubblewrap (bwrap) is not installed";
-    if (process.getuid?.() === 0 && (this.#tools.setpriv === undefined || this.#tools.env === undefined)) return "setpriv (util-linux) is not installed, which root needs to give up its rights";
+    if (process.getuid?.() === 0 && (this.#tools.setpriv === undefined || this.#tools.env === undefined))
+      return "setpriv (util-linux) is not installed, which root needs to give up its rights";
     return undefined;
   }
 
@@ -182,10 +189,21 @@ class LocalProcesses implements ProcessRunner {
     try {
       const end = await this.#execute(
         { argv: ["/bin/sh", "-c", PROBE, "probe", neighbour, ...this.#private()], network },
-        { dir: join(run, "attempt"), sandbox, limits: {}, signal: AbortSignal.timeout(PROBE_MS), graceMs: 0, log: () => true, drained: async () => undefined },
+        {
+          dir: join(run, "attempt"),
+          sandbox,
+          limits: {},
+          signal: AbortSignal.timeout(PROBE_MS),
+          graceMs: 0,
+          log: () => true,
+          drained: async () => undefined,
+        },
         backend,
       );
-      return readProbe(Buffer.from(end.stdout).toString("utf8")) ?? `the probe inside failed: ${end.stderrTail.trim() || `exit ${end.exit}, signal ${end.signal}`}`;
+      return (
+        readProbe(Buffer.from(end.stdout).toString("utf8")) ??
+        `the probe inside failed: ${end.stderrTail.trim() || `exit ${end.exit}, signal ${end.signal}`}`
+      );
     } catch (error) {
       return messageOf(error);
     } finally {
@@ -197,7 +215,7 @@ class LocalProcesses implements ProcessRunner {
   /** What lies in the hidden folders, but for the way to the work folder. */
   #private(): readonly string[] {
     return this.#hidden
-      .filter((folder) => folder !== this.#workDir)
+      .filter((folder) => folder !== this.#workDir && existsSync(folder))
       .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
       .filter((path) => !isInside(this.#workDir, path))
       .slice(0, 100);
@@ -206,5 +224,7 @@ class LocalProcesses implements ProcessRunner {
 
 function abortReason(signal: AbortSignal): TaskFailure {
   const reason: unknown = signal.reason;
-  return reason instanceof TaskFailure ? reason : new TaskFailure({ code: "CANCELLED", message: "It was cancelled before it started." });
+  return reason instanceof TaskFailure
+    ? reason
+    : new TaskFailure({ code: "CANCELLED", message: "It was cancelled before it started." });
 }

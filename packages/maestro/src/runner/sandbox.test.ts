@@ -14,17 +14,36 @@ describe("viewArguments()", () => {
   let root = "";
   before(async () => {
     root = await realpath(await mkdtemp(join(tmpdir(), "maestro-view-")));
-    for (const folder of ["home/.ssh", "home/project", "home/.local/bin", "home/.local/share/keyrings", "data/keys", "data/work/r_1/a.1"]) mkdirSync(join(root, folder), { recursive: true });
+    for (const folder of [
+      "home/.ssh",
+      "home/project",
+      "home/.local/bin",
+      "home/.local/share/keyrings",
+      "data/keys",
+      "data/work/r_1/a.1",
+    ])
+      mkdirSync(join(root, folder), { recursive: true });
     writeFileSync(join(root, "home", "notes.txt"), "");
   });
   after(() => rm(root, { recursive: true, force: true }));
 
   const binds = (readable: readonly string[], path = ""): readonly string[] => {
     const args = viewArguments({
-      readable: readable.map((name) => join(root, name)), programs: [], path, writable: [], hidden: [join(root, "data"), join(root, "data", "work")],
-      runDir: join(root, "data", "work", "r_1"), dir: join(root, "data", "work", "r_1", "a.1"), network: false, home: join(root, "home"),
+      readable: readable.map((name) => join(root, name)),
+      programs: [],
+      path,
+      writable: [],
+      hidden: [join(root, "data"), join(root, "data", "work")],
+      runDir: join(root, "data", "work", "r_1"),
+      dir: join(root, "data", "work", "r_1", "a.1"),
+      network: false,
+      home: join(root, "home"),
     });
-    return args.flatMap((part, i) => (["--ro-bind", "--bind", "--tmpfs"].includes(part) && args[i + 1]?.startsWith(root) ? [`${part} ${args[i + 1]?.slice(root.length + 1)}`] : []));
+    return args.flatMap((part, i) =>
+      ["--ro-bind", "--bind", "--tmpfs"].includes(part) && args[i + 1]?.startsWith(root)
+        ? [`${part} ${args[i + 1]?.slice(root.length + 1)}`]
+        : [],
+    );
   };
   const own = ["--tmpfs data", "--ro-bind data/work/r_1", "--bind data/work/r_1/a.1"];
 
@@ -37,7 +56,10 @@ describe("viewArguments()", () => {
   });
 
   it("shows nothing of a home that lies in the base", () => {
-    assert.deepEqual(binds([""]).filter((bind) => bind.includes("home")), []);
+    assert.deepEqual(
+      binds([""]).filter((bind) => bind.includes("home")),
+      [],
+    );
   });
 
   it("shows folders of PATH, but not what else lies beside them", () => {
@@ -56,21 +78,41 @@ describe("wallArguments()", () => {
     assert.ok(!wallArguments({ network: true, root: false }).includes("--unshare-net"));
     assert.ok(wallArguments({ network: false, root: false }).includes("--unshare-user"));
     assert.ok(!wallArguments({ network: false, root: true }).includes("--unshare-user"));
-    for (const root of [true, false]) for (const flag of ["--die-with-parent", "--new-session", "--unshare-pid", "--cap-drop"]) assert.ok(wallArguments({ network: false, root }).includes(flag), flag);
+    for (const root of [true, false])
+      for (const flag of ["--die-with-parent", "--new-session", "--unshare-pid", "--cap-drop"])
+        assert.ok(wallArguments({ network: false, root }).includes(flag), flag);
   });
 });
 
 describe("partEnvironment()", () => {
   it("holds back what steers a loader", () => {
-    const { early, late } = partEnvironment({ PATH: "/bin", LD_PRELOAD: "/x.so", LD_AUDIT: "/y.so", GLIBC_TUNABLES: "a=b", TOKEN: "t", BUILD_LD: "1" });
-    assert.deepEqual(early.map(([name]) => name), ["PATH", "TOKEN", "BUILD_LD"]);
+    const { early, late } = partEnvironment({
+      PATH: "/bin",
+      LD_PRELOAD: "/x.so",
+      LD_AUDIT: "/y.so",
+      GLIBC_TUNABLES: "a=b",
+      TOKEN: "t",
+      BUILD_LD: "1",
+    });
+    assert.deepEqual(
+      early.map(([name]) => name),
+      ["PATH", "TOKEN", "BUILD_LD"],
+    );
     assert.deepEqual(late, ["LD_PRELOAD=/x.so", "LD_AUDIT=/y.so", "GLIBC_TUNABLES=a=b"]);
   });
 });
 
 describe("the probe", () => {
-  const output = "Uid: 65534\nCapEff: 0000000000000000\npid: pid:[1]\nnet: net:[1]\ninterface:     lo\nhandle: /dev/null\nhandle: pipe:[3]\nhandle: /proc/5/fd\ndone: yes\n";
-  const strict: Findings = { network: false, writableRoot: false, capabilities: false, ownProcesses: true, uid: 65534, visible: [] };
+  const output =
+    "Uid: 65534\nCapEff: 0000000000000000\npid: pid:[1]\nnet: net:[1]\ninterface:     lo\nhandle: /dev/null\nhandle: pipe:[3]\nhandle: /proc/5/fd\ndone: yes\n";
+  const strict: Findings = {
+    network: false,
+    writableRoot: false,
+    capabilities: false,
+    ownProcesses: true,
+    uid: 65534,
+    visible: [],
+  };
 
   it("is read as facts", () => {
     assert.deepEqual(readProbe(output), strict);
@@ -106,8 +148,12 @@ describe("the probe", () => {
 
 describe("seccompFilter()", () => {
   /** Runs the program as the kernel would (classic BPF on struct seccomp_data). */
-  function evaluate(filter: Buffer, data: { readonly nr: number; readonly arch: number; readonly args?: readonly number[] }): number {
-    const word = (offset: number): number => (offset === 0 ? data.nr : offset === 4 ? data.arch : (data.args?.[(offset - 16) / 8] ?? 0));
+  function evaluate(
+    filter: Buffer,
+    data: { readonly nr: number; readonly arch: number; readonly args?: readonly number[] },
+  ): number {
+    const word = (offset: number): number =>
+      offset === 0 ? data.nr : offset === 4 ? data.arch : (data.args?.[(offset - 16) / 8] ?? 0);
     let accumulator = 0;
     for (let i = 0; i < filter.length / 8; i++) {
       const code = filter.readUInt16LE(i * 8);
@@ -115,14 +161,19 @@ describe("seccompFilter()", () => {
       if (code === 0x20) accumulator = word(value);
       else if (code === 0x06) return value;
       else {
-        const holds = code === 0x15 ? accumulator === value : code === 0x35 ? accumulator >= value : (accumulator & value) !== 0;
+        const holds =
+          code === 0x15 ? accumulator === value : code === 0x35 ? accumulator >= value : (accumulator & value) !== 0;
         i += filter.readUInt8(i * 8 + (holds ? 2 : 3));
       }
     }
     throw new Error("the program has no end");
   }
   const [allow, eperm, enosys] = [0x7fff0000, 0x50001, 0x50026];
-  const rows: readonly (readonly [string, { readonly nr: number; readonly arch?: number; readonly args?: readonly number[] }, number])[] = [
+  const rows: readonly (readonly [
+    string,
+    { readonly nr: number; readonly arch?: number; readonly args?: readonly number[] },
+    number,
+  ])[] = [
     ["read", { nr: 0 }, allow],
     ["execve", { nr: 59 }, allow],
     ["clone of a thread", { nr: 56, args: [0x3d0f00] }, allow],
@@ -154,7 +205,11 @@ describe("seccompFilter()", () => {
 describe("limitOf()", () => {
   const limits = withDefaults({ cpuSeconds: 10, memoryBytes: 1000 });
   const ending = { exit: 1, signal: null, stderrTail: "", peakBytes: 0, cpuMs: 0 };
-  const rows: readonly (readonly [string, Partial<typeof ending> | { readonly exit: null; readonly signal: string; readonly cpuMs?: number }, string | null])[] = [
+  const rows: readonly (readonly [
+    string,
+    Partial<typeof ending> | { readonly exit: null; readonly signal: string; readonly cpuMs?: number },
+    string | null,
+  ])[] = [
     ["an ordinary failure", {}, null],
     ["SIGXCPU", { exit: null, signal: "SIGXCPU" }, "cpu"],
     ["SIGXCPU of a child of a shell", { exit: 152 }, "cpu"],
@@ -179,12 +234,34 @@ describe("limitOf()", () => {
 describe("ProcessTree", () => {
   // Above the highest pid of Linux, so that no real process is looked at.
   const base = 5_000_000;
-  const one = (pid: number, parent: number, changes: Partial<Process> = {}): Process => ({ pid: base + pid, parent: base + parent, group: 1, session: 1, threads: 1, cpuMs: 0, residentBytes: 0, start: pid, zombie: false, ...changes });
-  const pids = (members: readonly Process[]): readonly number[] => members.map((member) => member.pid - base).sort((a, b) => a - b);
+  const one = (pid: number, parent: number, changes: Partial<Process> = {}): Process => ({
+    pid: base + pid,
+    parent: base + parent,
+    group: 1,
+    session: 1,
+    threads: 1,
+    cpuMs: 0,
+    residentBytes: 0,
+    start: pid,
+    zombie: false,
+    ...changes,
+  });
+  const pids = (members: readonly Process[]): readonly number[] =>
+    members.map((member) => member.pid - base).sort((a, b) => a - b);
 
   it("has descendants, whatever order the table has, and members of its group and session, but no zombies", () => {
     const tree = new ProcessTree(base + 10, "marker");
-    const table = [one(12, 11), one(11, 10), one(10, 1), one(20, 1, { group: base + 10 }), one(21, 1, { session: base + 10 }), one(22, 20), one(30, 1), one(13, 10, { zombie: true }), one(14, 13)];
+    const table = [
+      one(12, 11),
+      one(11, 10),
+      one(10, 1),
+      one(20, 1, { group: base + 10 }),
+      one(21, 1, { session: base + 10 }),
+      one(22, 20),
+      one(30, 1),
+      one(13, 10, { zombie: true }),
+      one(14, 13),
+    ];
     assert.deepEqual(pids(tree.members(table)), [10, 11, 12, 14, 20, 21, 22]);
   });
 

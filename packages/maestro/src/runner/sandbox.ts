@@ -31,14 +31,29 @@ export const NOBODY = 65534;
 const TMP_BYTES = 1 << 30;
 const SHM_BYTES = 64 << 20;
 
-const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", "/snap"];
+const SYSTEM = [
+  "/usr",
+  "/bin",
+  "/sbin",
+  "/lib",
+  "/lib32",
+  "/lib64",
+  "/libx32",
+  "/etc",
+  "/opt",
+  "/nix",
+  "/gnu",
+  "/snap",
+];
 
 /** Arguments of bwrap(1) that build the view. In order: what comes later covers what came before. */
 export function viewArguments(view: View): readonly string[] {
   const homes = homeFolders(view.home);
   const shown = [...view.readable, ...programFolders(view)].flatMap((path) => withoutHomeSecrets(path, homes));
   const hidden = outermost(view.hidden.filter((path) => existsSync(path)));
-  const readable = outermost(shown.filter((path) => existsSync(path) && !isSystem(path) && !hidden.some((folder) => isInside(path, folder))));
+  const readable = outermost(
+    shown.filter((path) => existsSync(path) && !isSystem(path) && !hidden.some((folder) => isInside(path, folder))),
+  );
   const writable = view.writable.map((path) => checkedWritable(path, hidden));
   const args: string[] = [];
   for (const path of SYSTEM) args.push(...systemFolder(path));
@@ -59,7 +74,16 @@ export function viewArguments(view: View): readonly string[] {
 
 /** Arguments of bwrap(1) for the walls: namespaces, capabilities, life time. */
 export function wallArguments(options: { readonly network: boolean; readonly root: boolean }): readonly string[] {
-  const args = ["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"];
+  const args = [
+    "--die-with-parent",
+    "--new-session",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--hostname",
+    "sandbox",
+  ];
   if (!options.network) args.push("--unshare-net");
   args.push("--cap-drop", "ALL");
   // Without root a user namespace maps this user to nobody. Root must not use one: its nobody would still be root on
@@ -71,19 +95,37 @@ export function wallArguments(options: { readonly network: boolean; readonly roo
 
 /** setpriv(1) that makes root nobody, for good. */
 export function dropArguments(setpriv: string): readonly string[] {
-  return [setpriv, "--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
+  return [
+    setpriv,
+    "--reuid",
+    String(NOBODY),
+    "--regid",
+    String(NOBODY),
+    "--clear-groups",
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+    "--no-new-privs",
+    "--",
+  ];
 }
 
 /** Names that glibc's loader ignores in privileged programs (sysdeps/generic/unsecvars.h), and musl's. */
-const LOADER = /^(LD_.*|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|HOSTALIASES|LOCALDOMAIN|LOCPATH|MALLOC_.*|MUSL_LOCPATH|NIS_PATH|NLSPATH|RESOLV_HOST_CONF|RES_OPTIONS|TZDIR)$/;
+const LOADER =
+  /^(LD_.*|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|HOSTALIASES|LOCALDOMAIN|LOCPATH|MALLOC_.*|MUSL_LOCPATH|NIS_PATH|NLSPATH|RESOLV_HOST_CONF|RES_OPTIONS|TZDIR)$/;
 
 /**
  * Parts an environment in two: what may be set from the start, and what would steer a helper that still is root.
  * The latter is set, by env(1), only after root was given up.
  */
-export function partEnvironment(environment: Readonly<Record<string, string>>): { readonly early: readonly (readonly [string, string])[]; readonly late: readonly string[] } {
+export function partEnvironment(environment: Readonly<Record<string, string>>): {
+  readonly early: readonly (readonly [string, string])[];
+  readonly late: readonly string[];
+} {
   const entries = Object.entries(environment);
-  return { early: entries.filter(([name]) => !LOADER.test(name)), late: entries.filter(([name]) => LOADER.test(name)).map(([name, value]) => `${name}=${value}`) };
+  return {
+    early: entries.filter(([name]) => !LOADER.test(name)),
+    late: entries.filter(([name]) => LOADER.test(name)).map(([name, value]) => `${name}=${value}`),
+  };
 }
 
 function systemFolder(path: string): readonly string[] {
@@ -116,12 +158,19 @@ function checkedWritable(path: string, hidden: readonly string[]): string {
           ? undefined
           : "does not exist";
   if (problem === undefined) return path;
-  throw new TaskFailure({ code: "INPUT_INVALID", final: true, message: `The sandbox cannot make ${path} writable: it ${problem}. Write to the attempt's folder, or name a folder that exists and is yours.` });
+  throw new TaskFailure({
+    code: "INPUT_INVALID",
+    final: true,
+    message: `The sandbox cannot make ${path} writable: it ${problem}. Write to the attempt's folder, or name a folder that exists and is yours.`,
+  });
 }
 
 /** Folders of programs: those of PATH and of the command itself, with the libraries that lie beside a `bin`. */
 function programFolders(view: View): readonly string[] {
-  const folders = [...view.path.split(":").filter((folder) => folder.startsWith("/")), ...view.programs.map((file) => dirname(file))];
+  const folders = [
+    ...view.path.split(":").filter((folder) => folder.startsWith("/")),
+    ...view.programs.map((file) => dirname(file)),
+  ];
   return folders.filter((folder) => !isSystem(folder)).flatMap(installation);
 }
 
@@ -133,7 +182,13 @@ function installation(folder: string): readonly string[] {
 }
 
 function homeFolders(home: string): readonly string[] {
-  return [...new Set([home, "/root", ...(existsSync("/home") ? readdirSync("/home").map((name) => join("/home", name)) : [])])].filter((path) => path !== "/" && path !== "");
+  return [
+    ...new Set([
+      home,
+      "/root",
+      ...(existsSync("/home") ? readdirSync("/home").map((name) => join("/home", name)) : []),
+    ]),
+  ].filter((path) => path !== "/" && path !== "");
 }
 
 /**

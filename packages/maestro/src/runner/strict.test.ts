@@ -36,41 +36,79 @@ describe("strict sandbox", need("bwrap"), () => {
     await fixture.close();
   });
 
-  const sh = async (script: string, options: Parameters<typeof contextFor>[2] = {}, env: Readonly<Record<string, string>> = {}): Promise<string> => {
-    const result = await fixture.runner.run({ argv: ["sh", "-c", script], env }, contextFor(join(fixture.workDir, "r_strict", randomUUID()), "strict", options));
+  const sh = async (
+    script: string,
+    options: Parameters<typeof contextFor>[2] = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<string> => {
+    const result = await fixture.runner.run(
+      { argv: ["sh", "-c", script], env },
+      contextFor(join(fixture.workDir, "r_strict", randomUUID()), "strict", options),
+    );
     return text(result) + result.stderrTail;
   };
   const node = async (source: string): Promise<string> => {
-    const result = await fixture.runner.run({ argv: [process.execPath, "-e", source] }, contextFor(join(fixture.workDir, "r_strict", randomUUID()), "strict"));
+    const result = await fixture.runner.run(
+      { argv: [process.execPath, "-e", source] },
+      contextFor(join(fixture.workDir, "r_strict", randomUUID()), "strict"),
+    );
     return text(result) + result.stderrTail;
   };
 
   it("is measured as strict from inside", async () => {
-    const result = await fixture.runner.run({ argv: ["true"] }, contextFor(join(fixture.workDir, "r_strict", "measured"), "strict"));
-    assert.deepEqual(result.isolation, { declared: "strict", measured: "strict", backend: "bubblewrap", network: false, writableRoot: false, capabilities: false, ownProcesses: true, uid: 65534 });
+    const result = await fixture.runner.run(
+      { argv: ["true"] },
+      contextFor(join(fixture.workDir, "r_strict", "measured"), "strict"),
+    );
+    assert.deepEqual(result.isolation, {
+      declared: "strict",
+      measured: "strict",
+      backend: "bubblewrap",
+      network: false,
+      writableRoot: false,
+      capabilities: false,
+      ownProcesses: true,
+      uid: 65534,
+    });
   });
 
   it("gives the network only to who asks, and then measures `partial`", async () => {
-    const result = await fixture.runner.run({ argv: ["true"], network: true }, contextFor(join(fixture.workDir, "r_strict", "net"), "strict"));
+    const result = await fixture.runner.run(
+      { argv: ["true"], network: true },
+      contextFor(join(fixture.workDir, "r_strict", "net"), "strict"),
+    );
     assert.equal(result.isolation.measured, "partial");
     assert.equal(result.isolation.network, true);
   });
 
-  for (const path of ["/escaped", "/usr/escaped", "/etc/escaped", "/bin/escaped", "/var/escaped", "/dev/escaped", "/run/escaped"]) {
+  for (const path of [
+    "/escaped",
+    "/usr/escaped",
+    "/etc/escaped",
+    "/bin/escaped",
+    "/var/escaped",
+    "/dev/escaped",
+    "/run/escaped",
+  ]) {
     it(`cannot write ${path}`, async () => {
       assert.match(await sh(`echo x > ${path} && echo ESCAPED`), /Read-only file system|Permission denied/);
     });
   }
 
   it("cannot read the data directory, other runs or anybody's home", async () => {
-    const output = await sh(`exec 2> /dev/null; cat ${fixture.dataDir}/keys/signing.pem ${fixture.workDir}/r_other/build.1/file; ls -A ${fixture.dataDir} ${fixture.workDir} /root /home; true`);
+    const output = await sh(
+      `exec 2> /dev/null; cat ${fixture.dataDir}/keys/signing.pem ${fixture.workDir}/r_other/build.1/file; ls -A ${fixture.dataDir} ${fixture.workDir} /root /home; true`,
+    );
     assert.doesNotMatch(output, /PLANTED|keys|r_other|\.ssh|\.bash/);
   });
 
   it("reads what earlier attempts of the same run left, and cannot change it", async () => {
     const first = join(fixture.workDir, "r_same", "first.1");
     await fixture.runner.run({ argv: ["sh", "-c", "echo made > file"] }, contextFor(first, "strict"));
-    const second = await fixture.runner.run({ argv: ["sh", "-c", `cat ${first}/file; echo x > ${first}/file`] }, contextFor(join(fixture.workDir, "r_same", "second.1"), "strict"));
+    const second = await fixture.runner.run(
+      { argv: ["sh", "-c", `cat ${first}/file; echo x > ${first}/file`] },
+      contextFor(join(fixture.workDir, "r_same", "second.1"), "strict"),
+    );
     assert.equal(text(second), "made\n");
     assert.match(second.stderrTail, /Read-only file system|Permission denied/);
   });
@@ -83,7 +121,8 @@ describe("strict sandbox", need("bwrap"), () => {
   });
 
   it("reaches no server on this machine, by TCP or by socket file", async () => {
-    const connect = (where: string): string => `require("net").connect(${where}).on("data", (d) => console.log(String(d))).on("error", (e) => console.log("error " + e.code))`;
+    const connect = (where: string): string =>
+      `require("net").connect(${where}).on("data", (d) => console.log(String(d))).on("error", (e) => console.log("error " + e.code))`;
     assert.match(await node(connect(`${port}, "127.0.0.1"`)), /^error (ECONNREFUSED|ENETUNREACH)/);
     assert.match(await node(connect(JSON.stringify(join(fixture.dataDir, "control.sock")))), /^error ENOENT/);
     assert.match(await node(connect('80, "169.254.169.254"')), /^error ENETUNREACH/);
@@ -97,7 +136,12 @@ describe("strict sandbox", need("bwrap"), () => {
     assert.match(status, /^NoNewPrivs:\t1$/m);
     assert.match(status, /^Groups:[\t ]*(65534 ?)?$/m);
     assert.match(await sh("mount -t tmpfs none /tmp && echo ESCAPED"), /must be superuser|ermi|not permitted/);
-    assert.doesNotMatch(await sh("unshare -Ur id; unshare -Urm mount -t tmpfs none /mnt && echo ESCAPED; chroot / id; mknod x b 8 0 && echo ESCAPED"), /uid=0|ESCAPED/);
+    assert.doesNotMatch(
+      await sh(
+        "unshare -Ur id; unshare -Urm mount -t tmpfs none /mnt && echo ESCAPED; chroot / id; mknod x b 8 0 && echo ESCAPED",
+      ),
+      /uid=0|ESCAPED/,
+    );
   });
 
   it("filters system calls", async () => {
@@ -112,8 +156,18 @@ describe("strict sandbox", need("bwrap"), () => {
   });
 
   it("refuses to make the system or the data directory writable", async () => {
-    for (const [path, why] of [["/usr", /belongs to the system/], [join(fixture.dataDir, "keys"), /data directory/], ["/no/such", /does not exist/]] as const) {
-      await assert.rejects(fixture.runner.run({ argv: ["true"], writable: [path] }, contextFor(join(fixture.workDir, "r_strict", "w"), "strict")), failure("INPUT_INVALID", why));
+    for (const [path, why] of [
+      ["/usr", /belongs to the system/],
+      [join(fixture.dataDir, "keys"), /data directory/],
+      ["/no/such", /does not exist/],
+    ] as const) {
+      await assert.rejects(
+        fixture.runner.run(
+          { argv: ["true"], writable: [path] },
+          contextFor(join(fixture.workDir, "r_strict", "w"), "strict"),
+        ),
+        failure("INPUT_INVALID", why),
+      );
     }
   });
 

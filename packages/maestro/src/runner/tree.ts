@@ -89,7 +89,10 @@ export function markerOf(pid: number): string | undefined {
     return undefined; // Ended, or another user's: not ours to know.
   }
   const prefix = `${MARKER}=`;
-  return environment.split("\0").find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
+  return environment
+    .split("\0")
+    .find((entry) => entry.startsWith(prefix))
+    ?.slice(prefix.length);
 }
 
 /**
@@ -114,7 +117,10 @@ export class ProcessTree {
   members(table: readonly Process[]): readonly Process[] {
     const inside = new Map<number, Process>();
     const rest: Process[] = [];
-    for (const process of table) (this.#isMember(process) ? inside.set(process.pid, process) : rest.push(process));
+    for (const process of table) {
+      if (this.#isMember(process)) inside.set(process.pid, process);
+      else rest.push(process);
+    }
     this.#addDescendants(inside, rest);
     for (const process of rest) {
       if (!inside.has(process.pid) && this.#carriesMarker(process)) inside.set(process.pid, process);
@@ -126,11 +132,16 @@ export class ProcessTree {
   }
 
   #isMember(process: Process): boolean {
-    return process.pid === this.root || process.group === this.root || process.session === this.root || this.#known.get(process.pid) === process.start;
+    return (
+      process.pid === this.root ||
+      process.group === this.root ||
+      process.session === this.root ||
+      this.#known.get(process.pid) === process.start
+    );
   }
 
   #addDescendants(inside: Map<number, Process>, rest: readonly Process[]): void {
-    for (let grown = true; grown; ) {
+    for (let grown = true; grown;) {
       grown = false;
       for (const process of rest) {
         if (inside.has(process.pid) || !inside.has(process.parent)) continue;
@@ -141,7 +152,13 @@ export class ProcessTree {
   }
 
   #carriesMarker(candidate: Process): boolean {
-    if (candidate.pid < this.root || candidate.zombie || candidate.parent === process.pid || this.#foreign.get(candidate.pid) === candidate.start) return false;
+    if (
+      candidate.pid < this.root ||
+      candidate.zombie ||
+      candidate.parent === process.pid ||
+      this.#foreign.get(candidate.pid) === candidate.start
+    )
+      return false;
     if (markerOf(candidate.pid) === this.#marker) return true;
     if (this.#foreign.size > 10_000) this.#foreign.clear();
     this.#foreign.set(candidate.pid, candidate.start);

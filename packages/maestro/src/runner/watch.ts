@@ -57,11 +57,20 @@ export class Watch {
 function measure(watched: Watched, members: readonly Process[]): void {
   const { limits } = watched;
   watched.threads = sum(members, (member) => member.threads);
-  watched.cpuMs = Math.max(watched.cpuMs, sum(members, (member) => member.cpuMs));
+  watched.cpuMs = Math.max(
+    watched.cpuMs,
+    sum(members, (member) => member.cpuMs),
+  );
   const bytes = memoryOf(members, limits.memoryBytes);
   watched.peakBytes = Math.max(watched.peakBytes, bytes);
   const limit =
-    bytes > limits.memoryBytes ? "memory" : watched.cpuMs > limits.cpuSeconds * 1000 ? "cpu" : watched.threads > limits.processes ? "processes" : undefined;
+    bytes > limits.memoryBytes
+      ? "memory"
+      : watched.cpuMs > limits.cpuSeconds * 1000
+        ? "cpu"
+        : watched.threads > limits.processes
+          ? "processes"
+          : undefined;
   if (limit === undefined) return;
   watched.over = true;
   watched.exceeded(limit);

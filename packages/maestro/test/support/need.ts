@@ -1,7 +1,12 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 
-const PACKAGES: Readonly<Record<string, string>> = { bwrap: "bubblewrap", prlimit: "util-linux", setpriv: "util-linux", setsid: "util-linux" };
+const PACKAGES: Readonly<Record<string, string>> = {
+  bwrap: "bubblewrap",
+  prlimit: "util-linux",
+  setpriv: "util-linux",
+  setsid: "util-linux",
+};
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 
 /**

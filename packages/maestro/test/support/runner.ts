@@ -23,7 +23,9 @@ export async function crash(workDir: string, sandbox: "none" | "strict", id: str
     await runner.run({ argv: ["sh", "-c", "(setsid sleep 600 &) ; echo ready; sleep 600"], env: { TEST_ID: ${JSON.stringify(id)} } },
       contextFor(${JSON.stringify(join(workDir, "r_crash", id))}, ${JSON.stringify(sandbox)}, { log }));
   `;
-  const engine = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", "inherit"] });
+  const engine = spawn(process.execPath, ["--input-type=module", "-e", source], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const ended = new Promise((resolve) => engine.once("exit", resolve));
   for await (const chunk of engine.stdout) if (String(chunk).includes("ready")) break;
   engine.kill("SIGKILL");
