@@ -6,8 +6,9 @@ import type { Diagnostic } from "./diagnostic.ts";
 import { inferType } from "./expression-type.ts";
 import type { JsonObject } from "./json.ts";
 import { isJsonObject } from "./json.ts";
+import { carry } from "./name-schema.ts";
 import type { RuleId } from "./rules.ts";
-import { mismatch, resolveRef } from "./schema-types.ts";
+import { mismatch } from "./schema-types.ts";
 import type { Workflow, WorkflowTask } from "./workflow.ts";
 
 /** What the expressions of a workflow came to. */
@@ -72,7 +73,7 @@ function schemaAt(scope: JsonObject, path: readonly string[]): JsonObject | unde
 function elementOf(own: readonly Place[], typeOf: ReadonlyMap<Place, JsonObject | undefined>): JsonObject | undefined {
   const place = own.find((one) => one.field === "forEach.items");
   const type = place === undefined ? undefined : typeOf.get(place);
-  return type !== undefined && isJsonObject(type["items"]) ? resolveRef(type["items"], type) : undefined;
+  return type !== undefined && isJsonObject(type["items"]) ? carry(type["items"], type) : undefined;
 }
 
 function adviceFor(place: Place, type: JsonObject | undefined): { readonly fix?: string } {

@@ -4,6 +4,7 @@ import type { JsonObject } from "./json.ts";
 import {
   asRoot,
   ATTEMPT_SCHEMA,
+  carry,
   ERROR_SCHEMA,
   isRoot,
   ITEM_SCHEMA,
@@ -13,7 +14,7 @@ import {
   taskSchema,
   tasksSchema,
 } from "./name-schema.ts";
-import { memberOf, resolveRef } from "./schema-types.ts";
+import { memberOf } from "./schema-types.ts";
 import { suggest } from "./suggest.ts";
 import type { Workflow, WorkflowTask } from "./workflow.ts";
 
@@ -82,7 +83,7 @@ export function walk(scope: JsonObject, path: readonly string[]): Walk {
     schema = member.schema;
     if (isRoot(schema)) root = schema;
   }
-  return { kind: "schema", schema: resolveRef(schema, root) };
+  return { kind: "schema", schema: carry(schema, root) };
 }
 
 function absent(path: readonly string[], index: number, known: readonly string[]): Walk {

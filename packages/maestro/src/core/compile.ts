@@ -6,7 +6,6 @@ import { findPlaces, pathOfTask, type Place, placesByTask } from "./compile-plac
 import { type CompileEnv, type ResolvedUse, resolveUse } from "./compile-uses.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { Digest } from "./digest.ts";
-import type { JsonObject } from "./json.ts";
 import type { Effect, Plan, PlanTask } from "./plan.ts";
 import type { Workflow, WorkflowTask } from "./workflow.ts";
 

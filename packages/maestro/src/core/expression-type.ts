@@ -102,7 +102,7 @@ function inferCall(
   const [a, b, c] = args.map((arg) => inferType(arg, lookup));
   if (name === RANGE) return a;
   if (name === "_?_:_") return b !== undefined && c !== undefined ? union(b, c) : undefined;
-  if (name === "_-_" && args.length === 1) return a;
+  if (name === "-_") return a;
   if (!["_+_", "_-_", "_*_", "_/_", "_%_"].includes(name) || a === undefined || b === undefined) return undefined;
   if (isOnly(a, "integer") && isOnly(b, "integer")) return INTEGER;
   if (isNumeric(a) && isNumeric(b)) return NUMBER;

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "./json.ts";
+import { resolveRef } from "./schema-types.ts";
 
 // What expressions can see, as JSON Schemas: the compiler walks a reference through them like a reader would.
 
@@ -11,6 +12,12 @@ export function asRoot(schema: JsonObject): JsonObject {
 
 export function isRoot(schema: JsonObject): boolean {
   return schema[ROOT] === true;
+}
+
+/** A part of `root` that keeps what its `$ref`s mean. */
+export function carry(schema: JsonObject, root: JsonObject): JsonObject {
+  const whole = resolveRef(schema, root);
+  return root["$defs"] === undefined ? whole : asRoot({ ...whole, $defs: root["$defs"] });
 }
 
 function closed(properties: JsonObject, required: readonly string[] = Object.keys(properties)): JsonObject {

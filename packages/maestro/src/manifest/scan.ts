@@ -24,58 +24,59 @@ const MAX_PROBLEMS = 20;
  * stream, which costs time in proportion to the text. The YAML composer behind it takes far longer on hostile input.
  */
 export function scanTokens(text: string): Scan {
-  const problems: SourceProblem[] = [];
-  const comments: { offset: number; text: string }[] = [];
-  const depth = new Depth();
+  const scanner = new Scanner();
   let offset = 0;
-  let tokens = 0;
-  let documents = 0;
   let scalarNext = false;
   for (const token of new Lexer().lex(text)) {
-    const at = offset;
     if (CONTROL.has(token)) {
       scalarNext = token === CST.SCALAR;
       continue;
     }
+    const goesOn = scanner.take(scalarNext ? "scalar" : CST.tokenType(token), token, offset);
+    if (!goesOn) break;
+    scalarNext = false;
     offset += token.length;
-    if (scalarNext) {
-      scalarNext = false;
-      tokens++;
-      continue;
-    }
-    const type = CST.tokenType(token);
-    if (type === "comment") comments.push({ offset: at, text: token });
-    if (type === "doc-start") documents++;
-    if (type === "space" || type === "newline" || type === "comment" || type === null) {
-      if (type === "newline") depth.newLine();
-      continue;
-    }
-    tokens++;
-    const refusal =
-      REFUSED[type] ??
-      (type === "doc-start" && documents > 1 ? "holds a second document, but a manifest is one document" : undefined);
-    if (refusal !== undefined && problems.length < MAX_PROBLEMS)
-      problems.push({ rule: "WF005", offset: at, length: Math.max(1, token.trimEnd().length), message: refusal });
-    if (tokens > SOURCE_LIMITS.tokens) {
-      problems.push({
-        rule: "WF002",
-        offset: at,
-        length: 1,
-        message: `the manifest has more than ${SOURCE_LIMITS.tokens} parts; data belongs into files that tasks read`,
-      });
-      break;
-    }
-    if (depth.step(type) > SOURCE_LIMITS.depth) {
-      problems.push({
-        rule: "WF006",
-        offset: at,
-        length: 1,
-        message: `nested deeper than ${SOURCE_LIMITS.depth} levels`,
-      });
-      break;
-    }
   }
-  return { problems, comments };
+  return scanner;
+}
+
+class Scanner implements Scan {
+  readonly problems: SourceProblem[] = [];
+  readonly comments: { offset: number; text: string }[] = [];
+  readonly #depth = new Depth();
+  #tokens = 0;
+  #document: "none" | "open" | "closed" = "none";
+
+  /** False when there is no point in going on. */
+  take(type: string | null, token: string, offset: number): boolean {
+    if (type === "comment") this.comments.push({ offset, text: token });
+    if (type === "newline") this.#depth.newLine();
+    if (type === null || type === "space" || type === "newline" || type === "comment") return true;
+    const refusal = REFUSED[type] ?? this.#secondDocument(type);
+    if (refusal !== undefined && this.problems.length < MAX_PROBLEMS)
+      this.#add("WF005", offset, refusal, token.trimEnd().length);
+    if (++this.#tokens > SOURCE_LIMITS.tokens) {
+      this.#add(
+        "WF002",
+        offset,
+        `the manifest has more than ${SOURCE_LIMITS.tokens} parts; data belongs into files that tasks read`,
+      );
+      return false;
+    }
+    if (this.#depth.step(type) <= SOURCE_LIMITS.depth) return true;
+    this.#add("WF006", offset, `nested deeper than ${SOURCE_LIMITS.depth} levels`);
+    return false;
+  }
+
+  #secondDocument(type: string): string | undefined {
+    const second = type === "doc-start" ? this.#document !== "none" : type !== "doc-end" && this.#document === "closed";
+    this.#document = type === "doc-end" ? "closed" : "open";
+    return second ? "a second document begins here, but a manifest is one document" : undefined;
+  }
+
+  #add(rule: SourceProblem["rule"], offset: number, message: string, length = 1): void {
+    this.problems.push({ rule, offset, length: Math.max(1, length), message });
+  }
 }
 
 const CONTROL: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
