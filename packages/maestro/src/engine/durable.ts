@@ -301,8 +301,13 @@ export class DurableEngine implements Engine {
       const commands = step.commands.splice(0);
       let again = false;
       for (const command of commands) {
-        if (command.kind === "decide") again = this.ask(live, step, command) || again;
-        else turn.effects.push({ live, command });
+        if (command.kind === "decide") {
+          again = this.ask(live, step, command) || again;
+          continue;
+        }
+        // Counted from now on, or the run would be taken for asleep when this turn is committed.
+        if (command.kind === "lookup") live.inFlight += 1;
+        turn.effects.push({ live, command });
       }
       if (!again) break;
     }

@@ -92,7 +92,6 @@ export class Effects {
           input: { kind: "cancel", by: { type: "run", id: live.run.id, roles: [] }, reason: command.reason, force: command.force },
         });
       case "lookup":
-        live.inFlight += 1;
         void this.lookup(live, command);
         return;
       case "start_child":
