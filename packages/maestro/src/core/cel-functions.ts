@@ -18,7 +18,8 @@ import { strings } from "@bufbuild/cel/ext";
 import { RE2JS } from "re2js";
 import { RANGE } from "./cel-ast.ts";
 import { charge, EXPRESSION_LIMITS, LimitExceeded } from "./meter.ts";
-import { BuiltList, FanOut, JsonList, JsonMap } from "./scope.ts";
+import { BuiltList, JsonList, JsonMap } from "./lazy.ts";
+import { FanOut } from "./scope.ts";
 
 const { BOOL, DOUBLE, DYN, INT, STRING } = CelScalar;
 const LIST = listType(DYN);

@@ -3,7 +3,7 @@ import { isTimelike, type Timelike } from "./cel-functions.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { isJsonObject } from "./json.ts";
 import { LimitExceeded } from "./meter.ts";
-import { JsonList, JsonMap } from "./scope.ts";
+import { JsonList, JsonMap } from "./lazy.ts";
 
 /**
  * A result as JSON. A value that the expression only passes on is returned as it is, whatever its size: whoever made it

@@ -233,6 +233,18 @@ describe("compile()", () => {
   });
 });
 
+describe("compile(), given too much", () => {
+  it("stops reading after 25,000 expressions", () => {
+    const argv = Array.from({ length: 25_001 }, () => "${{1}}");
+    const result = compile(workflowOf({ tasks: tasks({ a: { with: { argv } } }) }), digestOf(null), env);
+    assert.ok("problems" in result);
+    assert.deepEqual(
+      result.problems.map((problem) => problem.rule),
+      ["WF002"],
+    );
+  });
+});
+
 describe("inferType()", () => {
   const known: Readonly<Record<string, JsonObject>> = {
     n: { type: "integer" },

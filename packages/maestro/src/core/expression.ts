@@ -2,17 +2,20 @@ import { type CelError, type CelValue, isCelError, parse, plan } from "@bufbuild
 import { type Ast, inspect, type Reference } from "./cel-ast.ts";
 import { CALLABLE, ENVIRONMENT, isFunction } from "./cel-functions.ts";
 import { toJson } from "./cel-result.ts";
+import { type Context, explain, ExpressionError } from "./expression-error.ts";
 import { hasInterpolation, split } from "./interpolation.ts";
 import type { JsonValue } from "./json.ts";
 import { isJsonObject } from "./json.ts";
-import { EXPRESSION_LIMITS, LimitExceeded, metered, type Miss } from "./meter.ts";
+import { EXPRESSION_LIMITS, LimitExceeded, metered } from "./meter.ts";
 import { messageOf } from "./problem.ts";
-import type { Prepared, Scope } from "./scope.ts";
+import type { Prepared } from "./lazy.ts";
+import type { Scope } from "./scope.ts";
 import { suggest } from "./suggest.ts";
 
 export type { Reference } from "./cel-ast.ts";
-export type { Prepared, Scope, TaskScope } from "./scope.ts";
-export { prepare, prepareTask, prepareTasks, prepareTime } from "./scope.ts";
+export { ExpressionError } from "./expression-error.ts";
+export { prepare, type Prepared } from "./lazy.ts";
+export { prepareTask, prepareTasks, prepareTime, type Scope } from "./scope.ts";
 
 /** A compiled CEL expression. Pure: the same scope gives the same value. */
 export interface Expression {
@@ -26,31 +29,6 @@ export interface Expression {
 export interface EvaluationLimits {
   /** Characters of JSON that the result may have where the expression builds it; 1 MiB if absent. */
   readonly resultSize?: number;
-}
-
-/** Why an expression cannot be compiled or evaluated. */
-export class ExpressionError extends Error {
-  readonly source: string;
-  /** Into `source`, in UTF-16 units. */
-  readonly offset: number;
-  /** The name that was probably meant. */
-  readonly suggestion: string | undefined;
-
-  constructor(
-    message: string,
-    at: {
-      readonly source: string;
-      readonly offset: number;
-      readonly suggestion?: string | undefined;
-      readonly cause?: unknown;
-    },
-  ) {
-    super(message, at.cause === undefined ? undefined : { cause: at.cause });
-    this.name = "ExpressionError";
-    this.source = at.source;
-    this.offset = at.offset;
-    this.suggestion = at.suggestion;
-  }
 }
 
 /** Parses and plans an expression once; throws ExpressionError for bad syntax, unknown functions and passed limits. */
@@ -138,11 +116,6 @@ function syntaxOffset(thrown: unknown): number | undefined {
   return location?.start?.offset;
 }
 
-interface Context {
-  readonly source: string;
-  readonly offsetOf: (id: bigint) => number;
-}
-
 function run(
   evaluate: (scope: Record<string, CelValue>) => CelValue | CelError,
   roots: readonly string[],
@@ -173,53 +146,6 @@ function run(
     offset: 0,
     cause: outcome.thrown,
   });
-}
-
-/** The library's error with the place, what was known there and what was probably meant. */
-function explain(
-  error: CelError,
-  miss: Miss | undefined,
-  scope: Scope,
-  { source, offsetOf }: Context,
-): ExpressionError {
-  if (error.cause instanceof LimitExceeded)
-    return new ExpressionError(`the expression ${error.message}`, { source, offset: 0, cause: error });
-  const offset = error.exprId === undefined ? 0 : offsetOf(error.exprId);
-  const fail = (message: string, suggestion?: string): ExpressionError =>
-    new ExpressionError(suggestion === undefined ? message : `${message}; did you mean \`${suggestion}\`?`, {
-      source,
-      offset,
-      suggestion,
-      cause: error,
-    });
-  if (error.message === "unresolved attribute") {
-    const name = /^[A-Za-z_]\w*/.exec(source.slice(offset))?.[0] ?? source.slice(offset, offset + 20);
-    const known = Object.keys(scope);
-    return fail(`\`${name}\` is not known here; known are ${known.join(", ") || "no names"}`, suggest(name, known));
-  }
-  const field = /^field not found: (.*)$/s.exec(error.message)?.[1];
-  if (field !== undefined) {
-    const known = miss?.key === field ? miss.known() : [];
-    const list =
-      known.length === 0
-        ? ""
-        : `; there ${known.length === 1 ? "is" : "are"} ${known.slice(0, 8).join(", ")}${known.length > 8 ? ` and ${known.length - 8} more` : ""}`;
-    return fail(`there is no \`${field}\`${list}`, suggest(field, known));
-  }
-  if (/^index .* out of bounds \[0, -1\)$/.test(error.message)) {
-    if (miss?.size === undefined) return fail("there is nothing with that number, or the value is no list");
-    return fail(`there is no element ${miss.key}: the list has ${miss.size}, counted from 0`);
-  }
-  const overload = /^found no matching overload for '(.*)' applied to '(?:(.*)\.)?\((.*)\)'$/.exec(error.message);
-  if (overload !== null)
-    return fail(
-      `\`${operator(overload[1] ?? "")}\` does not work on ${[overload[2], overload[3]].filter((part) => part !== undefined && part !== "").join(" and ") || "nothing"}`,
-    );
-  return fail(error.message);
-}
-
-function operator(name: string): string {
-  return name === "@in" ? "in" : name.replaceAll("_", "") || name;
 }
 
 /** A value in which strings may hold `${{ … }}`. */
