@@ -43,10 +43,7 @@ export const listEvents = route({
     const after = query.after ?? lastEventId(request);
     if (request.headers.get("accept")?.includes("text/event-stream") === true) {
       const hello = `hello api=${API_VERSION} server=${version} now=${new Date(now()).toISOString()}`;
-      const stream = eventStream(
-        (gone) => follow({ store, engine }, run.id, after, AbortSignal.any([gone, request.signal])),
-        hello,
-      );
+      const stream = eventStream((gone) => follow({ store, engine }, run.id, after, gone), hello);
       return bytes(stream, "text/event-stream", { "x-accel-buffering": "no" });
     }
     const limit = query.limit ?? PAGE;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { partsOf } from "./stream.ts";
 import type { ReadableStream as NodeWebStream } from "node:stream/web";
 
 /** The one request handler (`createApp`). */
@@ -43,17 +44,10 @@ function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSigna
 }
 
 async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
-  const reader = body.getReader();
-  const leave = (): void => void reader.cancel().then(undefined, () => outgoing.destroy());
-  signal.addEventListener("abort", leave);
-  try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (!outgoing.write(part.value)) await drained(outgoing, signal);
-    }
-    outgoing.end();
-  } finally {
-    signal.removeEventListener("abort", leave);
+  for await (const part of partsOf(body, signal)) {
+    if (!outgoing.write(part)) await drained(outgoing, signal);
   }
+  outgoing.end();
 }
 
 function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { eventStream, readMessages, writeMessage } from "./sse.ts";
 import type { SseMessage } from "./sse.ts";
+import { partsOf } from "./stream.ts";
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -79,5 +80,27 @@ describe("server-sent events", () => {
       })(),
     );
     assert.ok(gone);
+  });
+});
+
+describe("partsOf()", () => {
+  it("leaves when told to, also while it waits, and cancels the stream", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const leave = new AbortController();
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new Uint8Array(1)),
+      cancel: () => cancelled.resolve(),
+    });
+    const parts = partsOf(stream, leave.signal);
+    assert.equal((await parts.next()).value?.length, 1);
+    const next = parts.next();
+    leave.abort();
+    assert.equal((await next).done, true);
+    await cancelled.promise;
+  });
+
+  it("reads nothing when it was told before it began", async () => {
+    const stream = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(1)) });
+    assert.deepEqual(await collect(partsOf(stream, AbortSignal.abort())), []);
   });
 });

@@ -60,7 +60,7 @@ export function writeMessage({ id, event, data }: SseMessage): string {
 }
 
 /** The messages of a stream as they come; comments are skipped. Ends when the stream ends, rejects when it breaks. */
-export async function* readMessages(stream: ReadableStream<Uint8Array>): AsyncGenerator<SseMessage> {
+export async function* readMessages(stream: AsyncIterable<Uint8Array>): AsyncGenerator<SseMessage> {
   let rest = "";
   let id = "";
   let event = "message";

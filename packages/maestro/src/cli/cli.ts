@@ -89,9 +89,12 @@ export class Input {
   }
 }
 
+/** `main` puts the command's name in. */
+export const SEE_HELP = "See how it is used: `maestro help COMMAND`.";
+
 /** `invalid_request` about the command line: exit code 2. */
 export function usage(detail: string, fix?: string): MaestroError {
-  return new MaestroError("invalid_request", detail, { fix: fix ?? "See how it is used: `maestro help COMMAND`." });
+  return new MaestroError("invalid_request", detail, { fix: fix ?? SEE_HELP });
 }
 
 export function makeCli(

@@ -233,7 +233,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "check manifests and say everything that is wrong with them",
     description:
       "Every problem at once, each with place, rule, snippet and a fix. Folders are searched for *.maestro.yaml, *.maestro.yml, *.maestro.json and maestro.yaml. " +
-      "Exit code 2 when a manifest has errors, 1 with --strict when there are only warnings, else 0.",
+      "Exit code 1 when a manifest has errors, or with --strict warnings, else 0.",
     args: [{ name: "path", about: "Manifest files or folders, `-` for stdin", many: true }],
     options: [
       {

@@ -1,3 +1,4 @@
+import { partsOf } from "../api/stream.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { LogRef } from "../runner/logs.ts";
 import type { Cli, Input } from "./cli.ts";
@@ -109,7 +110,7 @@ class Streams {
     for (let failures = 0; ; failures++) {
       try {
         const response = await this.#client.fetch(logPath(log, { follow: "true", offset }), { signal: this.#signal });
-        for await (const part of response.body ?? []) {
+        for await (const part of response.body === null ? [] : partsOf(response.body, this.#signal)) {
           offset += part.byteLength;
           await printer.write(part);
         }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readMessages } from "../api/sse.ts";
+import { partsOf } from "../api/stream.ts";
 import type { RunEvent } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Client } from "./client.ts";
@@ -24,7 +25,7 @@ export async function* followRun(
         signal,
       });
       if (response.body === null) return;
-      for await (const message of readMessages(response.body)) {
+      for await (const message of readMessages(partsOf(response.body, signal))) {
         if (message.event === "end") return;
         if (message.event !== "event") continue;
         const event = JSON.parse(message.data) as RunEvent;

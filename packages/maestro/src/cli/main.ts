@@ -1,4 +1,5 @@
-import { makeCli } from "./cli.ts";
+import { MaestroError } from "../core/problem.ts";
+import { makeCli, SEE_HELP, usage } from "./cli.ts";
 import type { CommandRun } from "./cli.ts";
 import { reportError } from "./error.ts";
 import { VERSION } from "../version.ts";
@@ -13,12 +14,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   const terminal = processTerminal();
   let debug = argv.includes("--debug");
   let data = wantsData(argv);
+  let command = "COMMAND";
   try {
     const parsed = await parse(argv.length === 0 ? ["--help"] : argv, VERSION, terminal.width());
     if (parsed.kind === "text") {
       await terminal.write(parsed.text);
       return 0;
     }
+    command = parsed.spec.name;
     const cli = makeCli(terminal, parsed.input, process.cwd(), parsed.spec.formats);
     debug = cli.debug;
     data = cli.output === "json" || cli.output === "jsonl";
@@ -26,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await run(cli, parsed.input);
   } catch (error) {
     if (error instanceof PipeClosed) return 0;
-    return reportError(terminal, error, { debug, data });
+    return reportError(terminal, named(error, command), { debug, data });
   }
 }
 
@@ -38,4 +41,10 @@ function wantsData(argv: readonly string[]): boolean {
       /^(-o|--output)=?jsonl?$/.test(word) ||
       ((word === "-o" || word === "--output") && /^jsonl?$/.test(argv[i + 1] ?? "")),
   );
+}
+
+/** A fault in the command line points at the help of the command that was called. */
+function named(error: unknown, command: string): unknown {
+  if (!(error instanceof MaestroError) || error.fix !== SEE_HELP) return error;
+  return usage(error.message, SEE_HELP.replace("COMMAND", command));
 }

@@ -68,10 +68,12 @@ export interface SummaryOptions {
   /** What verifying the receipt came to, in a sentence; null without a receipt. */
   readonly proof: string | null;
   readonly width: number;
+  /** The command that prints this, which is no next step. */
+  readonly besides?: string;
 }
 
 /** How a run went, for a person: outcome, why it failed, outputs, receipt and what to do next. */
-export function summaryLines(view: RunView, { style, proof, width }: SummaryOptions): readonly string[] {
+export function summaryLines(view: RunView, { style, proof, width, besides }: SummaryOptions): readonly string[] {
   const { run, used } = view;
   const shown = shownRun(run);
   const took = run.startedAt === null ? [] : [duration((run.endedAt ?? run.startedAt) - run.startedAt)];
@@ -92,7 +94,10 @@ export function summaryLines(view: RunView, { style, proof, width }: SummaryOpti
     fact("output", `${safe(name)} = ${valueText(value)}`);
   const receipt = view.receipts.at(-1);
   if (receipt !== undefined) fact("receipt", `${shortDigest(receipt.digest)}  ${proof ?? ""}`.trimEnd());
-  for (const line of nextSteps(view)) fact("next", line);
+  for (const [i, line] of nextSteps(view)
+    .filter((line) => besides === undefined || line.includes(" --") || !line.startsWith(besides))
+    .entries())
+    fact(i === 0 ? "next" : "", line);
   return lines;
 }
 
@@ -146,5 +151,5 @@ function sayLeft(cli: Cli, client: Client, run: string, why: string): void {
 
 function sayNext(cli: Cli, lines: readonly string[], state: string | undefined): void {
   if (state !== undefined) cli.terminal.say(state);
-  for (const line of lines) cli.terminal.say(`  next     ${line}`);
+  for (const [i, line] of lines.entries()) cli.terminal.say(`  ${(i === 0 ? "next" : "").padEnd(8)} ${line}`);
 }

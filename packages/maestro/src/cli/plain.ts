@@ -25,7 +25,7 @@ export class PlainLines {
     switch (event.kind) {
       case "run_created":
         this.#createdAt = event.at;
-        return `created ${fields({ workflow: event.name, plan: event.planDigest, by: event.initiator.id })}`;
+        return `created ${fields({ name: event.name, plan: event.planDigest, by: event.initiator.id })}`;
       case "policy_decided":
         return event.decision.allow
           ? undefined

@@ -18,7 +18,7 @@ export function viewLines(
     `  ${name.padEnd(9)} ${truncate(safe(value), Math.max(20, width - 12))}`;
   const labels = Object.entries(run.labels).map(([key, value]) => `${key}=${value}`);
   return [
-    ...summaryLines(view, options),
+    ...summaryLines(view, { ...options, besides: "maestro show" }),
     "",
     fact("id", run.id),
     fact("workflow", `${run.namespace}/${run.workflow}@${run.version}`),

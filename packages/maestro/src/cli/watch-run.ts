@@ -45,6 +45,8 @@ export async function watchRun(cli: Cli, client: Client, run: string, options: F
     if (options.stopAtApproval && view.run.waiting === "approval" && view.run.endedAt === null)
       leave({ kind: "approval", view });
   });
+  // What is shown of a wait ("expires in 5m") changes without an event.
+  const renew = show.wantsViews ? setInterval(() => refresher.touch(), RENEW_MS) : undefined;
   try {
     await Promise.race([broken.promise, follow(client, run, stop.signal, show, refresher)]);
     await refresher.settled();
@@ -53,6 +55,7 @@ export async function watchRun(cli: Cli, client: Client, run: string, options: F
     return { kind: "ended", view: await client.get<RunView>(`/v1/runs/${run}`), interrupted: interrupts.code };
   } finally {
     clearTimeout(timer);
+    clearInterval(renew);
     refresher.stop();
     show.end();
     // After an interrupt the handlers stay: a second one ends a hand-over that takes too long.
@@ -127,6 +130,7 @@ class Refresher {
 }
 
 const REFRESH_MS = 200;
+const RENEW_MS = 10_000;
 
 function isLost(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "server_unreachable";

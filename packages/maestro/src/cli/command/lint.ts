@@ -1,5 +1,182 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { KnownRunbook } from "../../core/compile.ts";
+import { canonical } from "../../core/canonical.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { MaestroError, messageOf } from "../../core/problem.ts";
+import type { RunbookRef } from "../../core/workflow.ts";
+import { loadManifest } from "../../manifest/load.ts";
+import type { LoadResult, ManifestEnv } from "../../manifest/load.ts";
+import { formatGithub, formatHuman, toJson } from "../../manifest/report.ts";
+import type { LocatedDiagnostic } from "../../manifest/report.ts";
+import { toSarif } from "../../manifest/report-sarif.ts";
+import { taskTypes } from "../../task/catalogue.ts";
+import { VERSION } from "../../version.ts";
 import type { Cli, Input } from "../cli.ts";
+import { count } from "../format.ts";
+import { readStdin } from "../manifest-source.ts";
+import { isData, printLines } from "../output.ts";
 
-export function run(_cli: Cli, _input: Input): Promise<number> {
-  return Promise.resolve(0);
+const FORMATS = ["human", "json", "sarif", "github"] as const;
+
+interface Manifest {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export async function run(cli: Cli, input: Input): Promise<number> {
+  const format =
+    input.choice("format", FORMATS) ??
+    (isData(cli) ? "json" : cli.terminal.env["GITHUB_ACTIONS"] === "true" ? "github" : "human");
+  const manifests = await readManifests(cli, input.args("path"));
+  const linter = new Linter(manifests);
+  const diagnostics: LocatedDiagnostic[] = [];
+  for (const manifest of manifests) diagnostics.push(...(await linter.load(manifest)).diagnostics);
+  await print(cli, format, diagnostics);
+  const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+  const warnings = diagnostics.length - errors;
+  if (format === "human") {
+    cli.terminal.say(
+      `${count(manifests.length, "manifest")}: ${count(errors, "error")}, ${count(warnings, "warning")}`,
+    );
+  }
+  return errors > 0 || (input.flag("strict") === true && warnings > 0) ? 1 : 0;
+}
+
+async function print(
+  cli: Cli,
+  format: (typeof FORMATS)[number],
+  diagnostics: readonly LocatedDiagnostic[],
+): Promise<void> {
+  switch (format) {
+    case "json":
+      return printLines(cli, [
+        JSON.stringify({ apiVersion: "maestro/v1", kind: "DiagnosticList", diagnostics: diagnostics.map(toJson) }),
+      ]);
+    case "sarif":
+      return printLines(cli, [JSON.stringify(toSarif(diagnostics, VERSION))]);
+    case "github":
+      return diagnostics.length === 0 ? undefined : printLines(cli, [formatGithub(diagnostics)]);
+    case "human":
+      return diagnostics.length === 0 ? undefined : printLines(cli, [formatHuman(diagnostics).trimEnd()]);
+  }
+}
+
+/** Loads manifests; runbooks that they use are looked for among the manifests themselves, because there is no engine here. */
+class Linter {
+  readonly #manifests: readonly Manifest[];
+  readonly #results = new Map<string, Promise<LoadResult>>();
+  readonly #env: ManifestEnv;
+
+  constructor(manifests: readonly Manifest[]) {
+    this.#manifests = manifests;
+    this.#env = {
+      taskTypes: new Map([...taskTypes()].map(([name, { description }]) => [name, description])),
+      runbook: (ref) => this.#runbook(ref),
+    };
+  }
+
+  load(manifest: Manifest): Promise<LoadResult> {
+    let result = this.#results.get(manifest.name);
+    if (result === undefined)
+      this.#results.set(manifest.name, (result = loadManifest(manifest.bytes, manifest.name, this.#env)));
+    return result;
+  }
+
+  async #runbook(ref: RunbookRef): Promise<KnownRunbook | undefined> {
+    for (const manifest of this.#manifests) {
+      // Cheap, and it keeps two runbooks that name each other from waiting for each other.
+      if ("digest" in ref || !looksLike(manifest, ref)) continue;
+      const result = await this.load(manifest);
+      if (!result.ok) continue;
+      const { namespace, name, version } = result.plan.workflow;
+      if (namespace !== ref.namespace || name !== ref.name || !matches(version, ref.version)) continue;
+      return {
+        digest: result.planDigest,
+        namespace,
+        name,
+        version,
+        text: canonical(result.plan as unknown as JsonObject),
+      };
+    }
+    return undefined;
+  }
+}
+
+function looksLike({ bytes }: Manifest, { name }: { readonly name: string }): boolean {
+  return new RegExp(`name["']?:\\s*["']?${name.replaceAll(/[^\w]/g, "\\$&")}["']?\\s*[,}\\n\\r]`).test(
+    Buffer.from(bytes).toString("utf8"),
+  );
+}
+
+/** `2` stands for every 2.x.y. */
+function matches(version: string, wanted: string): boolean {
+  return version === wanted || version.startsWith(`${wanted}.`);
+}
+
+const MANIFEST_NAME = /(^|\.)maestro\.(ya?ml|json)$/;
+const MAX_FILES = 10_000;
+
+async function readManifests(cli: Cli, paths: readonly string[]): Promise<readonly Manifest[]> {
+  const names = new Set<string>();
+  for (const path of paths) {
+    if (path !== "-" && (await isFolder(cli, path))) for (const found of await manifestsIn(cli, path)) names.add(found);
+    else names.add(path);
+  }
+  if (names.size === 0) {
+    throw new MaestroError("not_found", `There is no manifest in ${paths.join(", ")}.`, {
+      fix: "Manifests in folders are named *.maestro.yaml, *.maestro.yml, *.maestro.json or maestro.yaml.",
+    });
+  }
+  const manifests: Manifest[] = [];
+  for (const name of names) {
+    manifests.push(
+      name === "-" ? { name: "stdin", bytes: await readStdin(cli) } : { name, bytes: await readBytes(cli, name) },
+    );
+  }
+  return manifests;
+}
+
+async function isFolder(cli: Cli, path: string): Promise<boolean> {
+  try {
+    return (await stat(resolve(cli.cwd, path))).isDirectory();
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function manifestsIn(cli: Cli, folder: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  const waiting = [folder];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const entries = await readdir(resolve(cli.cwd, next), { withFileTypes: true });
+    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(next, entry.name);
+      if (entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith(".")) waiting.push(path);
+      else if (entry.isFile() && MANIFEST_NAME.test(entry.name)) found.push(path);
+      if (found.length > MAX_FILES)
+        throw new MaestroError("limit_exceeded", `${folder} holds more than ${MAX_FILES} manifests.`, {
+          fix: "Name a smaller folder.",
+        });
+    }
+  }
+  return found.toSorted();
+}
+
+async function readBytes(cli: Cli, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(resolve(cli.cwd, path));
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): MaestroError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return new MaestroError("not_found", `There is no file ${path}.`, { cause: error, fix: "Check the path." });
+  return new MaestroError("invalid_request", `${path} cannot be read: ${messageOf(error)}`, {
+    cause: error,
+    fix: "Check its permissions.",
+  });
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../core/json.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Cli, Input } from "../cli.ts";
-import { invalidManifest } from "../manifest-errors.ts";
+import { invalidManifest, sayDiagnostics } from "../manifest-errors.ts";
 import { readSource } from "../manifest-source.ts";
 import { printPlan } from "../plan-output.ts";
 
@@ -14,7 +14,8 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       readonly digest: string | null;
       readonly diagnostics: readonly JsonObject[];
     }>("POST", "/v1/plan", source);
-    if (plan === null || digest === null) throw await invalidManifest(cli, source, diagnostics);
+    if (plan === null || digest === null) throw invalidManifest(cli, source, diagnostics);
+    sayDiagnostics(cli, diagnostics);
     await printPlan(cli, { plan, digest });
     return 0;
   } finally {

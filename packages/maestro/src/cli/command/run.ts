@@ -8,7 +8,7 @@ import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { followOptions } from "../follow-options.ts";
 import type { FollowOptions } from "../follow-options.ts";
-import { shortDigest, shortId } from "../format.ts";
+import { count, shortDigest, shortId } from "../format.ts";
 import { readInputs } from "../inputs.ts";
 import { invalidManifest } from "../manifest-errors.ts";
 import { readSource } from "../manifest-source.ts";
@@ -85,7 +85,12 @@ async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow 
   if (expected !== undefined && !/^sha256:[0-9a-f]{64}$/.test(expected))
     throw usage(`--plan takes a whole digest, sha256: and 64 hex digits, not ${JSON.stringify(expected)}.`);
   const answer = await client.send<PlanAnswer>("POST", "/v1/plan", source);
-  if (answer.plan === null || answer.digest === null) throw await invalidManifest(cli, source, answer.diagnostics);
+  if (answer.plan === null || answer.digest === null) throw invalidManifest(cli, source, answer.diagnostics);
+  if (answer.diagnostics.length > 0) {
+    cli.terminal.say(
+      `${count(answer.diagnostics.length, "warning")} about the manifest: maestro lint ${input.arg("runbook")}`,
+    );
+  }
   if (expected !== undefined && expected !== answer.digest) {
     throw new MaestroError("plan_changed", `The plan is ${answer.digest} now, not ${expected}.`, {
       facts: { expected, actual: answer.digest },
