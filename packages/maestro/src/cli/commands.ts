@@ -171,6 +171,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/retry.ts"),
   },
   {
+    name: "up",
+    group: "daily",
+    summary: "keep an engine at work in this terminal until Ctrl-C",
+    description:
+      "Holds the data directory, carries on what waits there and answers the other commands of this user through `control.sock`: with it `run --detach`, timers and " +
+      "approvals go on although nobody watches. If another process is the engine already, this one stands by and takes over when that ends. It opens no network port; " +
+      "an API over HTTP is not part of this version. Ctrl-C and SIGTERM give what is at work two seconds and hand the rest to the next engine; exit code 0.",
+    args: [],
+    options: [],
+    examples: [["maestro up", "the engine of this folder's data directory"]],
+    load: () => import("./command/up.ts"),
+  },
+  {
     name: "approvals",
     group: "daily",
     summary: "list what waits for an approval",
