@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
-import { resolveRunbooks } from "./catalog/resolve.ts";
+import { resolveManifest } from "./catalog/resolve.ts";
 import type { Actor } from "./core/event.ts";
 import { makeId } from "./core/id.ts";
 import { steadyClock } from "./engine/clock.ts";
@@ -53,7 +53,6 @@ export interface ControlPlane {
  */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const dataDir = resolve(options.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lock = await acquireLock(dataDir);
   const releases: (() => Promise<void>)[] = [() => lock.release()];
   try {
@@ -78,6 +77,7 @@ async function open(dataDir: string, options: ControlPlaneOptions, releases: (()
   const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dataDir] });
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
   const types = taskTypes();
+  const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
   const host = { runner, logs, blobs, now: () => clock.now() };
   const engine = new DurableEngine({
     store,
@@ -107,7 +107,7 @@ async function open(dataDir: string, options: ControlPlaneOptions, releases: (()
     logs,
     blobs,
     taskTypes: types,
-    compile: async (manifest, file) => resolveRunbooks(manifest, file, { store, types, now: () => clock.now() }),
+    compile: async (manifest, file) => resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }),
     replay: async (run) => replayRun(engine, run),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     now: () => clock.now(),

@@ -13,6 +13,10 @@ export interface Program {
   /** How many tasks are in the main phase; they come first in `tasks`. */
   readonly mainCount: number;
   readonly outputs: Template;
+  /** Some task waits for approval. */
+  readonly asksPeople: boolean;
+  /** Some task keeps its results for later runs. */
+  readonly caches: boolean;
 }
 
 export interface ProgramTask {
@@ -61,6 +65,8 @@ export function link(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotC
     index,
     mainCount: plan.tasks.filter((task) => task.phase === "main").length,
     outputs: compileTemplate(plan.outputs),
+    asksPeople: plan.tasks.some((task) => task.approvals !== undefined || modeOf(task) === "approval"),
+    caches: plan.tasks.some((task) => task.cache !== undefined),
     tasks: plan.tasks.map((task, i) => linkTask(task, i, needs[i]!, dependents[i]!, slotOf)),
   };
 }

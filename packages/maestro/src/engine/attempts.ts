@@ -10,6 +10,7 @@ export class Attempt {
   readonly number: number;
   readonly namespace: string;
   readonly slot: SlotClass;
+  readonly key: string;
   private controller: AbortController | undefined;
   private reason: TaskFailure | undefined;
   /** Its slot is free again. */
@@ -25,10 +26,7 @@ export class Attempt {
     this.number = number;
     this.namespace = namespace;
     this.slot = slot;
-  }
-
-  get key(): string {
-    return attemptKey(this.run, this.step, this.number);
+    this.key = attemptKey(run, step, number);
   }
 
   get signal(): AbortSignal {
@@ -51,7 +49,7 @@ export class Attempt {
   }
 }
 
-export function attemptKey(run: string, step: StepRef, attempt: number): string {
+function attemptKey(run: string, step: StepRef, attempt: number): string {
   return `${run}/${step.task}/${step.item}/${attempt}`;
 }
 

@@ -7,7 +7,7 @@ import { isTerminal, stepOf } from "../core/run.ts";
 import { sealReceipts } from "../provenance/receipts.ts";
 import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend, RunRow } from "../store/store.ts";
 import { encodeEvent } from "./codec.ts";
-import type { LiveRun, Projection } from "./live.ts";
+import type { LiveRun } from "./live.ts";
 import { projectRow, rowChanged } from "./live.ts";
 import type { EngineParts } from "./parts.ts";
 
@@ -17,11 +17,11 @@ type Builder = "store" | "blobs" | "signer" | "limits" | "version";
  * Writes what a turn added to its runs, in one transaction: events, rows, receipts of runs that ended, cache entries and
  * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything.
  */
-export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], project: (live: LiveRun, head: Digest) => Projection): Promise<void> {
+export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]): Promise<void> {
   const texts = await encodeAll(parts, lives);
   const heads = lives.map((live, i) => headAfter(live, texts[i]!));
   const receipts = await seal(parts, lives, heads);
-  const rows = lives.map((live, i) => rowOf(live, project(live, heads[i]!)));
+  const rows = lives.map((live, i) => rowOf(live, heads[i]!));
   const approvals = lives.map((live) => approvalChanges(live));
   const batch: Commit = {
     runs: lives.map((live, i) => appendOf(live, texts[i]!, rows[i]!, heads[i]!)),
@@ -94,8 +94,8 @@ async function seal(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]
 }
 
 /** The whole row where a list would show the difference, else null. */
-function rowOf(live: LiveRun, projection: Projection): RunRow | null {
-  return live.row === null || rowChanged(live.row, live, projection) ? projectRow(live, projection) : null;
+function rowOf(live: LiveRun, head: Digest): RunRow | null {
+  return live.row === null || rowChanged(live.row, live) ? projectRow(live, head) : null;
 }
 
 function appendOf(live: LiveRun, texts: readonly string[], row: RunRow | null, head: Digest): RunAppend {
@@ -105,7 +105,7 @@ function appendOf(live: LiveRun, texts: readonly string[], row: RunRow | null, h
 
 /** Results of cacheable steps that a run computed itself. */
 function cacheEntries(live: LiveRun): CacheRow[] {
-  if (!live.program.tasks.some((task) => task.plan.cache !== undefined)) return [];
+  if (!live.program.caches) return NONE;
   return live.pending.flatMap((event) => cacheEntry(live, event) ?? []);
 }
 
@@ -127,6 +127,7 @@ function cacheEntry(live: LiveRun, event: RunEvent): CacheRow | undefined {
 }
 
 function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow[]; readonly closed: readonly string[] } {
+  if (!live.program.asksPeople) return NO_CHANGE;
   const opened: ApprovalRow[] = [];
   const still = new Set<string>();
   for (const task of live.run.tasks) {
@@ -141,6 +142,7 @@ function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow
   return { opened, closed: [...live.openApprovals].filter((id) => !still.has(id)) };
 }
 
+const NONE: CacheRow[] = [];
 const NO_CHANGE = { opened: [], closed: [] };
 
 function approvalRow(live: LiveRun, request: NonNullable<LiveRun["run"]["tasks"][number]["approval"]>["request"], createdAt: number): ApprovalRow {

@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { advance, wakeAt } from "../core/advance.ts";
+import { advance } from "../core/advance.ts";
 import { createRun } from "../core/apply.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Decision, RunCreated, RunEvent, StepRef } from "../core/event.ts";
-import { explainRun } from "../core/explain.ts";
 import { makeId } from "../core/id.ts";
 import type { RunInput } from "../core/input.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
@@ -15,7 +14,6 @@ import { startNext } from "../core/start.ts";
 import type { Command, Facts, Turn } from "../core/turn.ts";
 import { beginTurn, emit } from "../core/turn.ts";
 import type { RunRow, StoredPlan } from "../store/store.ts";
-import { ASLEEP_FOREVER } from "../store/store.ts";
 import { Attempt, Attempts } from "./attempts.ts";
 import { commitRuns } from "./commit.ts";
 import { Dispatch } from "./dispatch.ts";
@@ -23,9 +21,10 @@ import type { Engine, RunView, StartRequest } from "./engine.ts";
 import type { Execution } from "./effects.ts";
 import { Effects } from "./effects.ts";
 import { ConcurrencyKeys } from "./keys.ts";
+import { RunFacts } from "./facts.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
-import type { LiveRun, Projection } from "./live.ts";
-import { canSleep, newLive } from "./live.ts";
+import type { LiveRun } from "./live.ts";
+import { newLive, project, rowChanged } from "./live.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { loadRun } from "./load.ts";
 import type { EngineParts, Listener, Message } from "./parts.ts";
@@ -63,7 +62,7 @@ export class DurableEngine implements Engine {
   readonly attempts = new Attempts();
   private readonly dispatch = new Dispatch();
   readonly effects: Effects;
-  private readonly kept = new Set<Digest>();
+  private readonly kept = new Map<Digest, Promise<void>>();
   private readonly starting = new Map<string, Promise<RunRow>>();
   private mailbox: Message[] = [];
   private admissions: Admission[] = [];
@@ -269,7 +268,7 @@ export class DurableEngine implements Engine {
     const live = this.live.get(message.run);
     if (live === undefined) return;
     const { input, done } = message;
-    if (input.kind === "attempt_finished") this.free(turn, live, input);
+    if (input.kind === "attempt_finished") this.free(turn, live, message);
     else if (message.from === live) live.inFlight -= 1;
     const step = beginTurn(live.program, live.run, this.facts(live, turn.now));
     try {
@@ -286,9 +285,9 @@ export class DurableEngine implements Engine {
     }
   }
 
-  private free(turn: Pending, live: LiveRun, input: Extract<RunInput, { kind: "attempt_finished" }>): void {
-    const attempt = this.attempts.get(live.run.id, input, input.attempt);
-    if (attempt === undefined) return;
+  private free(turn: Pending, live: LiveRun, message: Message): void {
+    const { attempt } = message;
+    if (attempt === undefined || attempt.over) return;
     this.attempts.free(attempt);
     turn.ended.push(attempt);
     live.inFlight -= 1;
@@ -384,24 +383,13 @@ export class DurableEngine implements Engine {
   }
 
   private async commit(turn: Pending): Promise<void> {
-    const changed = turn.touched.filter((live) => !live.gone && (live.pending.length > 0 || this.rowDiffers(live, turn.now)));
-    if (changed.length === 0) return;
-    await commitRuns(this.parts, changed, (live, head) => this.project(live, head, turn.now));
-  }
-
-  private rowDiffers(live: LiveRun, now: number): boolean {
-    if (live.row === null || live.head === "") return true;
-    const { waiting, wakeAt: at } = this.project(live, live.head, now);
-    return live.row.waiting !== waiting || live.row.wakeAt !== at;
-  }
-
-  private project(live: LiveRun, head: Digest, now: number): Projection {
-    const { run, program } = live;
-    if (isTerminal(run.status)) return { head, waiting: null, wakeAt: null };
-    if (run.status === "queued") return { head, waiting: "key", wakeAt: null };
-    if (live.inFlight > 0 || !canSleep(live)) return { head, waiting: null, wakeAt: null };
-    const at = wakeAt({ run, program }) ?? ASLEEP_FOREVER;
-    return { head, waiting: explainRun(program, run, now), wakeAt: at > now + this.parts.limits.evictAfterMs ? at : null };
+    const { evictAfterMs } = this.parts.limits;
+    const changed = turn.touched.filter((live) => {
+      if (live.gone) return false;
+      live.projection = project(live, turn.now, evictAfterMs);
+      return live.pending.length > 0 || live.row === null || rowChanged(live.row, live);
+    });
+    if (changed.length > 0) await commitRuns(this.parts, changed);
   }
 
   /** The turn is durable: now it may have effects. */
@@ -508,26 +496,23 @@ export class DurableEngine implements Engine {
     if (this.live.size >= activeRuns) throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
   }
 
-  /** Stores a plan before the first run that uses it. */
+  /** Stores a plan before the first run that uses it, once however many ask. */
   async keepPlan(plan: StoredPlan): Promise<void> {
-    if (this.kept.has(plan.digest)) return;
-    await this.parts.store.planPut(plan);
-    this.kept.add(plan.digest);
+    let keeping = this.kept.get(plan.digest);
+    if (keeping === undefined) {
+      keeping = this.parts.store.planPut(plan);
+      this.kept.set(plan.digest, keeping);
+      keeping.catch(() => this.kept.delete(plan.digest));
+    }
+    await keeping;
   }
 
   newId(prefix: "r" | "a" | "d"): string {
     return makeId(prefix, this.parts.clock.now(), this.parts.randomBytes(10));
   }
 
-  /** Per run, time does not go back, whatever the clock of an earlier engine said. */
   private facts(live: LiveRun, now: number): Facts {
-    const at = Math.max(now, live.pending.at(-1)?.at ?? live.lastAt);
-    return {
-      now: at,
-      random: () => this.parts.random(),
-      id: (prefix) => makeId(prefix, at, this.parts.randomBytes(10)),
-      dirOf: (step, attempt) => this.dirOf(live.run.id, step, attempt),
-    };
+    return new RunFacts(this, live, now);
   }
 
   dirOf(run: string, step: StepRef, attempt: number): string {

@@ -50,7 +50,9 @@ export class Effects {
       sandbox: plan.runner?.sandbox ?? "preferred",
       limits: plan.runner?.limits ?? {},
       artifacts: command.undo ? [] : (plan.artifacts ?? []),
-      dir: this.engine.dirOf(attempt.run, command, command.attempt),
+      get dir(): string {
+        return engine.dirOf(attempt.run, command, command.attempt);
+      },
       base: live.run.created.base ?? this.engine.parts.workDir,
       get graceMs(): number {
         return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;
@@ -73,7 +75,7 @@ export class Effects {
   finished(attempt: Attempt, result: AttemptResult): void {
     if (this.engine.closed || attempt.settled) return;
     attempt.settled = true;
-    this.engine.post({ run: attempt.run, input: { kind: "attempt_finished", ...attempt.step, attempt: attempt.number, result } });
+    this.engine.post({ run: attempt.run, attempt, input: { kind: "attempt_finished", ...attempt.step, attempt: attempt.number, result } });
   }
 
   perform(live: LiveRun, command: Command, now: number): void {

@@ -33,9 +33,9 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
-  running: 1024,
-  runningPerNamespace: 1024,
-  inline: 1024,
+  running: 2048,
+  runningPerNamespace: 2048,
+  inline: 2048,
   process: 4,
   mailbox: 10_000,
   activeRuns: 50_000,

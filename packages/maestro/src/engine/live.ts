@@ -1,10 +1,13 @@
+import { wakeAt } from "../core/advance.ts";
 import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
+import { explainRun } from "../core/explain.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Program, SlotClass } from "../core/program.ts";
 import type { Run } from "../core/run.ts";
 import { isTerminal } from "../core/run.ts";
 import type { ReceiptRow, RunRow } from "../store/store.ts";
+import { ASLEEP_FOREVER } from "../store/store.ts";
 
 /** A run in memory: its state, its row as last committed, and what this turn adds. */
 export interface LiveRun {
@@ -32,6 +35,8 @@ export interface LiveRun {
   /** The engine's timer for it that counts; others are void. */
   timerAt: number | null;
   touched: boolean;
+  /** As this turn leaves it. */
+  projection: Projection;
 }
 
 export function newLive(run: Run, program: Program, rest: { readonly row: RunRow | null; readonly head: Digest | ""; readonly receipts: number; readonly idempotencyKey: string | null }): LiveRun {
@@ -52,11 +57,12 @@ export function newLive(run: Run, program: Program, rest: { readonly row: RunRow
     gone: false,
     timerAt: null,
     touched: false,
+    projection: AWAKE,
   };
 }
 
 /** Nothing of it is at work and nothing could start: only time or a message changes it. A parent stays with its children. */
-export function canSleep(live: LiveRun): boolean {
+function canSleep(live: LiveRun): boolean {
   const { run } = live;
   if (live.inFlight > 0 || isTerminal(run.status) || run.status === "queued") return false;
   const { runnable, agenda } = run.transient;
@@ -64,15 +70,26 @@ export function canSleep(live: LiveRun): boolean {
   return !run.tasks.some((task) => task.active > 0 && task.steps.some((step) => step.status === "child" || step.status === "running" || step.status === "undoing"));
 }
 
+/** What a list shows of a run beside its status: what it waits for, and until when it may leave memory. */
 export interface Projection {
-  readonly head: Digest;
   readonly waiting: string | null;
   readonly wakeAt: number | null;
 }
 
-/** The row that lists and recovery see. */
-export function projectRow(live: LiveRun, projection: Projection): RunRow {
+export function project(live: LiveRun, now: number, evictAfterMs: number): Projection {
   const { run, program } = live;
+  if (run.status === "queued") return QUEUED;
+  if (isTerminal(run.status) || !canSleep(live)) return AWAKE;
+  const at = wakeAt(live) ?? ASLEEP_FOREVER;
+  return { waiting: explainRun(program, run, now), wakeAt: at > now + evictAfterMs ? at : null };
+}
+
+const AWAKE: Projection = { waiting: null, wakeAt: null };
+const QUEUED: Projection = { waiting: "key", wakeAt: null };
+
+/** The row that lists and recovery see. */
+export function projectRow(live: LiveRun, head: Digest): RunRow {
+  const { run, program, projection } = live;
   const { created } = run;
   return {
     id: run.id,
@@ -98,11 +115,12 @@ export function projectRow(live: LiveRun, projection: Projection): RunRow {
     tasksDone: run.tasks.length - run.openMain - run.openFinally,
     error: run.error === null ? null : run.error.message.slice(0, 500),
     seq: run.seq,
-    head: projection.head,
+    head,
   };
 }
 
 /** Whether a list would show another row than the one that is stored. */
-export function rowChanged(old: RunRow, live: LiveRun, projection: Projection): boolean {
+export function rowChanged(old: RunRow, live: LiveRun): boolean {
+  const { projection } = live;
   return old.status !== live.run.status || old.waiting !== projection.waiting || old.wakeAt !== projection.wakeAt || old.startedAt !== live.run.startedAt;
 }

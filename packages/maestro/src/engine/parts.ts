@@ -7,6 +7,7 @@ import type { Signer } from "../provenance/signer.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskType } from "../task/task.ts";
+import type { Attempt } from "./attempts.ts";
 import type { Clock } from "./clock.ts";
 import type { Limits } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
@@ -60,6 +61,8 @@ export interface Message {
   readonly run: string;
   readonly input: RunInput;
   readonly done?: Answer;
+  /** The attempt whose result this is, where it ran in this engine. */
+  readonly attempt?: Attempt;
   /** The run as it was when a question was asked for it: the answer is counted off only there. */
   readonly from?: LiveRun;
 }

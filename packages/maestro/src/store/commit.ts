@@ -115,7 +115,9 @@ export class SqliteWriter {
     if (firstSeq === 1 && this.#insert(row, identity)) return true;
     if (this.#runHead.run(id, firstSeq - 1, row.seq, row.head) === 0) return false;
     const values = [id, identity.at(-1) ?? null, ...stateValues(row)];
-    if (this.#runProgress.run(...values) === 1 || this.#runUpdate.run(...values) === 1) return true;
+    // An ended run has another status than before, so the statement that moves no index would only miss.
+    if (row.endedAt === null && this.#runProgress.run(...values) === 1) return true;
+    if (this.#runUpdate.run(...values) === 1) return true;
     throw new MaestroError(
       "internal",
       `Run ${id} was committed with another identity (name, labels, keys ...) than it began with.`,
