@@ -2,6 +2,9 @@ import type { RunEvent, TaskError } from "../core/event.ts";
 import { clock, duration, shortId, stepName } from "./format.ts";
 import { safe } from "./terminal/text.ts";
 
+/** A fan-out of more items than this is told in tenths, and by its failures. */
+const EACH_ITEM = 20;
+
 /**
  * A run's history as lines for logs and CI: one per transition, words first, particulars as `name=value`.
  * `12:01:07Z 8k2f3a migrate failed attempt=2 exit=1 took=19s`
@@ -9,6 +12,10 @@ import { safe } from "./terminal/text.ts";
 export class PlainLines {
   readonly #run: string;
   readonly #started = new Map<string, number>();
+  /** Fan-outs that are told in tenths. */
+  readonly #large = new Map<string, { readonly items: number; done: number }>();
+  /** The error that the last line about a step has told. */
+  readonly #told = new Map<string, string>();
   #createdAt: number | undefined;
 
   constructor(run: string) {
@@ -33,6 +40,7 @@ export class PlainLines {
       case "run_started":
         return "running";
       case "task_expanded":
+        if (event.items.length > EACH_ITEM) this.#large.set(event.task, { items: event.items.length, done: 0 });
         return `${event.task} expanded items=${event.items.length}`;
       case "task_skipped":
         return `${event.task} skipped ${fields({ reason: event.reason })}`;
@@ -41,6 +49,7 @@ export class PlainLines {
       case "task_reused":
         return `${event.task} reused ${fields({ run: event.fromRun })}`;
       case "attempt_started":
+        if (this.#large.has(event.task)) return undefined;
         this.#started.set(attemptKey(event), event.at);
         return `${stepName(event)} started${event.phase === "undo" ? " undo" : ""} attempt=${event.attempt}`;
       case "attempt_finished":
@@ -48,10 +57,12 @@ export class PlainLines {
       case "retry_scheduled":
         return `${stepName(event)} retries in ${duration(event.dueAt - event.at)} after attempt=${event.attempt}`;
       case "step_cached":
+        if (this.#large.has(event.task)) return this.#tenth(event.task);
         return `${stepName(event)} cached ${fields({ run: event.fromRun })}`;
       case "step_failed":
-        return `${stepName(event)} failed ${errorText(event.error)}`;
+        return this.#failed(event);
       case "step_cancelled":
+        if (this.#large.has(event.task)) return this.#tenth(event.task);
         return `${stepName(event)} cancelled`;
       case "wait_started":
         return `${stepName(event)} waits ${fields({ until: event.until === undefined ? undefined : new Date(event.until).toISOString(), signal: event.signal })}`;
@@ -84,10 +95,12 @@ export class PlainLines {
     }
   }
 
-  #finished(event: Extract<RunEvent, { kind: "attempt_finished" }>): string {
+  #finished(event: Extract<RunEvent, { kind: "attempt_finished" }>): string | undefined {
+    const { result } = event;
+    if (result.ok && this.#large.has(event.task)) return this.#tenth(event.task);
     const started = this.#started.get(attemptKey(event));
     this.#started.delete(attemptKey(event));
-    const { result } = event;
+    if (!result.ok) this.#told.set(stepName(event), errorText(result.error));
     const facts = [
       `attempt=${event.attempt}`,
       ...(result.exit === undefined ? [] : [`exit=${result.exit}`]),
@@ -95,6 +108,24 @@ export class PlainLines {
       ...(result.ok ? [] : [errorText(result.error)]),
     ];
     return `${stepName(event)} ${result.ok ? "succeeded" : "failed"} ${facts.join(" ")}`;
+  }
+
+  /** What its last attempt has said already is not said again. */
+  #failed(event: Extract<RunEvent, { kind: "step_failed" }>): string | undefined {
+    const name = stepName(event);
+    const text = errorText(event.error);
+    const told = this.#told.get(name) === text;
+    this.#told.delete(name);
+    const tenth = this.#large.has(event.task) ? this.#tenth(event.task) : undefined;
+    return told ? tenth : `${name} failed ${text}`;
+  }
+
+  #tenth(task: string): string | undefined {
+    const large = this.#large.get(task);
+    if (large === undefined) return undefined;
+    const before = Math.floor((large.done * 10) / large.items);
+    large.done += 1;
+    return Math.floor((large.done * 10) / large.items) > before ? `${task} ${large.done} of ${large.items}` : undefined;
   }
 }
 
