@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { EventRow, Store } from "../store/store.ts";
 import { findRun } from "./find-run.ts";
 import { integer, optional } from "./field.ts";
+import { LIVE_HEADER } from "./http.ts";
 import { API_VERSION, bytes, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
 import { eventStream } from "./sse.ts";
@@ -44,7 +45,7 @@ export const listEvents = route({
     if (request.headers.get("accept")?.includes("text/event-stream") === true) {
       const hello = `hello api=${API_VERSION} server=${version} now=${new Date(now()).toISOString()}`;
       const stream = eventStream((gone) => follow({ store, engine }, run.id, after, gone), hello);
-      return bytes(stream, "text/event-stream", { "x-accel-buffering": "no" });
+      return bytes(stream, "text/event-stream", { [LIVE_HEADER]: "no" });
     }
     const limit = query.limit ?? PAGE;
     const page = await store.runEvents(run.id, { afterSeq: after, limit });

@@ -6,19 +6,30 @@ import type { ReadableStream as NodeWebStream } from "node:stream/web";
 /** The one request handler (`createApp`). */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** A `node:http` listener around the request handler: bodies stream both ways, a client that leaves aborts its request. */
-export function nodeListener(handle: Handler, origin: string): RequestListener {
+/** Marks answers that go on until somebody leaves; `nodeListener` ends them when its server closes. */
+export const LIVE_HEADER = "x-accel-buffering";
+
+/**
+ * A `node:http` listener around the request handler: bodies stream both ways, a client that leaves cancels its answer, and
+ * live answers end when `closing` is aborted.
+ */
+export function nodeListener(handle: Handler, origin: string, closing: AbortSignal): RequestListener {
   return (incoming, outgoing) => {
     const gone = new AbortController();
     outgoing.on("close", () => gone.abort());
     // The handler never rejects; what can fail here is a connection, and then there is nobody left to tell.
-    serve(handle, origin, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
+    serve({ handle, origin, closing }, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
   };
 }
 
+interface Server {
+  readonly handle: Handler;
+  readonly origin: string;
+  readonly closing: AbortSignal;
+}
+
 async function serve(
-  handle: Handler,
-  origin: string,
+  { handle, origin, closing }: Server,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   signal: AbortSignal,
@@ -28,7 +39,8 @@ async function serve(
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (response.body === null || incoming.method === "HEAD") return void outgoing.end();
   outgoing.flushHeaders();
-  await pump(response.body, outgoing, signal);
+  const live = response.headers.has(LIVE_HEADER);
+  await pump(response.body, outgoing, live ? AbortSignal.any([signal, closing]) : signal);
 }
 
 function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSignal): Request | undefined {
@@ -47,7 +59,9 @@ async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, 
   for await (const part of partsOf(body, signal)) {
     if (!outgoing.write(part)) await drained(outgoing, signal);
   }
-  outgoing.end();
+  // An answer that was cut must not look like one that is complete.
+  if (signal.aborted) outgoing.destroy();
+  else outgoing.end();
 }
 
 function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import type { LogRef, LogStore } from "../runner/logs.ts";
 import type { AppDeps } from "./app.ts";
 import { flag, integer, optional, text } from "./field.ts";
 import { findRun } from "./find-run.ts";
+import { LIVE_HEADER } from "./http.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -67,7 +68,10 @@ export const readLog = route({
     const offset = query.offset ?? 0;
     const { bytes: body, size } = await deps.logs.read(ref, { offset, limit });
     if (query.follow === true)
-      return bytes(followLog(deps, ref, offset), "application/octet-stream", logHeaders(ref, offset, size));
+      return bytes(followLog(deps, ref, offset), "application/octet-stream", {
+        ...logHeaders(ref, offset, size),
+        [LIVE_HEADER]: "no",
+      });
     return bytes(body, "application/octet-stream", logHeaders(ref, offset, size));
   },
 });

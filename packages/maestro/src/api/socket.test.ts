@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { LIVE_HEADER } from "./http.ts";
 import { serveSocket, socketHandler, SOCKET_ORIGIN, socketPath } from "./socket.ts";
 
 describe("the control socket", () => {
@@ -52,19 +53,31 @@ describe("the control socket", () => {
     await socket.close(0);
   });
 
-  it("cuts streams off when it closes", async () => {
+  it("breaks live streams off at once when it closes, and lets answers that are under way be complete", async () => {
     const path = join(dir, "c.sock");
-    const socket = await serveSocket(path, () =>
-      Promise.resolve(
-        new Response(new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("x")) })),
-      ),
-    );
-    const response = await socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`));
-    const reader = response.body?.getReader();
-    await reader?.read();
-    const rest = reader?.read();
-    await socket.close(0);
-    await assert.rejects(Promise.resolve(rest));
+    const finish = Promise.withResolvers<void>();
+    const socket = await serveSocket(path, (request) => {
+      const live = request.url.endsWith("/live");
+      const body = new ReadableStream<Uint8Array>({
+        async start(controller) {
+          controller.enqueue(new TextEncoder().encode("begun "));
+          if (live) return;
+          await finish.promise;
+          controller.enqueue(new TextEncoder().encode("ended"));
+          controller.close();
+        },
+      });
+      return Promise.resolve(new Response(body, live ? { headers: { [LIVE_HEADER]: "no" } } : {}));
+    });
+    const [live, short] = await Promise.all([
+      socketHandler(path)(new Request(`${SOCKET_ORIGIN}/live`)),
+      socketHandler(path)(new Request(`${SOCKET_ORIGIN}/short`)),
+    ]);
+    const closed = socket.close(10_000);
+    await assert.rejects(live.text());
+    finish.resolve();
+    assert.equal(await short.text(), "begun ended");
+    await closed;
   });
 
   it("replaces what a crash left behind", async () => {

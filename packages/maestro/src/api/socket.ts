@@ -30,7 +30,7 @@ export function socketPath(dataDir: string): string {
 const MAX_PATH = 100;
 
 export interface ControlSocket {
-  /** Takes no new requests, gives those under way `graceMs`, then cuts them off and removes the socket. */
+  /** Takes no new connections, ends live streams, gives other requests `graceMs`, then cuts them off; the socket is gone. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -41,7 +41,8 @@ export interface ControlSocket {
 export async function serveSocket(path: string, handle: Handler): Promise<ControlSocket> {
   await ensurePrivateFolder(path);
   await rm(path, { force: true });
-  const server = createServer(nodeListener(handle, SOCKET_ORIGIN));
+  const closing = new AbortController();
+  const server = createServer(nodeListener(handle, SOCKET_ORIGIN, closing.signal));
   // Streams to a watcher stay open for hours; a local owner needs no protection from slow requests.
   server.requestTimeout = 0;
   await new Promise<void>((listening, failed) => {
@@ -65,11 +66,10 @@ export async function serveSocket(path: string, handle: Handler): Promise<Contro
   server.unref();
   return {
     async close(graceMs) {
+      // Streams end now, because they would never end by themselves; what is asked and not yet answered gets its time.
+      closing.abort();
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-      await new Promise<void>((closed) => {
-        server.close(() => closed());
-        server.closeIdleConnections();
-      });
+      await new Promise<void>((closed) => server.close(() => closed()));
       clearTimeout(cut);
     },
   };
@@ -100,6 +100,8 @@ export function socketHandler(path: string): Handler {
     const incoming = await new Promise<IncomingMessage>((answered, failed) => {
       const outgoing = httpRequest({
         socketPath: path,
+        // A kept connection could be one that the other side is just closing.
+        agent: false,
         path: `${url.pathname}${url.search}`,
         method: request.method,
         headers: {

@@ -1,7 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { Client } from "./client.ts";
-import type { ConnectOptions } from "./client.ts";
+import type { ConnectOptions } from "./link.ts";
 import { findDataDir } from "./data-dir.ts";
 import { safe } from "./terminal/text.ts";
 import type { Terminal } from "./terminal/terminal.ts";

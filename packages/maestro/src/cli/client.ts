@@ -1,29 +1,19 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { errorOf } from "../api/respond.ts";
-import type { Handler } from "../api/http.ts";
-import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/socket.ts";
-import type { ControlSocket } from "../api/socket.ts";
+import { SOCKET_ORIGIN } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import type { ControlPlane, EngineLog } from "../serve.ts";
+import { openLink } from "./link.ts";
+import type { ConnectOptions, Link } from "./link.ts";
 
-export interface ConnectOptions {
-  readonly dataDir: string;
-  readonly passphrase?: string;
-  /**
-   * What the command needs where no engine is running: `work` carries runs on for as long as the command lasts,
-   * `look` reads and records but starts nothing, so that a short command does not begin what it cannot finish.
-   */
-  readonly need: "look" | "work";
-  /** How long a lock may be held by an engine that does not answer, because it starts or hands back; default 15 s. */
-  readonly patienceMs?: number;
-  /** What an engine in this process has to tell its operator. */
-  readonly log?: EngineLog;
+/** A whole answer. */
+export interface Answer {
+  readonly bytes: Uint8Array;
+  readonly headers: Headers;
 }
 
 /**
- * A control plane to speak to: the one that another process holds for this data directory, through its socket, or one
- * of our own in this process, which then answers others on the socket too.
+ * Speaks to the control plane of a data directory, wherever it is. What only reads is asked again when the process that
+ * answered goes away; what changes something is asked again only where it certainly did not arrive.
  */
 export class Client {
   readonly #options: ConnectOptions;
@@ -44,11 +34,33 @@ export class Client {
     return this.#link.plane !== undefined;
   }
 
-  /** The answer, if it is a good one; else the MaestroError it describes. Errors: `server_unreachable`, and the API's. */
+  /** The answer, its body still to come, if it is a good one; else the MaestroError it describes. */
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await this.#send(new Request(new URL(path, SOCKET_ORIGIN), init));
-    if (response.ok) return response;
-    throw errorOf(response.status, await readJson(response));
+    for (let tries = 1; ; tries++) {
+      try {
+        const response = await this.#link.handle(new Request(new URL(path, SOCKET_ORIGIN), init));
+        if (response.ok) return response;
+        throw errorOf(response.status, parseJson(await response.text()));
+      } catch (error) {
+        if (error instanceof MaestroError || init.signal?.aborted === true) throw error;
+        if (tries >= MAX_TRIES || !neverArrived(error)) throw this.#broken(error);
+        await this.reconnect();
+      }
+    }
+  }
+
+  /** The whole answer to a GET, asked again when the connection breaks. */
+  async read(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const response = await this.fetch(path, { headers });
+        return { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
+      } catch (error) {
+        const broken = error instanceof MaestroError ? error : this.#broken(error);
+        if (broken.code !== "server_unreachable" || tries >= MAX_TRIES) throw broken;
+        await this.reconnect();
+      }
+    }
   }
 
   /** T is what the route's description promises. */
@@ -58,20 +70,22 @@ export class Client {
   ): Promise<T> {
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
-      for (const one of value === undefined ? [] : Array.isArray(value) ? value : [value])
+      for (const one of value === undefined ? [] : Array.isArray(value) ? value : [value]) {
         parameters.append(name, String(one));
+      }
     }
-    const response = await this.fetch(parameters.size === 0 ? path : `${path}?${parameters.toString()}`);
-    return (await response.json()) as T;
+    const { bytes } = await this.read(parameters.size === 0 ? path : `${path}?${parameters.toString()}`);
+    return JSON.parse(textOf(bytes)) as T;
   }
 
   async send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
-    const response = await this.fetch(path, {
-      method,
-      body: JSON.stringify(body),
-      headers: { "content-type": "application/json" },
-    });
-    return (await response.json()) as T;
+    const headers = { "content-type": "application/json" };
+    const response = await this.fetch(path, { method, body: JSON.stringify(body), headers });
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      throw this.#broken(error);
+    }
   }
 
   /** After the other process has gone: finds its successor, or takes over here. */
@@ -85,104 +99,29 @@ export class Client {
     await this.#link.close();
   }
 
-  async #send(request: Request): Promise<Response> {
-    try {
-      return await this.#link.handle(request);
-    } catch (error) {
-      if (error instanceof MaestroError || request.signal.aborted) throw error;
-      throw new MaestroError(
-        "server_unreachable",
-        `The connection to the engine of ${this.#options.dataDir} broke: ${messageOf(error)}`,
-        { cause: error },
-      );
-    }
-  }
-}
-
-interface Link {
-  readonly handle: Handler;
-  readonly plane: ControlPlane | undefined;
-  close(): Promise<void>;
-}
-
-const PATIENCE_MS = 15_000;
-const LOOK_EVERY_MS = 50;
-
-async function openLink(options: ConnectOptions): Promise<Link> {
-  const path = socketPath(options.dataDir);
-  const handle = socketHandler(path);
-  const patienceMs = options.patienceMs ?? PATIENCE_MS;
-  const deadline = Date.now() + patienceMs;
-  for (;;) {
-    if (await answers(handle, patienceMs)) return { handle, plane: undefined, close: () => Promise.resolve() };
-    try {
-      return await openHere(options, path);
-    } catch (error) {
-      if (!(error instanceof MaestroError) || error.code !== "data_locked") throw error;
-      // Somebody else was faster and will answer in a moment, or is on its way out.
-      if (Date.now() > deadline) throw stillLocked(options.dataDir, path, error);
-      await sleep(LOOK_EVERY_MS);
-    }
-  }
-}
-
-async function answers(handle: Handler, patienceMs: number): Promise<boolean> {
-  try {
-    const response = await handle(
-      new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
+  #broken(error: unknown): MaestroError {
+    return new MaestroError(
+      "server_unreachable",
+      `The connection to the engine of ${this.#options.dataDir} broke: ${messageOf(error)}`,
+      { cause: error, fix: "Look at what came of it (`maestro runs`, `maestro show ID`) before trying again." },
     );
-    await response.body?.cancel();
-    return response.ok;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EACCES" || code === "EPERM")
-      throw new MaestroError("server_unreachable", `This user may not open the control socket: ${messageOf(error)}`, {
-        cause: error,
-      });
-    // Nobody listens (ENOENT, ECONNREFUSED), or not any more (ECONNRESET), or a process that hangs (a timeout): the lock decides.
-    return false;
   }
 }
 
-/** What still runs when a command ends gets this long; the rest is handed back and tried again by the next engine. */
-const GRACE_MS = 2000;
+/** Commands come and go, and each may have been the engine for a moment. */
+const MAX_TRIES = 10;
 
-async function openHere({ dataDir, passphrase, need, log }: ConnectOptions, path: string): Promise<Link> {
-  const { openControlPlane } = await import("../serve.ts");
-  const plane = await openControlPlane({
-    dataDir,
-    passive: need === "look",
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(log === undefined ? {} : { log }),
-  });
-  let socket: ControlSocket;
-  try {
-    socket = await serveSocket(path, (request) => plane.handle(request));
-  } catch (error) {
-    await plane.close();
-    throw error;
-  }
-  return {
-    handle: (request) => plane.handle(request),
-    plane,
-    async close() {
-      // The socket first: closing it removes its file, which must not be a successor's. Who watches looks for the next engine.
-      await socket.close(0);
-      await plane.close(GRACE_MS);
-    },
-  };
+/** Nobody was listening, so nothing can have been done. */
+function neverArrived(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOENT" || code === "ECONNREFUSED";
 }
 
-function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {
-  return new MaestroError("data_locked", `Another process holds ${dataDir}, but nobody answers on ${path}.`, {
-    cause,
-    facts: { ...cause.facts, dataDir, socket: path },
-    fix: "Wait until that process has ended, or end it (its id is in the lock file), or choose another directory with --data.",
-  });
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
-async function readJson(response: Response): Promise<JsonValue | undefined> {
-  const text = await response.text();
+function parseJson(text: string): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {

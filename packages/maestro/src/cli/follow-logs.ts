@@ -129,9 +129,8 @@ class Streams {
   }
 
   async #printTail(log: LogRef, tail: number, printer: LogPrinter): Promise<number> {
-    const response = await this.#client.fetch(logPath(log, { tail, limit: 4 * 1024 * 1024 }));
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { bytes, headers } = await this.#client.read(logPath(log, { tail, limit: 4 * 1024 * 1024 }));
     await printer.write(bytes);
-    return Number(response.headers.get("maestro-log-offset") ?? 0) + bytes.byteLength;
+    return Number(headers.get("maestro-log-offset") ?? 0) + bytes.byteLength;
   }
 }

@@ -5,13 +5,18 @@ import { reportError } from "./error.ts";
 import { VERSION } from "../version.ts";
 import { parse } from "./program.ts";
 import { PipeClosed, processTerminal } from "./terminal/terminal.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 
 /**
  * Carries out a command line (without `node` and the script) and resolves with the exit code of
  * `maestro help exit-codes`. Never rejects; prints what went wrong. The caller sets `process.exitCode`.
  */
-export async function main(argv: readonly string[]): Promise<number> {
-  const terminal = processTerminal();
+export function main(argv: readonly string[]): Promise<number> {
+  return execute(argv, processTerminal(), process.cwd());
+}
+
+/** The same with any terminal and working folder. */
+export async function execute(argv: readonly string[], terminal: Terminal, cwd: string): Promise<number> {
   let debug = argv.includes("--debug");
   let data = wantsData(argv);
   let command = "COMMAND";
@@ -22,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       return 0;
     }
     command = parsed.spec.name;
-    const cli = makeCli(terminal, parsed.input, process.cwd(), parsed.spec.formats);
+    const cli = makeCli(terminal, parsed.input, cwd, parsed.spec.formats);
     debug = cli.debug;
     data = cli.output === "json" || cli.output === "jsonl";
     const { run }: { run: CommandRun } = await parsed.spec.load();

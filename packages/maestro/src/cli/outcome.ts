@@ -127,7 +127,7 @@ export function nextSteps({ run, tasks, receipts }: RunView): readonly string[] 
       return [`maestro show ${id} --events`, ...(receipts.length === 0 ? [] : [`maestro receipt show ${id}`])];
     default:
       return [
-        ...(tasks.some(({ attempts, status }) => status === "failed" && attempts > 0)
+        ...(tasks.some(({ attempts, fanOut, status }) => status === "failed" && (fanOut || attempts > 0))
           ? [`maestro logs ${id} --failed`]
           : []),
         `maestro retry ${id}`,

@@ -1,7 +1,8 @@
 import { checkReceipt } from "../provenance/verify.ts";
 import type { Verification } from "../provenance/verify.ts";
 import { readTrustRoot } from "../provenance/trust.ts";
-import type { Client } from "./client.ts";
+import { textOf } from "./client.ts";
+import type { Answer, Client } from "./client.ts";
 import type { RunView } from "../engine/engine.ts";
 
 /** What verifying the newest receipt of a run came to, in a few words; null where there is none. */
@@ -22,16 +23,15 @@ export interface VerifiedReceipt {
 
 /** A run's receipt, verified against the control plane's own keys, the stored plan and the stored history. */
 export async function verifyOf(client: Client, run: string, ordinal: number | undefined): Promise<VerifiedReceipt> {
-  const response = await client.fetch(
+  const { bytes: bundle, headers } = await client.read(
     `/v1/runs/${encodeURIComponent(run)}/receipt${ordinal === undefined ? "" : `?ordinal=${ordinal}`}`,
   );
-  const bundle = new Uint8Array(await response.arrayBuffer());
-  const trustRoot = await client.fetch("/v1/trust-root");
+  const trustRoot = textOf((await client.read("/v1/trust-root")).bytes);
   const { plan } = await client.get<{ readonly plan: object }>(`/v1/runs/${encodeURIComponent(run)}/plan`);
   const verification = checkReceipt(
     bundle,
     {
-      trustRoot: readTrustRoot(await trustRoot.text(), "the control plane's trust root"),
+      trustRoot: readTrustRoot(trustRoot, "the control plane's trust root"),
       plan: JSON.stringify(plan),
       events: await eventTexts(client, run),
     },
@@ -39,8 +39,8 @@ export async function verifyOf(client: Client, run: string, ordinal: number | un
   );
   return {
     bundle,
-    digest: response.headers.get("maestro-receipt-digest") ?? verification.digest,
-    ordinal: Number(response.headers.get("maestro-receipt-ordinal") ?? 1),
+    digest: headers.get("maestro-receipt-digest") ?? verification.digest,
+    ordinal: Number(headers.get("maestro-receipt-ordinal") ?? 1),
     verification,
   };
 }
@@ -49,10 +49,10 @@ export async function verifyOf(client: Client, run: string, ordinal: number | un
 export async function eventTexts(client: Client, run: string): Promise<readonly string[]> {
   const texts: string[] = [];
   for (let after: string | null = "0"; after !== null;) {
-    const page: Response = await client.fetch(`/v1/runs/${encodeURIComponent(run)}/events?limit=5000&after=${after}`, {
-      headers: { accept: "application/jsonl" },
+    const page: Answer = await client.read(`/v1/runs/${encodeURIComponent(run)}/events?limit=5000&after=${after}`, {
+      accept: "application/jsonl",
     });
-    for (const line of (await page.text()).split("\n")) if (line !== "") texts.push(line);
+    for (const line of textOf(page.bytes).split("\n")) if (line !== "") texts.push(line);
     after = page.headers.get("maestro-next");
   }
   return texts;

@@ -8,7 +8,8 @@ import { printList } from "../output.ts";
 const WATCH_MS = 2000;
 
 export async function run(cli: Cli, input: Input): Promise<number> {
-  const client = await cli.connect("look");
+  // Who looks for long is an engine meanwhile; else it would keep others from being one.
+  const client = await cli.connect(input.flag("watch") === true ? "work" : "look");
   try {
     await printApprovals(cli, client, input.optionalArg("run"));
     while (input.flag("watch") === true) {

@@ -89,12 +89,10 @@ const CHUNK = 1024 * 1024;
 async function printLog(client: Client, printer: LogPrinter, log: LogRef, tail: number | undefined): Promise<void> {
   await printer.begin(log);
   if (tail !== undefined) {
-    const response = await client.fetch(logPath(log, { tail, limit: 4 * CHUNK }));
-    await printer.write(new Uint8Array(await response.arrayBuffer()));
+    await printer.write((await client.read(logPath(log, { tail, limit: 4 * CHUNK }))).bytes);
   } else {
     for (let offset = 0; ;) {
-      const response = await client.fetch(logPath(log, { offset, limit: CHUNK }));
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      const { bytes } = await client.read(logPath(log, { offset, limit: CHUNK }));
       if (bytes.byteLength === 0) break;
       await printer.write(bytes);
       offset += bytes.byteLength;
@@ -106,8 +104,9 @@ async function printLog(client: Client, printer: LogPrinter, log: LogRef, tail: 
 async function search(cli: Cli, client: Client, logs: readonly LogRef[], text: string): Promise<number> {
   let found = 0;
   for (const log of logs) {
-    const response = await client.fetch(logPath(log, { search: text, limit: 10_000 }));
-    const { lines } = (await response.json()) as { readonly lines: readonly LogLine[] };
+    const { lines } = await client.get<{ readonly lines: readonly LogLine[] }>(
+      logPath(log, { search: text, limit: 10_000 }),
+    );
     found += lines.length;
     if (cli.output === "jsonl" || cli.output === "json")
       await printLines(

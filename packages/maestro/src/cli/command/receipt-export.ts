@@ -17,11 +17,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     }
     const folder = resolve(cli.cwd, to);
     const { plan } = await client.get<{ readonly plan: JsonObject }>(`/v1/runs/${encodeURIComponent(reference)}/plan`);
-    const trustRoot = await client.fetch("/v1/trust-root");
+    const trustRoot = await client.read("/v1/trust-root");
     const events = await eventTexts(client, reference);
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "receipt.json"), bundle);
-    await writeFile(join(folder, "trust-root.json"), await trustRoot.text());
+    await writeFile(join(folder, "trust-root.json"), trustRoot.bytes);
     await writeFile(join(folder, "plan.json"), canonical(plan));
     await writeFile(join(folder, "events.jsonl"), events.map((text) => `${text}\n`).join(""));
     const from = relative(cli.cwd, folder) || ".";

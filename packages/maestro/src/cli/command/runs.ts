@@ -15,7 +15,8 @@ const WATCH_MS = 2000;
 
 export async function run(cli: Cli, input: Input): Promise<number> {
   const query = toQuery(cli, input);
-  const client = await cli.connect("look");
+  // Who looks for long is an engine meanwhile; else it would keep others from being one.
+  const client = await cli.connect(input.flag("watch") === true ? "work" : "look");
   try {
     await printRuns(cli, client, query, input.flag("all") === true);
     while (input.flag("watch") === true) {

@@ -20,7 +20,8 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const parts = (["events", "artifacts", "plan"] as const).filter((name) => input.flag(name) === true);
   if (parts.length > 1) throw usage(`--${parts.join(" and --")} show different things; choose one.`);
   if (input.text("save") !== undefined && parts[0] !== "artifacts") throw usage("--save belongs to --artifacts.");
-  const client = await cli.connect("look");
+  // Who looks for long is an engine meanwhile; else it would keep others from being one.
+  const client = await cli.connect(input.flag("watch") === true ? "work" : "look");
   try {
     const reference = encodeURIComponent(input.arg("run"));
     switch (parts[0]) {

@@ -31,10 +31,9 @@ async function standBy(cli: Cli, client: Client, signal: AbortSignal): Promise<v
   while (!client.isEngine && !signal.aborted) {
     try {
       const { pid } = await client.get<{ readonly pid: number }>("/v1/health");
-      if (pid !== holder)
-        cli.terminal.say(
-          `Process ${pid} is the engine of ${cli.dataDir}. This one takes over when that has ended; Ctrl-C ends the waiting.`,
-        );
+      // Asking may have found nobody and taken over.
+      if (client.isEngine) return;
+      if (pid !== holder) cli.terminal.say(`Process ${pid} is the engine already; this one takes over when it ends.`);
       holder = pid;
       await pause(signal, LOOK_EVERY_MS);
     } catch (error) {

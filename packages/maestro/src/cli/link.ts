@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Handler } from "../api/http.ts";
+import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/socket.ts";
+import type { ControlSocket } from "../api/socket.ts";
+import { MaestroError, messageOf } from "../core/problem.ts";
+import type { ControlPlane, EngineLog } from "../serve.ts";
+
+export interface ConnectOptions {
+  readonly dataDir: string;
+  readonly passphrase?: string;
+  /**
+   * What the command needs where no engine is running: `work` carries runs on for as long as the command lasts,
+   * `look` reads and records but starts nothing, so that a short command does not begin what it cannot finish.
+   */
+  readonly need: "look" | "work";
+  /** How long a lock may be held by an engine that does not answer, because it starts or hands back; default 15 s. */
+  readonly patienceMs?: number;
+  /** What an engine in this process has to tell its operator. */
+  readonly log?: EngineLog;
+}
+
+/** A way to the control plane of a data directory: another process's, or `plane` of our own. */
+export interface Link {
+  readonly handle: Handler;
+  readonly plane: ControlPlane | undefined;
+  close(): Promise<void>;
+}
+
+const PATIENCE_MS = 15_000;
+const LOOK_EVERY_MS = 25;
+
+/**
+ * The engine that another process holds, through its socket, or one in this process, which then answers others on the
+ * socket too. Errors: `data_locked`, `server_unreachable`, and those of opening a control plane.
+ */
+export async function openLink(options: ConnectOptions): Promise<Link> {
+  const path = socketPath(options.dataDir);
+  const handle = socketHandler(path);
+  const patienceMs = options.patienceMs ?? PATIENCE_MS;
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const who = await ask(handle, patienceMs);
+    // An engine that starts nothing belongs to a short command; whoever has work waits until it is gone.
+    const useful = who === "working" || (who === "passive" && (options.need === "look" || Date.now() > deadline));
+    if (useful) return { handle, plane: undefined, close: () => Promise.resolve() };
+    if (who === "nobody") {
+      const opened = await tryOpen(options, path);
+      if ("plane" in opened) return opened;
+      // Somebody else was faster and will answer in a moment, or is on its way out.
+      if (Date.now() > deadline) throw stillLocked(options.dataDir, path, opened.locked);
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** On every answer of an engine that starts nothing. */
+const PASSIVE_HEADER = "maestro-passive";
+
+async function ask(handle: Handler, patienceMs: number): Promise<"working" | "passive" | "nobody"> {
+  try {
+    const response = await handle(
+      new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
+    );
+    await response.body?.cancel();
+    if (!response.ok) return "nobody";
+    return response.headers.has(PASSIVE_HEADER) ? "passive" : "working";
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EACCES" || code === "EPERM") {
+      throw new MaestroError("server_unreachable", `This user may not open the control socket: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    // Nobody listens (ENOENT, ECONNREFUSED), or not any more (ECONNRESET), or a process that hangs (a timeout): the lock decides.
+    return "nobody";
+  }
+}
+
+async function tryOpen(options: ConnectOptions, path: string): Promise<Link | { readonly locked: MaestroError }> {
+  try {
+    return await openHere(options, path);
+  } catch (error) {
+    if (error instanceof MaestroError && error.code === "data_locked") return { locked: error };
+    throw error;
+  }
+}
+
+/** What still runs when a command ends gets this long; the rest is handed back and tried again by the next engine. */
+const GRACE_MS = 2000;
+
+async function openHere(options: ConnectOptions, path: string): Promise<Link> {
+  const { dataDir, passphrase, need, log } = options;
+  const { openControlPlane } = await import("../serve.ts");
+  const passive = need === "look";
+  const plane = await openControlPlane({
+    dataDir,
+    passive,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(log === undefined ? {} : { log }),
+  });
+  const handle: Handler = async (request) => {
+    const response = await plane.handle(request);
+    if (passive) response.headers.set(PASSIVE_HEADER, "true");
+    return response;
+  };
+  let socket: ControlSocket;
+  try {
+    socket = await serveSocket(path, handle);
+  } catch (error) {
+    await plane.close();
+    throw error;
+  }
+  return {
+    handle,
+    plane,
+    async close() {
+      // The socket first: closing it removes its file, which must not be a successor's. Who watches looks for the next engine.
+      await socket.close(GRACE_MS);
+      await plane.close(GRACE_MS);
+    },
+  };
+}
+
+function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {
+  return new MaestroError("data_locked", `Another process holds ${dataDir}, but nobody answers on ${path}.`, {
+    cause,
+    facts: { ...cause.facts, dataDir, socket: path },
+    fix: "Wait until that process has ended, or end it, or choose another directory with --data.",
+  });
+}
