@@ -106,7 +106,7 @@ describe("no room left", () => {
       },
     );
     assert.equal(db.isTransaction, false);
-    const events = db.prepare("select count(*) as n from event");
+    const events = db.prepare("select sum(count) as n from event");
     assert.equal(events.get()?.["n"], 2);
     db.exec("pragma max_page_count = 100000");
     writer.commit(batch);

@@ -217,16 +217,16 @@ describe("a damaged or edited database", () => {
   }
 
   it("refuses a history from which events were deleted", async () => {
-    edit(`${noTriggers} delete from event where run_id = '${victim}' and seq = 5; ${triggers}`);
+    edit(`${noTriggers} delete from event where run_id = '${victim}' and seq = 1; ${triggers}`);
     assert.equal(
       (await refusal()).message,
-      `The history of run ${victim} is damaged or was edited: event 5 is missing.`,
+      `The history of run ${victim} is damaged or was edited: event 1 is missing.`,
     );
     restore(clean);
-    edit(`${noTriggers} delete from event where run_id = '${victim}' and seq > 4; ${triggers}`);
+    edit(`${noTriggers} delete from event where run_id = '${victim}' and seq > 3; ${triggers}`);
     assert.equal(
       (await refusal()).message,
-      `The history of run ${victim} is damaged or was edited: event 5 is missing, and all after it up to 6.`,
+      `The history of run ${victim} is damaged or was edited: event 4 is missing, and all after it up to 6.`,
     );
   });
 

@@ -70,10 +70,12 @@ export function runChecksum(run: string): number {
   return crc32(run);
 }
 
-export function readEvent(run: string, ofRun: number, row: SqlRow): EventRow {
-  const { seq, text, checksum: stored } = row as unknown as EventRow & Checked;
-  if (eventChecksum(ofRun, seq, text) !== stored) throw damaged(`event ${seq} of run ${run}`, { run, seq });
-  return { seq, text };
+/** The events of one row. */
+export function readEvents(run: string, ofRun: number, row: SqlRow): EventRow[] {
+  const { seq, count, text, checksum: stored } = row as unknown as EventRow & Checked & { readonly count: number };
+  const texts = text.split("\n");
+  if (eventChecksum(ofRun, seq, text) !== stored || texts.length !== count) throw damaged(`event ${seq} of run ${run}`, { run, seq });
+  return texts.map((line, i) => ({ seq: seq + i, text: line }));
 }
 
 type StoredRun = Omit<RunRow, "labels" | "seq"> & {

@@ -33,6 +33,7 @@ CREATE TABLE cache (
 CREATE TABLE event (
   run_id text not null,
   seq integer not null,
+  count integer not null,
   text text not null,
   checksum integer not null,
   primary key (run_id, seq)

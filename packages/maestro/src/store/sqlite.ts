@@ -6,7 +6,7 @@ import { MaestroError } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { migrate, readMigrations } from "./migrate.ts";
-import { readApproval, readCache, readEvent, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
+import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
 import type { ListStatement } from "./run-list.ts";
 import { listRuns } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
@@ -162,7 +162,10 @@ class SqliteStore implements Store {
     page: { readonly afterSeq: number; readonly limit: number },
   ): Promise<readonly EventRow[]> {
     const ofRun = runChecksum(id);
-    return this.#all("run-events", (row) => readEvent(id, ofRun, row), id, page.afterSeq, page.limit);
+    const rows = this.#all("run-events", (row) => readEvents(id, ofRun, row), id, page.afterSeq, page.limit);
+    const events = rows.flat();
+    const first = events.findIndex((event) => event.seq > page.afterSeq);
+    return first === -1 ? [] : events.slice(first, first + page.limit);
   }
 
   async runList(query: RunQuery): Promise<RunPage> {

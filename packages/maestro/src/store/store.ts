@@ -73,7 +73,7 @@ export interface Commit {
 export interface RunAppend {
   readonly id: string;
   readonly firstSeq: number;
-  /** The events as texts, without gaps from `firstSeq`. May be empty when only the row changes. */
+  /** The events as texts of one line each, without gaps from `firstSeq`. May be empty when only the row changes. */
   readonly events: readonly string[];
   /** The whole row when it is new or something a list shows has changed; else only what every append changes. */
   readonly row: RunRow | { readonly seq: number; readonly head: Digest };

@@ -85,11 +85,14 @@ create table run_label (
   primary key (key, value, created_at, run_id)
 ) strict, without rowid;
 
--- What happened. In order of arrival, with the key as an index: a turn appends to many runs, and with the rows kept in
--- the order of the key each of those runs would be a page to write (measured: 1.7 times the bytes, three quarters of the rows/s).
+-- What happened: the events that one commit appended to a run, as lines of one text, under the seq of the first. In order
+-- of arrival, with the key as an index: a turn appends to many runs, and with the rows kept in the order of the key each of
+-- those runs would be a page to write (measured: 1.7 times the bytes, three quarters of the rows/s). One row for the two or
+-- three events of a run's turn, instead of a row each: see bench/README.md.
 create table event (
   run_id text not null,
   seq integer not null,
+  count integer not null,
   text text not null,
   checksum integer not null,
   primary key (run_id, seq)
