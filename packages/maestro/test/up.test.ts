@@ -39,9 +39,10 @@ describe("maestro up", async () => {
     const first = place.start(["up"]);
     await first.shows(/is up/);
     const second = place.start(["up"]);
-    await second.shows(new RegExp(`Process ${first.child.pid} is the engine`));
+    await second.shows(new RegExp(`Process ${first.child.pid} is the engine already`));
     first.child.kill("SIGKILL");
     await second.shows(new RegExp(`is up: process ${second.child.pid}`));
+    assert.doesNotMatch(second.err, new RegExp(`Process ${second.child.pid} is the engine already`));
     second.child.kill("SIGINT");
     assert.equal((await second.ended).code, 0);
   });
