@@ -100,10 +100,13 @@ function approve(turn: Turn, task: TaskState, linked: ProgramTask): boolean {
   return false;
 }
 
+/** A list that an expression builds may be larger than other results. */
+const ITEMS = { resultSize: 32 << 20 };
+
 function expand(turn: Turn, linked: ProgramTask): void {
   const { plan } = linked;
   try {
-    const items = linked.items!.evaluate(taskScope(turn.program, turn.run, turn.facts.now));
+    const items = linked.items!.evaluate(taskScope(turn.program, turn.run, turn.facts.now), ITEMS);
     if (!Array.isArray(items)) {
       return failTask(turn, linked, expressionError("forEach.items", `it gave ${JSON.stringify(items).slice(0, 80)} and must be a list`));
     }

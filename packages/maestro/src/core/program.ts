@@ -9,6 +9,7 @@ export interface Program {
   readonly plan: Plan;
   readonly digest: Digest;
   readonly tasks: readonly ProgramTask[];
+  readonly ids: readonly string[];
   readonly index: ReadonlyMap<string, number>;
   /** How many tasks are in the main phase; they come first in `tasks`. */
   readonly mainCount: number;
@@ -62,6 +63,7 @@ export function link(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotC
   return {
     plan,
     digest,
+    ids: [...index.keys()],
     index,
     mainCount: plan.tasks.filter((task) => task.phase === "main").length,
     outputs: compileTemplate(plan.outputs),

@@ -1,6 +1,6 @@
 import type { JsonValue } from "./json.ts";
 import type { Prepared, Scope } from "./expression.ts";
-import { prepare, prepareTask, prepareTasks } from "./expression.ts";
+import { prepare, prepareTask, prepareTasks, prepareTime } from "./expression.ts";
 import type { Program } from "./program.ts";
 import type { Run, Step, TaskState } from "./run.ts";
 import { isTerminal } from "./run.ts";
@@ -20,8 +20,8 @@ export function taskScope(program: Program, run: Run, now: number): Record<strin
   return {
     inputs: transient.inputs,
     run: transient.run,
-    tasks: prepareTasks([...program.index.keys()], (id) => preparedTask(program, run, id)),
-    now: prepare(new Date(now).toISOString()),
+    tasks: prepareTasks(program.ids, (id) => preparedTask(program, run, id)),
+    now: prepareTime(now),
   };
 }
 
