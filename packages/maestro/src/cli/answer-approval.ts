@@ -52,8 +52,11 @@ export async function answerApproval(cli: Cli, input: Input, verdict: "approve" 
   }
 }
 
-/** By the approval's id, or by a run that has exactly one open approval. */
-async function findApproval(client: Client, reference: string): Promise<ApprovalRow> {
+/** By the approval's id, or by a run (`@last` too) that has exactly one open approval. */
+async function findApproval(client: Client, given: string): Promise<ApprovalRow> {
+  const reference = given.startsWith("@")
+    ? (await client.get<{ readonly run: RunRow }>(`/v1/runs/${encodeURIComponent(given)}`)).run.id
+    : given;
   const { approvals } = await client.get<{ readonly approvals: readonly ApprovalRow[] }>("/v1/approvals", {
     limit: 1000,
   });

@@ -70,7 +70,9 @@ export function explainRun(program: Program, run: Run, now: number): string | nu
 }
 
 function until(at: number, now: number): string {
-  return formatDuration(Math.max(0, at - now));
+  const ms = Math.max(0, at - now);
+  // Whole seconds where there are seconds: people read this.
+  return formatDuration(ms < 1000 ? ms : Math.ceil(ms / 1000) * 1000);
 }
 
 function list(names: readonly string[]): string {

@@ -62,5 +62,5 @@ async function putBack(event: RunEvent, moved: readonly Moved[], blobs: BlobStor
     for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;
     at[path.at(-1)!] = JSON.parse(Buffer.from(bytes).toString("utf8"));
   }
-  return whole as RunEvent;
+  return whole;
 }

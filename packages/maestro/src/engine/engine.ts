@@ -1,4 +1,4 @@
-import type { Actor, RunEvent, RunStatus, StepRef, TaskError } from "../core/event.ts";
+import type { Actor, RunEvent, StepRef, TaskError } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Digest } from "../core/digest.ts";
@@ -76,4 +76,3 @@ export interface TaskView {
 
 export type StepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "cancelled";
 
-export type { RunStatus };
