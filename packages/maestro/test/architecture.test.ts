@@ -14,6 +14,7 @@ const SRC = "packages/maestro/src/";
 /** A folder, or a file beside the folders, may import from its own rank and below; the ranks of docs/architecture.md. */
 const RANKS: Readonly<Record<string, number>> = {
   core: 0,
+  "version.ts": 0,
   store: 1,
   policy: 1,
   provenance: 1,
@@ -21,6 +22,7 @@ const RANKS: Readonly<Record<string, number>> = {
   task: 1,
   manifest: 1,
   engine: 2,
+  catalog: 2,
   api: 3,
   cli: 4,
   "serve.ts": 4,
@@ -95,7 +97,8 @@ describe("the house", () => {
     const breaches = product.flatMap((source) =>
       importsOf(source.text).flatMap((one) => {
         const target = resolveImport(source.path, one.from);
-        if (target === undefined) return [];
+        // Data has no imports of its own.
+        if (target === undefined || target.endsWith(".json")) return [];
         const [from, to] = [rankOf(source.path), rankOf(target)];
         if (from === undefined || to === undefined)
           return [`${source.path}:${one.line} imports ${target}, and one of them has no rank`];
@@ -104,7 +107,7 @@ describe("the house", () => {
     );
     none(
       breaches,
-      "The order is core < store, policy, provenance, runner, task, manifest < engine < api < cli, serve. Move the shared part down, or hand it in as an argument. A new folder gets its rank in RANKS.",
+      "The order is core < store, policy, provenance, runner, task, manifest < engine, catalog < api < cli, serve. Move the shared part down, or hand it in as an argument. A new folder gets its rank in RANKS.",
     );
   });
 
