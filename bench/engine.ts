@@ -1,0 +1,71 @@
+// An engine put together as serve.ts does, with parts exchanged: to see what a part costs, or to look at its boundary.
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Actor } from "../packages/maestro/src/core/event.ts";
+import { makeId } from "../packages/maestro/src/core/id.ts";
+import { steadyClock } from "../packages/maestro/src/engine/clock.ts";
+import { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
+import { DEFAULT_LIMITS } from "../packages/maestro/src/engine/limits.ts";
+import { runLoop } from "../packages/maestro/src/engine/loop.ts";
+import type { EngineParts } from "../packages/maestro/src/engine/parts.ts";
+import { localGate } from "../packages/maestro/src/policy/local.ts";
+import { createSigner } from "../packages/maestro/src/provenance/signer.ts";
+import { executeAttempt } from "../packages/maestro/src/runner/attempt.ts";
+import { openLogs } from "../packages/maestro/src/runner/log-files.ts";
+import { openProcessRunner } from "../packages/maestro/src/runner/process.ts";
+import { openBlobs } from "../packages/maestro/src/store/blob-files.ts";
+import { openSqlite } from "../packages/maestro/src/store/sqlite.ts";
+import { taskTypes } from "../packages/maestro/src/task/catalogue.ts";
+import { VERSION } from "../packages/maestro/src/version.ts";
+
+export interface BenchEngine {
+  readonly engine: DurableEngine;
+  readonly owner: Actor;
+  close(): Promise<void>;
+}
+
+export const BUILDER = "https://example.test/bench";
+
+/** `change` sees the parts as they would be and returns those to use instead. */
+export async function openEngine(
+  dir: string,
+  change: (parts: EngineParts) => Partial<EngineParts> = () => ({}),
+): Promise<BenchEngine> {
+  const clock = steadyClock();
+  const owner: Actor = { type: "user", id: "bench", roles: ["owner"] };
+  const blobs = await openBlobs(join(dir, "blobs"));
+  const workDir = join(dir, "work");
+  const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dir] });
+  const host = { runner, logs: openLogs(join(dir, "logs")), blobs, now: () => clock.now() };
+  const parts: EngineParts = {
+    store: await openSqlite({ path: join(dir, "maestro.db") }),
+    blobs,
+    gate: localGate(owner.id, () => makeId("d", clock.now(), randomBytes(10))),
+    signer: createSigner(generateKeyPairSync("ed25519").privateKey, BUILDER),
+    types: taskTypes(),
+    execute: async (request) => executeAttempt(request, host),
+    clock,
+    randomBytes,
+    random: () => randomBytes(4).readUInt32BE() / 4_294_967_296,
+    workDir,
+    version: VERSION,
+    limits: DEFAULT_LIMITS,
+    passive: false,
+    log: (level, message, fields) => {
+      if (level !== "info") console.error(message, fields);
+    },
+  };
+  const engine = new DurableEngine({ ...parts, ...change(parts) });
+  await engine.recover();
+  const loop = runLoop(engine, clock);
+  return {
+    engine,
+    owner,
+    async close() {
+      await engine.drain(0);
+      loop.stop();
+      await parts.store.close();
+    },
+  };
+}

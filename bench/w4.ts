@@ -1,0 +1,166 @@
+// W4: `kill -9` in the middle of W1, then a new process on the same data directory. Every acknowledged run must be there and
+// end, every history must replay and be that of an undisturbed run but for the attempts that were at work when the engine
+// died. Time counts from the start of the new process. And the same with 10,000 runs that have all their work before them.
+import type { ChildProcessByStdio } from "node:child_process";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { RunEvent } from "../packages/maestro/src/core/event.ts";
+import type { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
+import { loadEvents } from "../packages/maestro/src/engine/load.ts";
+import { replayRun } from "../packages/maestro/src/engine/replay-run.ts";
+import { openControlPlane } from "../packages/maestro/src/serve.ts";
+import type { Reading } from "./measure.ts";
+import { bench, quick } from "./measure.ts";
+import { STEPS } from "./plane.ts";
+
+const RUNS = quick ? 200 : 2_000;
+const ACTIVE = quick ? 500 : 10_000;
+/** The engine's limit of steps that compute in its own process: no more can have been at work. */
+const AT_WORK = 1_024;
+
+const EXPECTED = [
+  "run_created",
+  "policy_decided",
+  "run_started",
+  ...Array.from({ length: STEPS }, (_, i) => [`attempt_started:s${i}`, `attempt_finished:s${i}`]).flat(),
+  "run_ended",
+].join(" ");
+
+type Worker = ChildProcessByStdio<null, Readable, null>;
+
+await bench({
+  title: "W4: kill -9 and restart",
+  async measure(dir) {
+    // As the maestro command does, the processes share a compile cache; one that ends by itself fills it.
+    process.env["NODE_COMPILE_CACHE"] = join(dir, "compile");
+    await resume(join(dir, "nothing"));
+    return [...(await midW1(join(dir, "w1"))), ...(await manyActive(join(dir, "active")))];
+  },
+});
+
+async function midW1(data: string): Promise<Reading[]> {
+  const first = worker(data, "start", RUNS);
+  let ids: readonly string[] = [];
+  for await (const { word, rest } of lines(first)) {
+    if (word === "ids") ids = JSON.parse(rest) as string[];
+    if (ids.length > 0 && word === "steps" && Number(rest) >= (RUNS * STEPS) / 2) break;
+  }
+  await kill(first);
+  const { untilDone } = await resume(data);
+  const { twice, wrong } = await checkHistories(data, ids);
+  const left = (RUNS * STEPS) / 2;
+  return [
+    {
+      what: `W4 restart until the other ${left.toLocaleString("en")} steps are done`,
+      value: untilDone / 1_000,
+      unit: "s",
+      must: 1,
+    },
+    { what: "W4 runs lost, unended or with another history", value: wrong, unit: "", must: 0 },
+    { what: "W4 attempts run twice (those at work)", value: twice, unit: "", must: AT_WORK },
+  ];
+}
+
+async function manyActive(data: string): Promise<Reading[]> {
+  const first = worker(data, "hold", ACTIVE);
+  for await (const { word } of lines(first)) if (word === "ids") break;
+  await kill(first);
+  const { toOpen, untilDone } = await resume(data);
+  return [
+    {
+      what: `W4 opening with ${ACTIVE.toLocaleString("en")} active runs`,
+      value: toOpen / 1_000,
+      unit: "s",
+      moonshot: 0.5,
+    },
+    {
+      what: `W4 ... and until their ${(ACTIVE * STEPS).toLocaleString("en")} steps are done`,
+      value: untilDone / 1_000,
+      unit: "s",
+    },
+  ];
+}
+
+function worker(data: string, mode: "start" | "hold" | "resume", runs = 0): Worker {
+  return spawn(process.execPath, [fileURLToPath(new URL("w4-process.ts", import.meta.url)), data, mode, String(runs)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+async function* lines(child: Worker): AsyncGenerator<{ readonly word: string; readonly rest: string }> {
+  for await (const line of createInterface(child.stdout)) {
+    const space = `${line} `.indexOf(" ");
+    yield { word: line.slice(0, space), rest: line.slice(space + 1) };
+  }
+}
+
+async function kill(child: Worker): Promise<void> {
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
+}
+
+/** Milliseconds: for the new process to open what was left, and from its start until all is done. */
+async function resume(data: string): Promise<{ readonly toOpen: number; readonly untilDone: number }> {
+  const start = performance.now();
+  const child = worker(data, "resume");
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  let toOpen = Number.NaN;
+  let untilDone = Number.NaN;
+  for await (const { word, rest } of lines(child)) {
+    if (word === "open") toOpen = Number(rest);
+    if (word === "done") untilDone = performance.now() - start;
+  }
+  await gone;
+  return { toOpen, untilDone };
+}
+
+/** How many attempts were lost, and so run again, and how many runs are not as they would be without the crash. */
+async function checkHistories(
+  data: string,
+  ids: readonly string[],
+): Promise<{ readonly twice: number; readonly wrong: number }> {
+  const plane = await openControlPlane({ dataDir: data, passive: true });
+  let twice = 0;
+  let wrong = 0;
+  for (const id of ids) {
+    const fault = await faultOf(plane.engine, id);
+    if (fault !== undefined) {
+      console.error(`run ${id} ${fault}`);
+      wrong += 1;
+      continue;
+    }
+    const events = await loadEvents(plane.engine.parts, (await plane.engine.parts.store.runGet(id))!);
+    twice += events.filter(isLost).length;
+  }
+  await plane.close();
+  return { twice, wrong };
+}
+
+async function faultOf(engine: DurableEngine, id: string): Promise<string | undefined> {
+  const { store } = engine.parts;
+  const row = await store.runGet(id);
+  if (row?.status !== "succeeded") return `was acknowledged and is ${row?.status ?? "gone"}`;
+  if ((await store.receiptGet(id)) === undefined) return "has no receipt";
+  const { equal, difference } = await replayRun(engine, id);
+  if (!equal) return `replays otherwise: ${difference}`;
+  const story = undisturbed(await loadEvents(engine.parts, row)).join(" ");
+  return story === EXPECTED ? undefined : `tells another story: ${story}`;
+}
+
+/** The history without the attempts that were lost and without their retries. */
+function undisturbed(events: readonly RunEvent[]): string[] {
+  const lost = new Set(events.filter(isLost).map(({ task, attempt }) => `${task}.${attempt}`));
+  return events.flatMap((event) => {
+    if (event.kind === "retry_scheduled") return [];
+    if (event.kind !== "attempt_started" && event.kind !== "attempt_finished") return [event.kind];
+    return lost.has(`${event.task}.${event.attempt}`) ? [] : [`${event.kind}:${event.task}`];
+  });
+}
+
+function isLost(event: RunEvent): event is Extract<RunEvent, { kind: "attempt_finished" }> {
+  return event.kind === "attempt_finished" && !event.result.ok && event.result.error.code === "LOST";
+}
