@@ -35,7 +35,7 @@ export async function admit(
     const existing = await store.runByKey(workflow.namespace, request.idempotencyKey);
     if (existing !== undefined) return { existing };
   }
-  await engine.keepPlan(request.plan);
+  await engine.starts.keepPlan(request.plan);
   const inputs = prepared.inputs(request.inputs);
   const id = given.id ?? engine.newId("r");
   const concurrencyKey = keyOf(prepared, inputs);

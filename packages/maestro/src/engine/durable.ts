@@ -13,12 +13,12 @@ import { isTerminal, stepOf } from "../core/run.ts";
 import { startNext } from "../core/start.ts";
 import type { Command, Facts, Turn } from "../core/turn.ts";
 import { beginTurn, emit } from "../core/turn.ts";
-import type { RunRow, StoredPlan } from "../store/store.ts";
+import type { RunRow } from "../store/store.ts";
 import { Attempt, Attempts } from "./attempts.ts";
 import { commitRuns } from "./commit.ts";
 import { Dispatch } from "./dispatch.ts";
 import type { Engine, RunView, StartRequest } from "./engine.ts";
-import type { Execution } from "./effects.ts";
+import type { Pending } from "./pending.ts";
 import { Effects } from "./effects.ts";
 import { ConcurrencyKeys } from "./keys.ts";
 import { RunFacts } from "./facts.ts";
@@ -26,26 +26,14 @@ import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { newLive, project, rowChanged } from "./live.ts";
 import { LiveRuns } from "./live-runs.ts";
+import { Listeners } from "./listeners.ts";
 import { loadRun } from "./load.ts";
 import type { EngineParts, Listener, Message } from "./parts.ts";
 import { Programs } from "./programs.ts";
 import { stepQuestion } from "./questions.ts";
-import { reusable } from "./rerun.ts";
+import { Starts } from "./starts.ts";
 import type { Admission } from "./admission.ts";
-import { admit } from "./admission.ts";
 import { viewOf } from "./view.ts";
-
-/** What one turn has decided and is to do once it is durable. */
-interface Pending {
-  readonly now: number;
-  readonly touched: LiveRun[];
-  readonly executions: Execution[];
-  readonly effects: { readonly live: LiveRun; readonly command: Command }[];
-  readonly messages: Message[];
-  readonly answers: (() => void)[];
-  readonly refusals: ((error: unknown) => void)[];
-  readonly ended: Attempt[];
-}
 
 const SLOTS: readonly SlotClass[] = ["process", "inline"];
 
@@ -62,11 +50,9 @@ export class DurableEngine implements Engine {
   readonly attempts = new Attempts();
   private readonly dispatch = new Dispatch();
   readonly effects: Effects;
-  private readonly kept = new Map<Digest, Promise<void>>();
-  private readonly starting = new Map<string, Promise<RunRow>>();
+  readonly starts: Starts;
   private mailbox: Message[] = [];
-  private admissions: Admission[] = [];
-  private readonly listeners = new Map<string, Set<Listener>>();
+  private readonly listeners = new Listeners();
   private idleWaiters: (() => void)[] = [];
   private draining = false;
   closed = false;
@@ -82,36 +68,18 @@ export class DurableEngine implements Engine {
     this.programs = new Programs(parts.types);
     this.keys = new ConcurrencyKeys(parts.store);
     this.effects = new Effects(this);
+    this.starts = new Starts(this);
     this.live = new LiveRuns(this);
   }
 
   /* ---- what the control plane calls ---- */
 
   async start(request: StartRequest): Promise<RunRow> {
-    const { idempotencyKey } = request;
-    if (idempotencyKey === undefined) return this.startNew(request);
-    // Two at once with one key are one start.
-    const key = `${request.plan.namespace}/${idempotencyKey}`;
-    const known = this.starting.get(key);
-    if (known !== undefined) return known;
-    const starting = this.startNew(request).finally(() => this.starting.delete(key));
-    this.starting.set(key, starting);
-    return starting;
+    return this.starts.start(request);
   }
 
-  private async startNew(request: StartRequest): Promise<RunRow> {
-    const admission = await admit(this, request);
-    if (admission.existing !== undefined) return admission.existing;
-    return this.submit(admission.admission);
-  }
-
-  /** Hands a ready admission to the next turn. */
-  async submit(admission: Omit<Admission, "done">): Promise<RunRow> {
-    this.refuseWhenFull();
-    return new Promise((resolve, reject) => {
-      this.admissions.push({ ...admission, done: { resolve, reject } });
-      this.onWork();
-    });
+  async rerun(run: string, request: Parameters<Engine["rerun"]>[1]): Promise<RunRow> {
+    return this.starts.rerun(run, request);
   }
 
   async send(run: string, input: RunInput): Promise<RunRow> {
@@ -130,36 +98,8 @@ export class DurableEngine implements Engine {
     return viewOf(live !== undefined && live.row !== null && live.pending.length === 0 ? live : await loadRun(this, run), this.parts.clock.now());
   }
 
-  async rerun(id: string, request: Parameters<Engine["rerun"]>[1]): Promise<RunRow> {
-    const { run, program, row } = await loadRun(this, id);
-    if (row === null) throw new MaestroError("not_found", `there is no run ${id}`);
-    const reuse = request.from === undefined ? [] : reusable(program, run, request.from);
-    const plan = await this.parts.store.planGet(program.digest);
-    if (plan === undefined) throw new MaestroError("store_corrupt", `the plan ${program.digest} of run ${id} is missing`);
-    const { created } = run;
-    const admission = await admit(this, {
-      plan,
-      inputs: { ...created.inputs, ...request.inputs },
-      purpose: created.purpose,
-      authority: created.authority,
-      initiator: request.initiator,
-      name: created.name,
-      labels: created.labels,
-      priority: created.priority,
-      ...(created.base === undefined ? {} : { base: created.base }),
-    });
-    if (admission.existing !== undefined) return admission.existing;
-    return this.submit({ ...admission.admission, reuse, rerunOf: { run: id, ...(request.from === undefined ? {} : { from: request.from }) } });
-  }
-
   subscribe(run: string, listener: Listener): () => void {
-    const set = this.listeners.get(run) ?? new Set();
-    set.add(listener);
-    this.listeners.set(run, set);
-    return () => {
-      set.delete(listener);
-      if (set.size === 0) this.listeners.delete(run);
-    };
+    return this.listeners.add(run, listener);
   }
 
   async idle(): Promise<void> {
@@ -182,7 +122,7 @@ export class DurableEngine implements Engine {
     while (this.turn !== null || this.effects.executing > 0) await delay(5);
     const refused = new MaestroError("shutting_down", "the engine is shutting down");
     for (const message of this.mailbox.splice(0)) message.done?.reject(refused);
-    for (const admission of this.admissions.splice(0)) admission.done.reject(refused);
+    for (const admission of this.starts.take(Number.POSITIVE_INFINITY)) admission.done.reject(refused);
     for (const wake of this.idleWaiters.splice(0)) wake();
   }
 
@@ -216,7 +156,7 @@ export class DurableEngine implements Engine {
   }
 
   hasWork(): boolean {
-    return this.mailbox.length > 0 || this.admissions.length > 0;
+    return this.mailbox.length > 0 || this.starts.waiting > 0;
   }
 
   /** One turn. Turns do not overlap: a call during a turn is no turn. */
@@ -227,7 +167,7 @@ export class DurableEngine implements Engine {
     this.turn = turn;
     try {
       await this.gather(turn);
-      for (const admission of this.admissions.splice(0, this.parts.limits.turn)) this.admitRun(turn, admission);
+      for (const admission of this.starts.take(this.parts.limits.turn)) this.admitRun(turn, admission);
       for (const message of turn.messages) this.deliver(turn, message);
       if (!this.draining && !this.parts.passive) this.fillSlots(turn);
       await this.commit(turn);
@@ -400,7 +340,7 @@ export class DurableEngine implements Engine {
       if (live.gone) continue;
       const events = live.pending;
       live.pending = [];
-      if (events.length > 0) this.publish(live.run.id, events);
+      if (events.length > 0) this.listeners.tell(live.run.id, events);
       this.live.settle(live, turn.now);
       if (isTerminal(live.run.status)) this.effects.ended(live);
     }
@@ -481,30 +421,15 @@ export class DurableEngine implements Engine {
     this.onWork();
   }
 
-  private publish(run: string, events: readonly RunEvent[]): void {
-    for (const key of [run, "*"]) for (const listener of this.listeners.get(key) ?? []) listener(run, events);
-  }
-
   /** Overload is refused, never absorbed. */
   refuseWhenFull(): void {
     const { mailbox, activeRuns } = this.parts.limits;
     if (this.draining || this.closed) throw new MaestroError("shutting_down", "the engine is shutting down");
     if (this.stalledBy instanceof MaestroError) throw this.stalledBy;
-    if (this.mailbox.length + this.admissions.length >= mailbox) {
+    if (this.mailbox.length + this.starts.waiting >= mailbox) {
       throw new MaestroError("overloaded", `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`);
     }
     if (this.live.size >= activeRuns) throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
-  }
-
-  /** Stores a plan before the first run that uses it, once however many ask. */
-  async keepPlan(plan: StoredPlan): Promise<void> {
-    let keeping = this.kept.get(plan.digest);
-    if (keeping === undefined) {
-      keeping = this.parts.store.planPut(plan);
-      this.kept.set(plan.digest, keeping);
-      keeping.catch(() => this.kept.delete(plan.digest));
-    }
-    await keeping;
   }
 
   newId(prefix: "r" | "a" | "d"): string {

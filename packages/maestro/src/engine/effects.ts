@@ -127,7 +127,7 @@ export class Effects {
       const request = { plan, inputs: command.input, purpose: created.purpose, authority: created.authority, initiator: created.initiator, labels: created.labels, priority: created.priority, ...base };
       const { admission } = await admit(this.engine, request, { id: childRun, parent });
       // A child has no idempotency key, so there is never an existing one.
-      if (admission !== undefined) await this.engine.submit(admission);
+      if (admission !== undefined) await this.engine.starts.submit(admission);
     } catch (error) {
       this.engine.parts.log("warn", "a child run could not be started", { run: live.run.id, task, error: messageOf(error) });
       const output = { error: messageOf(error) };

@@ -1,0 +1,90 @@
+import type { Digest } from "../core/digest.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { RunRow, StoredPlan } from "../store/store.ts";
+import type { Admission } from "./admission.ts";
+import { admit } from "./admission.ts";
+import type { DurableEngine } from "./durable.ts";
+import type { Engine, StartRequest } from "./engine.ts";
+import { loadRun } from "./load.ts";
+import { reusable } from "./rerun.ts";
+
+/** Requests for new runs on their way to the turn that records them. */
+export class Starts {
+  private readonly engine: DurableEngine;
+  private admissions: Admission[] = [];
+  private readonly kept = new Map<Digest, Promise<void>>();
+  private readonly starting = new Map<string, Promise<RunRow>>();
+
+  constructor(engine: DurableEngine) {
+    this.engine = engine;
+  }
+
+  get waiting(): number {
+    return this.admissions.length;
+  }
+
+  /** The next ones, taken out. */
+  take(count: number): Admission[] {
+    return this.admissions.splice(0, count);
+  }
+
+  async start(request: StartRequest): Promise<RunRow> {
+    const { idempotencyKey } = request;
+    if (idempotencyKey === undefined) return this.startNew(request);
+    // Two at once with one key are one start.
+    const key = `${request.plan.namespace}/${idempotencyKey}`;
+    const known = this.starting.get(key);
+    if (known !== undefined) return known;
+    const starting = this.startNew(request).finally(() => this.starting.delete(key));
+    this.starting.set(key, starting);
+    return starting;
+  }
+
+  private async startNew(request: StartRequest): Promise<RunRow> {
+    const admission = await admit(this.engine, request);
+    if (admission.existing !== undefined) return admission.existing;
+    return this.submit(admission.admission);
+  }
+
+  /** Hands a ready admission to the next turn. */
+  async submit(admission: Omit<Admission, "done">): Promise<RunRow> {
+    this.engine.refuseWhenFull();
+    return new Promise((resolve, reject) => {
+      this.admissions.push({ ...admission, done: { resolve, reject } });
+      this.engine.onWork();
+    });
+  }
+
+  async rerun(id: string, request: Parameters<Engine["rerun"]>[1]): Promise<RunRow> {
+    const { run, program, row } = await loadRun(this.engine, id);
+    if (row === null) throw new MaestroError("not_found", `there is no run ${id}`);
+    const reuse = request.from === undefined ? [] : reusable(program, run, request.from);
+    const plan = await this.engine.parts.store.planGet(program.digest);
+    if (plan === undefined) throw new MaestroError("store_corrupt", `the plan ${program.digest} of run ${id} is missing`);
+    const { created } = run;
+    const admission = await admit(this.engine, {
+      plan,
+      inputs: { ...created.inputs, ...request.inputs },
+      purpose: created.purpose,
+      authority: created.authority,
+      initiator: request.initiator,
+      name: created.name,
+      labels: created.labels,
+      priority: created.priority,
+      ...(created.base === undefined ? {} : { base: created.base }),
+    });
+    if (admission.existing !== undefined) return admission.existing;
+    return this.submit({ ...admission.admission, reuse, rerunOf: { run: id, ...(request.from === undefined ? {} : { from: request.from }) } });
+  }
+
+  /** Stores a plan before the first run that uses it, once however many ask. */
+  async keepPlan(plan: StoredPlan): Promise<void> {
+    let keeping = this.kept.get(plan.digest);
+    if (keeping === undefined) {
+      keeping = this.engine.parts.store.planPut(plan);
+      this.kept.set(plan.digest, keeping);
+      keeping.catch(() => this.kept.delete(plan.digest));
+    }
+    await keeping;
+  }
+}
