@@ -11,7 +11,7 @@ import type { SlotClass } from "../core/program.ts";
 import { receive } from "../core/receive.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
 import { startNext } from "../core/start.ts";
-import type { Command, Facts, Turn } from "../core/turn.ts";
+import type { Facts, Turn } from "../core/turn.ts";
 import { beginTurn, emit } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
 import { Attempt, Attempts } from "./attempts.ts";

@@ -6,7 +6,7 @@ import { admit } from "./admission.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { Engine, StartRequest } from "./engine.ts";
 import { loadRun } from "./load.ts";
-import { reusable } from "./rerun.ts";
+import { reusable } from "../core/reuse.ts";
 
 /** Requests for new runs on their way to the turn that records them. */
 export class Starts {
