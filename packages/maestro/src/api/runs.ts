@@ -1,6 +1,8 @@
 import type { RunStatus } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
+import type { RunView } from "../engine/engine.ts";
+import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
 import { findRun } from "./find-run.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
@@ -126,9 +128,20 @@ export const getRun = route({
   answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.")],
   async handle({ store, engine }, { params }) {
     const row = await findRun(store, params.run);
-    return object("Run", await engine.view(row.id));
+    const view = await engine.view(row.id);
+    return object("Run", { ...view, receipts: await allReceipts(store, view) });
   },
 });
+
+/** The engine knows the newest; each retry before it left one too. */
+async function allReceipts(store: Store, { run, receipts }: RunView): Promise<RunView["receipts"]> {
+  const earlier: RunView["receipts"][number][] = [];
+  for (let ordinal = 1; ordinal < (receipts[0]?.ordinal ?? 1); ordinal++) {
+    const receipt = await store.receiptGet(run.id, ordinal);
+    if (receipt !== undefined) earlier.push({ ordinal, digest: receipt.digest });
+  }
+  return [...earlier, ...receipts];
+}
 
 export const changeRun = route({
   method: "PATCH",

@@ -38,6 +38,16 @@ describe("the table of commands", () => {
     });
   }
 
+  it("tells what was typed from what was not, also for --no-x", async () => {
+    for (const [flags, expected] of [
+      [[], undefined],
+      [["--no-wait"], false],
+    ] as const) {
+      const parsed = await parse(["watch", "x", ...flags], "", 80);
+      assert.equal(parsed.kind === "command" ? parsed.input.flag("wait") : "text", expected);
+    }
+  });
+
   it("suggests what was meant", async () => {
     await assert.rejects(parse(["aprove", "x"], "", 80), {
       code: "invalid_request",

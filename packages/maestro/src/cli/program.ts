@@ -92,7 +92,9 @@ function addCommand(
   command.action((...given: unknown[]) => {
     const values = given.slice(0, spec.args.length);
     const args = Object.fromEntries(spec.args.map((arg, i) => [arg.name, values[i] as string | string[] | undefined]));
-    called(spec, new Input(args, command.opts()));
+    // Only what was typed: commander makes `--no-x` alone default to x being true.
+    const typed = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === "cli");
+    called(spec, new Input(args, Object.fromEntries(typed)));
   });
 }
 

@@ -35,7 +35,7 @@ spec:
 let dir = "";
 
 /** A terminal that is a pipe on all three sides and keeps what it is told. */
-function pipe(stdin: string): { readonly terminal: Terminal; out(): string; err(): string } {
+function pipe(stdin: string): { readonly terminal: Terminal; readonly out: () => string; readonly err: () => string } {
   let out = "";
   let err = "";
   const style = { colour: false, unicode: true };
