@@ -20,9 +20,11 @@ type Builder = "store" | "blobs" | "signer" | "limits" | "version";
 export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]): Promise<void> {
   const texts = await encodeAll(parts, lives);
   const heads = lives.map((live, i) => headAfter(live, texts[i]!));
-  const receipts = await seal(parts, lives, heads);
+  // The thread pool signs while the rest is put together.
+  const sealing = seal(parts, lives, heads);
   const rows = lives.map((live, i) => rowOf(live, heads[i]!));
   const approvals = lives.map((live) => approvalChanges(live));
+  const receipts = await sealing;
   const batch: Commit = {
     runs: lives.map((live, i) => appendOf(live, texts[i]!, rows[i]!, heads[i]!)),
     receipts: receipts.filter((receipt) => receipt !== null),
@@ -113,7 +115,8 @@ function cacheEntry(live: LiveRun, event: RunEvent): CacheRow | undefined {
   if (event.kind !== "attempt_finished" || !event.result.ok) return undefined;
   const step = stepOf(live.program, live.run, event);
   const cache = step === undefined ? undefined : live.program.tasks[step.task]!.plan.cache;
-  if (step === undefined || step.cacheKey === null || cache === undefined) return undefined;
+  // Not what an undo gave, nor a round of `until` that was not the last.
+  if (step?.status !== "succeeded" || step.cacheKey === null || step.cacheKey === "none" || cache === undefined) return undefined;
   const { output, artifacts } = event.result;
   return {
     key: step.cacheKey,
