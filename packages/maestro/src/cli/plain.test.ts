@@ -30,6 +30,10 @@ describe("PlainLines", () => {
     assert.equal(lines.length, 12);
   });
 
+  it("leaves nothing out of a complete history", () => {
+    assert.equal(told(100, 41, { complete: true }).length, 1 + 200 + 1);
+  });
+
   it("tells why a step failed that had no attempt", () => {
     const lines = new PlainLines("r_000000");
     const line = lines.line(event({ kind: "step_failed", task: "a", item: -1, error: ERROR }));
@@ -38,8 +42,8 @@ describe("PlainLines", () => {
 });
 
 /** The lines of a fan-out whose item `bad` fails, without time and run. */
-function told(items: number, bad: number): readonly string[] {
-  const lines = new PlainLines("r_000000");
+function told(items: number, bad: number, options = {}): readonly string[] {
+  const lines = new PlainLines("r_000000", options);
   const events = [
     event({ kind: "task_expanded", task: "check", items: Array.from({ length: items }, (_, i) => i) }),
     ...Array.from({ length: items }, (_, item) => [

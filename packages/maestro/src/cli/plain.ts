@@ -18,8 +18,12 @@ export class PlainLines {
   readonly #told = new Map<string, string>();
   #createdAt: number | undefined;
 
-  constructor(run: string) {
+  readonly #complete: boolean;
+
+  /** `complete`: every transition of every item, for who asked for the history. */
+  constructor(run: string, options: { readonly complete?: boolean } = {}) {
     this.#run = shortId(run);
+    this.#complete = options.complete === true;
   }
 
   /** The event's line; undefined for events that are details of others. */
@@ -40,7 +44,8 @@ export class PlainLines {
       case "run_started":
         return "running";
       case "task_expanded":
-        if (event.items.length > EACH_ITEM) this.#large.set(event.task, { items: event.items.length, done: 0 });
+        if (event.items.length > EACH_ITEM && !this.#complete)
+          this.#large.set(event.task, { items: event.items.length, done: 0 });
         return `${event.task} expanded items=${event.items.length}`;
       case "task_skipped":
         return `${event.task} skipped ${fields({ reason: event.reason })}`;
@@ -114,7 +119,7 @@ export class PlainLines {
   #failed(event: Extract<RunEvent, { kind: "step_failed" }>): string | undefined {
     const name = stepName(event);
     const text = errorText(event.error);
-    const told = this.#told.get(name) === text;
+    const told = this.#told.get(name) === text && !this.#complete;
     this.#told.delete(name);
     const tenth = this.#large.has(event.task) ? this.#tenth(event.task) : undefined;
     return told ? tenth : `${name} failed ${text}`;

@@ -79,7 +79,7 @@ async function showEvents(cli: Cli, client: Client, reference: string): Promise<
   for (let after: number | null = 0; after !== null;) {
     const page: { readonly run: string; readonly events: readonly RunEvent[]; readonly next: number | null } =
       await client.get(`/v1/runs/${reference}/events`, { after, limit: 1000 });
-    const names = (lines ??= new PlainLines(page.run));
+    const names = (lines ??= new PlainLines(page.run, { complete: true }));
     after = page.next;
     if (cli.output === "json" || cli.output === "yaml") all.push(...page.events);
     else if (cli.output === "jsonl")
