@@ -107,7 +107,7 @@ async function open(dataDir: string, options: ControlPlaneOptions, releases: (()
     logs,
     blobs,
     taskTypes: types,
-    compile: async (manifest, file) => resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }),
+    compile: async (manifest, file, folder) => resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }, folder),
     replay: async (run) => replayRun(engine, run),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     now: () => clock.now(),

@@ -23,8 +23,8 @@ export interface AppDeps {
   readonly blobs: BlobStore;
   /** By `name@version`. */
   readonly taskTypes: ReadonlyMap<string, TaskType>;
-  /** Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics. */
-  readonly compile: (manifest: string, file: string) => Promise<Compiled>;
+  /** Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics; runbooks that it uses and that are not stored are looked for in `folder`. */
+  readonly compile: (manifest: string, file: string, folder: string | undefined) => Promise<Compiled>;
   /** Re-decides the run's stored history. Errors: `not_found`, `store_corrupt`. */
   readonly replay: (run: string) => Promise<ReplayReport>;
   /** The trust root file's text: the public keys whose receipts this control plane vouches for. */

@@ -21,6 +21,12 @@ export const DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$";
 export const PLAN_SOURCE = {
   manifest: optional(text("The manifest's text, YAML or JSON.", { max: MAX_MANIFEST })),
   file: optional(text("The manifest's file name, for diagnostics.", { max: 4096 })),
+  folder: optional(
+    text("Absolute. Runbooks that the manifest names and that are not stored are looked for among the manifests here.", {
+      max: 4096,
+      pattern: "^/",
+    }),
+  ),
   workflow: optional(
     text("A stored workflow: `name`, `namespace/name`, either with `@version`. Without a version, the newest.", {
       max: 300,
@@ -48,7 +54,7 @@ export const planWorkflow = route({
       return objectOfTexts("Plan", { digest: JSON.stringify(stored.digest), plan: stored.text, diagnostics: "[]" });
     }
     sourceOf(body);
-    const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest");
+    const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest", body.folder);
     return object("Plan", { digest: plan === null ? null : digestOf(asJson(plan)), plan, diagnostics });
   },
 });
@@ -109,6 +115,7 @@ export const listWorkflows = route({
 interface PlanSource {
   readonly manifest?: string;
   readonly file?: string;
+  readonly folder?: string;
   readonly workflow?: string;
 }
 
@@ -124,7 +131,7 @@ export async function resolvePlan(deps: AppDeps, source: PlanSource & { readonly
   const stored =
     source.manifest === undefined
       ? await storedWorkflow(deps.store, reference)
-      : await compileToStore(deps, source.manifest, source.file ?? "manifest");
+      : await compileToStore(deps, source.manifest, source.file ?? "manifest", source.folder);
   if (expected !== undefined && stored.digest !== expected) {
     throw new MaestroError("plan_changed", `The plan is ${stored.digest} now, not ${expected}.`, {
       facts: { expected, actual: stored.digest },
@@ -145,8 +152,13 @@ function sourceOf(source: PlanSource): string {
   return source.workflow ?? "";
 }
 
-async function compileToStore(deps: AppDeps, manifest: string, file: string): Promise<StoredPlan> {
-  const compiled = await deps.compile(manifest, file);
+async function compileToStore(
+  deps: AppDeps,
+  manifest: string,
+  file: string,
+  folder: string | undefined,
+): Promise<StoredPlan> {
+  const compiled = await deps.compile(manifest, file, folder);
   if (compiled.plan === null) throw invalidManifest(compiled, file);
   return storedPlan(compiled.plan, manifest, deps.now());
 }

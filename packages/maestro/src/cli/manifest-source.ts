@@ -1,11 +1,13 @@
 import { readFile, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { usage } from "./cli.ts";
 import type { Cli } from "./cli.ts";
 
 /** What to run or plan, as the API takes it. */
-export type Source = { readonly manifest: string; readonly file: string } | { readonly workflow: string };
+export type Source =
+  | { readonly manifest: string; readonly file: string; readonly folder?: string }
+  | { readonly workflow: string };
 
 /** The API refuses more; there is no use in reading it. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -22,7 +24,7 @@ export async function readSource(cli: Cli, reference: string): Promise<Source> {
     },
   );
   if (found?.isDirectory() === true) throw usage(`${reference} is a folder; give the manifest in it.`);
-  if (found !== undefined) return { manifest: await readText(cli, reference), file: reference };
+  if (found !== undefined) return { manifest: await readText(cli, reference), file: reference, folder: dirname(path) };
   if (/^([a-z0-9-]+\/)?[a-z0-9-]+(@[0-9A-Za-z.+-]+)?$/.test(reference)) return { workflow: reference };
   throw new MaestroError("not_found", `There is no file ${reference}.`, {
     fix: "Check the path; stored workflows are named name, namespace/name or namespace/name@version.",
