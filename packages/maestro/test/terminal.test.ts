@@ -90,6 +90,13 @@ describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linu
     approve.child.stdin.write("n\r");
     const { code, out } = await approve.ended;
     assert.deepEqual([code, /nothing was answered/.test(out)], [1, true], out);
+    const plan = /plan {6}(sha256:[0-9a-f]{64})/.exec(words(out))?.[1] ?? "";
+    const denied = await place.run(["deny", await openApproval(place), "--plan", plan, "--reason", "freeze"]);
+    assert.equal(denied.code, 0, denied.err);
+    assert.match(
+      denied.err,
+      /gate denied; (?:failed|denied)|no engine is running on this data directory: `maestro watch \w+`/,
+    );
   });
 });
 
