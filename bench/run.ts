@@ -1,6 +1,6 @@
 // npm run bench [-- --quick] [-- --only w1,w3] [-- --million] [-- --runs N] [-- --write]
 // Runs every bench, one after the other, and prints one table. `--write` puts it into README.md between its markers.
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -20,6 +20,7 @@ const BENCHES = [
   "growth",
   "startup",
   "verify",
+  "peer/openworkflow",
 ];
 const BEGIN = "<!-- numbers: begin (npm run bench -- --write) -->";
 const END = "<!-- numbers: end -->";
@@ -35,10 +36,10 @@ if (unknown.length > 0) throw new Error(`no bench is called ${unknown.join(", ")
 const before = loadavg()[0]!;
 const rows: Row[] = [];
 const failed: string[] = [];
-for (const name of BENCHES.filter((one) => only.includes(one))) {
+for (const name of BENCHES.filter((one) => only.includes(one) && isInstalled(one))) {
   process.stderr.write(`${name} ...\n`);
   try {
-    rows.push(...(await repeat(fileURLToPath(new URL(`${name}.ts`, import.meta.url)))).rows);
+    rows.push(...(await repeat(pathOf(name))).rows);
   } catch (error) {
     // One bench that fails must not cost the numbers of the others.
     console.error(error);
@@ -52,6 +53,18 @@ if (failed.length > 0) {
   process.exitCode = 1;
 } else if (flags.write === true) {
   write(result);
+}
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(name.startsWith("peer/") ? `${name}.mjs` : `${name}.ts`, import.meta.url));
+}
+
+/** A peer is compared with where somebody has installed it. */
+function isInstalled(name: string): boolean {
+  if (!name.startsWith("peer/") || existsSync(new URL(`peer/node_modules/${name.slice(5)}`, import.meta.url)))
+    return true;
+  process.stderr.write(`${name} is left out; to compare: npm ci --prefix bench/peer\n`);
+  return false;
 }
 
 function machine(): string {
