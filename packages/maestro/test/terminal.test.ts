@@ -81,7 +81,10 @@ describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linu
   });
 
   it("shows the effect of an approval and asks for reason and answer", async () => {
-    const approve = place.startInTerminal(["approve", await openApproval(place)]);
+    const asked = await place.run(["run", "asks.yaml", "--no-wait", "-o", "name"]);
+    assert.equal(asked.code, 10, asked.err);
+    const run = asked.out.trim();
+    const approve = place.startInTerminal(["approve", run]);
     await approve.shows(/reason: /);
     approve.child.stdin.write("looked at it\r");
     await approve.shows(/\[y\/N\] /);
@@ -91,7 +94,7 @@ describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linu
     const { code, out } = await approve.ended;
     assert.deepEqual([code, /nothing was answered/.test(out)], [1, true], out);
     const plan = /plan {6}(sha256:[0-9a-f]{64})/.exec(words(out))?.[1] ?? "";
-    const denied = await place.run(["deny", await openApproval(place), "--plan", plan, "--reason", "freeze"]);
+    const denied = await place.run(["deny", run, "--plan", plan, "--reason", "freeze"]);
     assert.equal(denied.code, 0, denied.err);
     assert.match(
       denied.err,
@@ -162,8 +165,3 @@ describe("two processes on one data directory", { timeout: 60_000 }, () => {
     assert.equal(new Set(all.map(({ out }) => out)).size, 6);
   });
 });
-
-async function openApproval(place: Place): Promise<string> {
-  const { out } = await place.run(["approvals", "-o", "name"]);
-  return out.trim();
-}
