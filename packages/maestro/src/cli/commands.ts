@@ -351,6 +351,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/receipt-list.ts"),
   },
   {
+    name: "key rotate",
+    group: "trust",
+    summary: "make a new signing key and retire the old one",
+    description:
+      "The old key's receipts stay verifiable by the trust root, which names it with its end; its private half is removed. Needs the data directory for itself: end `maestro up` before. " +
+      "Prints the new key's fingerprint.",
+    args: [],
+    options: [],
+    examples: [["maestro key rotate --data /srv/maestro", "a new key for this data directory"]],
+    load: () => import("./command/key-rotate.ts"),
+  },
+  {
     name: "task list",
     group: "objects",
     summary: "list the task types that `uses` can name",
