@@ -269,6 +269,12 @@ describe("maestro, without a terminal", () => {
     const manifest = await place.run(["run", "-", "--dry-run", "-o", "name"], { stdin: FILES["ok.yaml"] });
     const plan = await place.run(["plan", "ok.yaml", "-o", "name"]);
     assert.equal(manifest.out, plan.out);
+    assert.match(manifest.err, /gate allows it/);
+    const before = (await place.run(["runs", "-o", "name"])).out;
+    const denied = await place.run(["run", "ok.yaml", "--dry-run", "--purpose", "mischief"]);
+    assert.equal(denied.code, 3);
+    assert.match(denied.err, /gate denies it: purpose mischief is not one of/);
+    assert.equal((await place.run(["runs", "-o", "name"])).out, before);
   });
 
   it("plans and lints, all problems at once, in every format", async () => {

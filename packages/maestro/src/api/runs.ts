@@ -51,6 +51,7 @@ export const startRun = route({
         { max: 200 },
       ),
     ),
+    dryRun: optional(flag("Check everything and ask the gate, but record and start nothing.")),
     base: optional(
       text("Relative paths in inputs are meant from here. Absolute; default: the server's own folder.", {
         max: 4096,
@@ -59,13 +60,16 @@ export const startRun = route({
     ),
   },
   maxBody: 4 * MAX_MANIFEST,
-  answers: [runAnswer(201, "`run`: its row.")],
+  answers: [
+    runAnswer(201, "`run`: its row."),
+    runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`."),
+  ],
   async handle(deps, { body, request }) {
     const plan = await resolvePlan(deps, body);
     const key = body.key ?? request.headers.get("idempotency-key") ?? undefined;
     if (key !== undefined && key.length > 200)
       throw new MaestroError("invalid_request", "Idempotency-Key is longer than 200 characters.");
-    const run = await deps.engine.start({
+    const start = {
       plan,
       inputs: body.inputs ?? {},
       purpose: body.purpose ?? onlyPurpose(plan.text),
@@ -76,7 +80,9 @@ export const startRun = route({
       ...(body.priority === undefined ? {} : { priority: body.priority }),
       ...(key === undefined ? {} : { idempotencyKey: key }),
       ...(body.base === undefined ? {} : { base: body.base }),
-    });
+    };
+    if (body.dryRun === true) return object("Preview", await deps.engine.preview(start));
+    const run = await deps.engine.start(start);
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });

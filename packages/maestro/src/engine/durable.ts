@@ -17,10 +17,10 @@ import type { RunRow } from "../store/store.ts";
 import { Attempt, Attempts } from "./attempts.ts";
 import { commitRuns } from "./commit.ts";
 import { Dispatch } from "./dispatch.ts";
-import type { Engine, RunView, StartRequest } from "./engine.ts";
+import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
 import type { Pending } from "./pending.ts";
 import { Effects } from "./effects.ts";
-import { ConcurrencyKeys } from "./keys.ts";
+import { ConcurrencyKeys, replacedBy } from "./keys.ts";
 import { RunFacts } from "./facts.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
@@ -31,6 +31,7 @@ import { loadRun } from "./load.ts";
 import type { EngineParts, Listener, Message } from "./parts.ts";
 import { Programs } from "./programs.ts";
 import { stepQuestion } from "./questions.ts";
+import { recoverRuns } from "./recover.ts";
 import { Starts } from "./starts.ts";
 import type { Admission } from "./admission.ts";
 import { viewOf } from "./view.ts";
@@ -76,6 +77,10 @@ export class DurableEngine implements Engine {
 
   async start(request: StartRequest): Promise<RunRow> {
     return this.starts.start(request);
+  }
+
+  async preview(request: StartRequest): Promise<Preview> {
+    return this.starts.preview(request);
   }
 
   async rerun(run: string, request: Parameters<Engine["rerun"]>[1]): Promise<RunRow> {
@@ -130,21 +135,7 @@ export class DurableEngine implements Engine {
 
   /** Adopts what an earlier engine left: called once before the first turn. */
   async recover(): Promise<number> {
-    let afterId = "";
-    let adopted = 0;
-    for (;;) {
-      const rows = await this.parts.store.runActive({ afterId, limit: 1000 });
-      for (const row of rows) {
-        if (row.concurrencyKey !== null) await this.keys.load(row.concurrencyKey);
-        await this.live.load(row.id);
-        this.mailbox.push({ run: row.id, input: { kind: "timer" } });
-        adopted += 1;
-      }
-      if (rows.length < 1000) break;
-      afterId = rows.at(-1)!.id;
-    }
-    this.onWork();
-    return adopted;
+    return recoverRuns(this, this.live);
   }
 
   /** When the next turn is due if no message comes; undefined when nothing is. */
@@ -156,7 +147,7 @@ export class DurableEngine implements Engine {
   }
 
   hasWork(): boolean {
-    return this.mailbox.length > 0 || this.starts.waiting > 0;
+    return this.mailbox.length > 0 || this.starts.waiting > 0 || this.effects.waiting > 0;
   }
 
   /** One turn. Turns do not overlap: a call during a turn is no turn. */
@@ -166,6 +157,7 @@ export class DurableEngine implements Engine {
     const turn: Pending = { now, touched: [], executions: [], effects: [], messages: [], answers: [], refusals: [], ended: [] };
     this.turn = turn;
     try {
+      this.effects.tryAgain();
       await this.gather(turn);
       for (const admission of this.starts.take(this.parts.limits.turn)) this.admitRun(turn, admission);
       for (const message of turn.messages) this.deliver(turn, message);
@@ -195,13 +187,9 @@ export class DurableEngine implements Engine {
     for (const message of turn.messages) if (this.live.get(message.run) === undefined) await this.tryLoad(message);
   }
 
-  private async tryLoad(message: Message): Promise<void> {
-    try {
-      await this.live.load(message.run);
-    } catch (error) {
-      if (message.done === undefined) this.parts.log("error", "a run could not be loaded", { run: message.run, error: messageOf(error) });
-      message.done?.reject(error);
-    }
+  private async tryLoad({ run, done }: Message): Promise<void> {
+    if (done === undefined) await this.live.tryLoad(run);
+    else await this.live.load(run).catch((error: unknown) => done.reject(error));
   }
 
   private deliver(turn: Pending, message: Message): void {
@@ -227,7 +215,8 @@ export class DurableEngine implements Engine {
 
   private free(turn: Pending, live: LiveRun, message: Message): void {
     const { attempt } = message;
-    if (attempt === undefined || attempt.over) return;
+    if (attempt === undefined) return;
+    // Freed already where this is the second try of a turn that could not be made durable.
     this.attempts.free(attempt);
     turn.ended.push(attempt);
     live.inFlight -= 1;
@@ -363,14 +352,18 @@ export class DurableEngine implements Engine {
     this.mailbox.unshift(...turn.messages.filter((message) => message.done === undefined));
     for (const live of turn.touched) if (live.row !== null) this.mailbox.push({ run: live.run.id, input: { kind: "timer" } });
     for (const refuse of turn.refusals) refuse(error);
+    for (const message of turn.messages) message.done?.reject(error);
     const known = error instanceof MaestroError;
     const conflict = known && error.code === "run_conflict";
-    if (!conflict) {
-      this.stalledUntil = turn.now + 1000;
-      this.stalledBy = error;
-    }
+    if (!conflict) this.stall(error);
     this.parts.log(conflict ? "warn" : "error", "a turn could not be made durable; it is tried again", { error: messageOf(error), code: known ? error.code : "internal" });
     if (!known) this.parts.log("error", "stack of the failed turn", { stack: error instanceof Error ? (error.stack ?? "") : "" });
+  }
+
+  /** The store fails: nothing is tried for a second, and callers are told why. */
+  stall(error: unknown): void {
+    this.stalledUntil = this.parts.clock.now() + 1000;
+    this.stalledBy = error;
   }
 
   /** Records a new run: who asked, what the gate said, what it takes over, and whether it may start. */
@@ -404,10 +397,8 @@ export class DurableEngine implements Engine {
     const holders = [...this.keys.holders(key)];
     if (this.keys.enter(key, concurrency.max, live.run.id)) return true;
     if (concurrency.onConflict !== "cancel-running") return false;
-    const by = { type: "run" as const, id: live.run.id, roles: [] };
-    const input = { kind: "cancel", by, reason: "a newer run has taken its concurrency key", force: false } as const;
     turn.answers.push(() => {
-      for (const holder of holders) this.post({ run: holder, input });
+      for (const holder of holders) this.post({ run: holder, input: replacedBy(live.run.id) });
     });
     return false;
   }
@@ -424,12 +415,16 @@ export class DurableEngine implements Engine {
   /** Overload is refused, never absorbed. */
   refuseWhenFull(): void {
     const { mailbox, activeRuns } = this.parts.limits;
-    if (this.draining || this.closed) throw new MaestroError("shutting_down", "the engine is shutting down");
+    this.refuseWhenClosing();
     if (this.stalledBy instanceof MaestroError) throw this.stalledBy;
     if (this.mailbox.length + this.starts.waiting >= mailbox) {
       throw new MaestroError("overloaded", `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`);
     }
     if (this.live.size >= activeRuns) throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
+  }
+
+  refuseWhenClosing(): void {
+    if (this.draining || this.closed) throw new MaestroError("shutting_down", "the engine is shutting down");
   }
 
   newId(prefix: "r" | "a" | "d"): string {

@@ -1,4 +1,4 @@
-import type { Actor, RunEvent, StepRef, TaskError } from "../core/event.ts";
+import type { Actor, Decision, RunEvent, StepRef, TaskError } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Digest } from "../core/digest.ts";
@@ -11,6 +11,8 @@ export interface Engine {
    * it has a receipt). Errors: `invalid_input`, `concurrency_limit`, `overloaded`, `shutting_down`, `storage_full`.
    */
   start(request: StartRequest): Promise<RunRow>;
+  /** A dry run: the same checks and the same question to the gate, and nothing is recorded. Errors: as `start`. */
+  preview(request: StartRequest): Promise<Preview>;
   /** Hands an input to a run; resolves when its effect is durable. Errors: `not_found`, `conflict`, `plan_changed`, `denied`, ... */
   send(run: string, input: RunInput): Promise<RunRow>;
   /** The run's state with every task and, for what waits, why. From memory where it is live, else replayed. */
@@ -40,6 +42,13 @@ export interface StartRequest {
   readonly idempotencyKey?: string;
   /** Relative paths in inputs are meant from here. Absolute. */
   readonly base?: string;
+}
+
+/** What a start would begin with. */
+export interface Preview {
+  /** Defaults filled in. */
+  readonly inputs: JsonObject;
+  readonly decision: Decision;
 }
 
 /** A run as `GET /v1/runs/{id}` and `maestro show` give it. */

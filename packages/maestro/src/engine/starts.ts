@@ -4,7 +4,7 @@ import type { RunRow, StoredPlan } from "../store/store.ts";
 import type { Admission } from "./admission.ts";
 import { admit } from "./admission.ts";
 import type { DurableEngine } from "./durable.ts";
-import type { Engine, StartRequest } from "./engine.ts";
+import type { Engine, Preview, StartRequest } from "./engine.ts";
 import { loadRun } from "./load.ts";
 import { reusable } from "../core/reuse.ts";
 
@@ -40,6 +40,13 @@ export class Starts {
     return starting;
   }
 
+  async preview(request: StartRequest): Promise<Preview> {
+    const { idempotencyKey: _, ...rest } = request;
+    const { admission } = await admit(this.engine, rest);
+    if (admission === undefined) throw new TypeError("only an idempotency key leads to an earlier run");
+    return { inputs: admission.created.inputs, decision: admission.decision };
+  }
+
   private async startNew(request: StartRequest): Promise<RunRow> {
     const admission = await admit(this.engine, request);
     if (admission.existing !== undefined) return admission.existing;
@@ -48,7 +55,8 @@ export class Starts {
 
   /** Hands a ready admission to the next turn. */
   async submit(admission: Omit<Admission, "done">): Promise<RunRow> {
-    this.engine.refuseWhenFull();
+    if (admission.created.parent === undefined) this.engine.refuseWhenFull();
+    else this.engine.refuseWhenClosing();
     return new Promise((resolve, reject) => {
       this.admissions.push({ ...admission, done: { resolve, reject } });
       this.engine.onWork();

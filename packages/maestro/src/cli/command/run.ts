@@ -1,6 +1,7 @@
+import type { Decision } from "../../core/event.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Plan } from "../../core/plan.ts";
-import { MaestroError } from "../../core/problem.ts";
+import { EXIT_CODES, MaestroError } from "../../core/problem.ts";
 import type { RunView } from "../../engine/engine.ts";
 import type { RunRow } from "../../store/store.ts";
 import { usage } from "../cli.ts";
@@ -15,6 +16,7 @@ import { readSource } from "../manifest-source.ts";
 import type { Source } from "../manifest-source.ts";
 import { exitCodeOf, finish, printOutcome, printRef } from "../outcome.ts";
 import { printPlan } from "../plan-output.ts";
+import { safe } from "../terminal/text.ts";
 import { watchRun } from "../watch-run.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
@@ -24,7 +26,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   try {
     const from = input.text("from-run");
     const row = from === undefined ? await startNew(cli, client, input) : await runAgain(cli, client, input, from);
-    return row === undefined ? 0 : await stayWith(cli, client, row, follow);
+    return typeof row === "number" ? row : await stayWith(cli, client, row, follow);
   } finally {
     await client.close();
   }
@@ -79,7 +81,8 @@ interface PlanAnswer {
   readonly diagnostics: readonly JsonObject[];
 }
 
-async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow | undefined> {
+/** The run's row, or the exit code of a dry run. */
+async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow | number> {
   const source = await readSource(cli, input.arg("runbook"));
   const expected = input.text("plan");
   if (expected !== undefined && !/^sha256:[0-9a-f]{64}$/.test(expected))
@@ -100,7 +103,7 @@ async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow 
   const inputs = await readInputs(cli, { file: input.text("inputs"), pairs: input.texts("input") }, answer.plan.inputs);
   if (input.flag("dry-run") === true) {
     await printPlan(cli, { plan: answer.plan, digest: answer.digest });
-    return undefined;
+    return sayDecision(cli, client, { ...startBody(cli, input, source), plan: answer.digest, inputs, dryRun: true });
   }
   cli.terminal.say(
     `plan ${shortDigest(answer.digest)}  ${answer.plan.workflow.namespace}/${answer.plan.workflow.name}@${answer.plan.workflow.version}`,
@@ -111,6 +114,13 @@ async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow 
     inputs,
   });
   return row;
+}
+
+/** What the gate would say. Denied is exit code 3, as for the run itself. */
+async function sayDecision(cli: Cli, client: Client, body: object): Promise<number> {
+  const { decision } = await client.send<{ readonly decision: Decision }>("POST", "/v1/runs", body);
+  cli.terminal.say(`gate ${decision.allow ? "allows" : "denies"} it: ${safe(decision.reasons.join("; "))}`);
+  return decision.allow ? 0 : EXIT_CODES.denied;
 }
 
 function startBody(cli: Cli, input: Input, source: Source): object {
