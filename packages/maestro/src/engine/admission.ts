@@ -26,7 +26,8 @@ export async function admit(
   request: StartRequest,
   given: { readonly id?: string; readonly parent?: NonNullable<RunCreated["parent"]> } = {},
 ): Promise<Admitted> {
-  engine.refuseWhenFull();
+  // A child run belongs to work that was let in already.
+  if (given.parent === undefined) engine.refuseWhenFull();
   checkSizes(engine, request);
   const { store, gate } = engine.parts;
   const prepared = engine.programs.get(request.plan);

@@ -18,7 +18,7 @@ export function steadyClock(wall: () => number = Date.now, monotonic: () => numb
       const passed = Math.max(0, tick - seen);
       seen = tick;
       const target = wall();
-      time = target >= time ? target : Math.min(time + passed / 2, Math.max(time, target + passed / 2));
+      time = Math.max(target, time + passed / 2);
       return Math.floor(time);
     },
   };

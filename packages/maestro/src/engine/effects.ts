@@ -1,8 +1,10 @@
 import type { AttemptResult, StepRef } from "../core/event.ts";
+import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { isTerminal } from "../core/run.ts";
+import { isStopped, isTerminal } from "../core/run.ts";
 import type { Command } from "../core/turn.ts";
+import type { RunRow } from "../store/store.ts";
 import { admit } from "./admission.ts";
 import type { Attempt } from "./attempts.ts";
 import { cacheKeyOf } from "./cache.ts";
@@ -10,6 +12,7 @@ import type { DurableEngine } from "./durable.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
+import { isOfStorage } from "./parts.ts";
 
 /** An attempt that has its slot and, once its start is durable, is executed. */
 export interface Execution {
@@ -26,6 +29,7 @@ export class Effects {
   private readonly engine: DurableEngine;
   /** Attempts whose runner has not come back yet. */
   executing = 0;
+  private readonly postponed: (() => Promise<void>)[] = [];
 
   constructor(engine: DurableEngine) {
     this.engine = engine;
@@ -104,8 +108,10 @@ export class Effects {
 
   private async lookup(live: LiveRun, command: Extract<Command, { kind: "lookup" }>): Promise<void> {
     const { task, item } = command;
-    const key = await cacheKeyOf(live.run, command);
+    // No other run asks for this one: what cannot be looked up is not kept either.
+    let key = digestOf({ run: live.run.id, task, item });
     try {
+      key = await cacheKeyOf(live.run, command);
       const row = await this.engine.parts.store.cacheGet(key, this.engine.parts.clock.now());
       const hit = row === undefined || row.namespace !== live.run.created.namespace ? null : { fromRun: row.run, result: row.result as unknown as { output: JsonObject } };
       this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit } });
@@ -129,27 +135,60 @@ export class Effects {
       // A child has no idempotency key, so there is never an existing one.
       if (admission !== undefined) await this.engine.starts.submit(admission);
     } catch (error) {
+      const known = error instanceof MaestroError ? error.code : "internal";
+      // The next engine finds that it is missing.
+      if (known === "shutting_down") return;
       this.engine.parts.log("warn", "a child run could not be started", { run: live.run.id, task, error: messageOf(error) });
+      if (known === "run_conflict" || isOfStorage(error)) return this.later(error, async () => this.restartChild(live, command));
       const output = { error: messageOf(error) };
       this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output } });
     }
   }
 
+  /** It may have been recorded after all, by another turn. */
+  private async restartChild(live: LiveRun, command: Extract<Command, { kind: "start_child" }>): Promise<void> {
+    const row = await this.engine.parts.store.runGet(command.childRun);
+    if (row === undefined) await this.startChild(live, command);
+    else if (isTerminal(row.status)) await this.childEnded(live, command, row);
+  }
+
+  /** Does it when the engine takes its next turn, which is not before the store has had time to recover. */
+  private later(error: unknown, work: () => Promise<void>): void {
+    if (isOfStorage(error)) this.engine.stall(error);
+    this.postponed.push(work);
+    this.engine.onWork();
+  }
+
+  get waiting(): number {
+    return this.postponed.length;
+  }
+
+  tryAgain(): void {
+    for (const work of this.postponed.splice(0)) work().catch((error: unknown) => this.later(error, work));
+  }
+
   /** After a restart: the child may not have been started yet, may be running, or may have ended unheard. */
   async resumeChild(live: LiveRun, ref: StepRef, childRun: string): Promise<void> {
-    const row = await this.engine.parts.store.runGet(childRun);
-    if (row === undefined) {
-      const uses = live.program.tasks[live.program.index.get(ref.task)!]!.plan.uses;
-      const started = live.childInputs.get(childRun);
-      if (uses.kind !== "runbook" || started === undefined) return;
-      return this.startChild(live, { kind: "start_child", ...ref, childRun, input: started, planDigest: uses.planDigest });
+    const { uses, phase } = live.program.tasks[live.program.index.get(ref.task)!]!.plan;
+    const input = live.childInputs.get(childRun);
+    if (uses.kind !== "runbook" || input === undefined) return;
+    try {
+      await this.restartChild(live, { kind: "start_child", ...ref, childRun, input, planDigest: uses.planDigest });
+    } catch (error) {
+      if (isOfStorage(error)) return this.later(error, async () => this.resumeChild(live, ref, childRun));
+      this.engine.parts.log("error", "the end of a child run cannot be read, and its parent waits for it", { run: live.run.id, child: childRun, error: messageOf(error) });
     }
-    if (!isTerminal(row.status)) return;
-    const child = await loadRun(this.engine, childRun);
+    if (!isStopped(live.run, phase)) return;
+    const by = { type: "run", id: live.run.id, roles: [] } as const;
+    this.engine.post({ run: childRun, input: { kind: "cancel", by, reason: live.run.cancel?.reason ?? "its parent was stopped", force: live.run.cancel?.force === true } });
+  }
+
+  private async childEnded(live: LiveRun, { task, item }: StepRef, row: RunRow): Promise<void> {
+    const child = await loadRun(this.engine, row.id);
     const receipt = child.lastReceipt?.digest;
     this.engine.post({
       run: live.run.id,
-      input: { kind: "child_finished", ...ref, childRun, status: row.status, output: child.run.outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) },
+      input: { kind: "child_finished", task, item, childRun: row.id, status: row.status, output: child.run.outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) },
     });
   }
 

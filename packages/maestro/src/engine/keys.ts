@@ -1,3 +1,4 @@
+import type { RunInput } from "../core/input.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Store } from "../store/store.ts";
@@ -49,6 +50,7 @@ export class ConcurrencyKeys {
     const slot = this.slot(key);
     if (slot.holders.has(run)) return true;
     if (slot.holders.size < max) {
+      drop(slot.waiting, run);
       slot.holders.add(run);
       return true;
     }
@@ -60,8 +62,7 @@ export class ConcurrencyKeys {
   leave(key: string, max: number, run: string): string | undefined {
     const slot = this.slots.get(key);
     if (slot === undefined || slot instanceof Promise) return undefined;
-    const at = slot.waiting.indexOf(run);
-    if (at !== -1) slot.waiting.splice(at, 1);
+    drop(slot.waiting, run);
     slot.holders.delete(run);
     if (slot.holders.size >= max) return undefined;
     const next = slot.waiting.shift();
@@ -89,4 +90,14 @@ export class ConcurrencyKeys {
     }
     return slot;
   }
+}
+
+function drop(list: string[], run: string): void {
+  const at = list.indexOf(run);
+  if (at !== -1) list.splice(at, 1);
+}
+
+/** What a run of `onConflict: cancel-running` sends to those that hold its key. */
+export function replacedBy(run: string): RunInput {
+  return { kind: "cancel", by: { type: "run", id: run, roles: [] }, reason: "a newer run has taken its concurrency key", force: false };
 }

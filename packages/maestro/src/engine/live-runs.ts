@@ -1,8 +1,10 @@
 import { wakeAt } from "../core/advance.ts";
 import type { AttemptResult, StepRef } from "../core/event.ts";
+import { messageOf } from "../core/problem.ts";
 import { isTerminal } from "../core/run.ts";
 import { Timers } from "../core/timers.ts";
 import type { DurableEngine } from "./durable.ts";
+import { isOfStorage } from "./parts.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { Sleepers } from "./sleepers.ts";
@@ -47,6 +49,17 @@ export class LiveRuns {
     return loading;
   }
 
+  /** The same where nobody waits for an answer: a run that is damaged is named in the log. Rejects only where the store fails. */
+  async tryLoad(id: string): Promise<LiveRun | undefined> {
+    try {
+      return await this.load(id);
+    } catch (error) {
+      if (isOfStorage(error)) throw error;
+      this.engine.parts.log("error", "a run could not be loaded", { run: id, error: messageOf(error) });
+      return undefined;
+    }
+  }
+
   forget(live: LiveRun): void {
     live.gone = true;
     if (this.byId.get(live.run.id) === live) this.byId.delete(live.run.id);
@@ -68,15 +81,16 @@ export class LiveRuns {
   /** Runs whose time has come, brought into memory ahead of it. */
   async due(now: number): Promise<readonly string[]> {
     const due: string[] = [];
+    // The store first: if it fails, no timer has been taken out yet.
+    for (const { id, wakeAt: at } of await this.sleepers.due(now, this.byId.size)) {
+      if (this.byId.has(id)) continue;
+      if (at <= now) due.push(id);
+      else await this.loadAhead(id, at, due);
+    }
     for (let live = this.timers.popDue(now); live !== undefined; live = this.timers.popDue(now)) {
       if (live.gone || live.timerAt === null || live.timerAt > now) continue;
       live.timerAt = null;
       due.push(live.run.id);
-    }
-    for (const { id, wakeAt: at } of await this.sleepers.due(now, this.byId.size)) {
-      if (this.byId.has(id)) continue;
-      if (at <= now) due.push(id);
-      else this.setTimer(await this.load(id), at);
     }
     return due;
   }
@@ -86,6 +100,15 @@ export class LiveRuns {
     const sleeper = this.sleepers.nextAt();
     if (timer === undefined || sleeper === undefined) return timer ?? sleeper;
     return Math.min(timer, sleeper);
+  }
+
+  /** What cannot be loaded now counts as due: the turn tries again, and says why not. */
+  private async loadAhead(id: string, at: number, due: string[]): Promise<void> {
+    try {
+      this.setTimer(await this.load(id), at);
+    } catch {
+      due.push(id);
+    }
   }
 
   private setTimer(live: LiveRun, at: number): void {

@@ -2,6 +2,7 @@ import type { AttemptResult, RunEvent } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import { MaestroError } from "../core/problem.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { Signer } from "../provenance/signer.ts";
 import type { BlobStore } from "../store/blobs.ts";
@@ -73,3 +74,8 @@ export interface Answer {
 }
 
 export type Listener = (run: string, events: readonly RunEvent[]) => void;
+
+/** The store could not be read or written, for whatever run: trying again later may help. */
+export function isOfStorage(error: unknown): boolean {
+  return error instanceof MaestroError && (error.code === "storage_full" || error.code === "storage_failed");
+}

@@ -42,9 +42,11 @@ export class Sleepers {
     if (room === 0) return [];
     const until = now + this.limits.prefetchMs;
     const found = await this.store.runDue({ after: this.taken, until, limit: room });
-    this.taken = found.length < room ? { wakeAt: until, id: "\u{10ffff}" } : found.at(-1)!;
+    const taken = found.length < room ? { wakeAt: until, id: "\u{10ffff}" } : found.at(-1)!;
     // A full page may go on at the same instant, so the next look is due at once.
-    this.next = found.length < room ? await this.store.nextWake(until) : this.taken.wakeAt;
+    this.next = found.length < room ? await this.store.nextWake(until) : taken.wakeAt;
+    // Last, so that what was found is found again if the store fails meanwhile.
+    this.taken = taken;
     return found;
   }
 }
