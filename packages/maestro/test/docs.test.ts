@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { hasTerminal } from "./support/maestro.ts";
+import { need } from "./support/need.ts";
+import { blocksOf, missing, stepsOf } from "./support/pages.ts";
+import type { Step } from "./support/pages.ts";
+
+// Documentation that is executed: each page in a folder of its own, its commands in order, in a real terminal.
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const PAGES = ["README.md", ...globSync("docs/guides/*.md", { cwd: ROOT })].map((path) => ({
+  path,
+  steps: stepsOf(blocksOf(readFileSync(join(ROOT, path), "utf8"))),
+}));
+
+const terminal = hasTerminal ? [] : ["script"];
+
+describe("the documentation", { concurrency: 2 }, () => {
+  for (const { path, steps } of PAGES.filter((page) => page.steps.length > 0)) {
+    const needs = steps.flatMap((step) => (step.kind === "script" ? step.needs : []));
+    it(`${path} works as it is written`, need(...terminal, ...needs), async () => {
+      const place = mkdtempSync(join(tmpdir(), "maestro-docs-"));
+      try {
+        prepare(place, path);
+        for (const step of steps) await carryOut(step, place, path);
+      } finally {
+        rmSync(place, { recursive: true, force: true, maxRetries: 5 });
+      }
+    });
+  }
+
+  it("has manifests without errors and warnings", need(...terminal), async () => {
+    const place = mkdtempSync(join(tmpdir(), "maestro-docs-"));
+    try {
+      const pages = ["README.md", ...globSync("{docs,catalog}/**/*.md", { cwd: ROOT })];
+      const manifests = pages.flatMap((path) =>
+        blocksOf(readFileSync(join(ROOT, path), "utf8"))
+          .filter(({ language, text }) => language === "yaml" && /^kind: Runbook$/m.test(text))
+          .map(({ text, line }) => ({ name: `${path.replaceAll("/", "-")}-${line}.maestro.yaml`, text })),
+      );
+      assert.ok(manifests.length > 5, `only ${manifests.length} manifests found`);
+      for (const { name, text } of manifests) writeFileSync(join(place, name), text);
+      prepare(place, "");
+      await carryOut(
+        { kind: "script", script: "maestro lint --strict .", exit: 0, shows: [], needs: [], line: 0 },
+        place,
+        "lint",
+      );
+    } finally {
+      rmSync(place, { recursive: true, force: true });
+    }
+  });
+
+  it("tells steps apart, and what is missing in an output", () => {
+    const page =
+      "```yaml file=a.yaml\nx: 1\n```\n```sh run exit=3\nfalse\n```\n\n```text\nno …\n```\n```sh\nnot run\n```\n";
+    assert.deepEqual(stepsOf(blocksOf(page)), [
+      { kind: "file", name: "a.yaml", text: "x: 1\n" },
+      { kind: "script", script: "false\n", exit: 3, shows: ["no …"], needs: [], line: 5 },
+    ]);
+    assert.equal(missing("a  sha256:12 b\nc", ["a sha256:… b", "c"]), undefined);
+    assert.equal(missing("c\na", ["a", "c"]), "c");
+  });
+});
+
+/** A folder as the page expects it: `maestro` on the PATH; for the README what a clone has. */
+function prepare(place: string, path: string): void {
+  // In the sandbox of a root engine a command reads what everybody may read.
+  chmodSync(place, 0o755);
+  mkdirSync(join(place, ".bin"));
+  symlinkSync(join(ROOT, "maestro"), join(place, ".bin/maestro"));
+  if (path !== "README.md") return;
+  symlinkSync(join(ROOT, "maestro"), join(place, "maestro"));
+  for (const part of [
+    "catalog",
+    "package.json",
+    "package-lock.json",
+    "packages/maestro/package.json",
+    "packages/maestro/bin",
+  ])
+    cpSync(join(ROOT, part), join(place, part), { recursive: true });
+}
+
+async function carryOut(step: Step, place: string, path: string): Promise<void> {
+  if (step.kind === "file") return writeFileSync(join(place, step.name), step.text);
+  const { code, output } = await inTerminal(step.script, place);
+  const where = `${path}:${step.line}`;
+  assert.equal(code, step.exit, `${where} ended with ${code}, not ${step.exit}:\n${step.script}\n${output}`);
+  const line = missing(output, step.shows);
+  assert.equal(line, undefined, `${where} does not show this line:\n  ${line}\nbut\n${output}`);
+}
+
+async function inTerminal(script: string, place: string): Promise<{ readonly code: number; readonly output: string }> {
+  const file = join(place, ".bin/script.sh");
+  writeFileSync(file, `set -euo pipefail\nstty cols 160\n${script}`);
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(MAESTRO|NODE|CI$|GITHUB|FORCE_COLOR)/.test(name),
+  );
+  const env = {
+    ...Object.fromEntries(inherited),
+    PATH: `${join(place, ".bin")}:${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
+    MAESTRO_DATA: join(place, "data"),
+    TERM: "xterm-256color",
+    NO_COLOR: "1",
+    LANG: "C.UTF-8",
+  };
+  return new Promise((resolve) => {
+    const command = execFile(
+      "script",
+      ["-qec", `bash ${file}`, "/dev/null"],
+      { cwd: place, env, maxBuffer: 16 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        resolve({ code, output: withoutControls(stdout + stderr) });
+      },
+    );
+    // It would take the end of its input for the end of the terminal.
+    command.stdin?.on("error", () => resolve({ code: -1, output: "the terminal closed" }));
+  });
+}
+
+function withoutControls(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replaceAll("\r", "");
+}
