@@ -35,7 +35,7 @@ export function wakeAt(turn: Pick<Turn, "run" | "program">): number | undefined 
 function isLive(turn: Pick<Turn, "run" | "program">, timer: Timer, at: number): boolean {
   switch (timer.kind) {
     case "wall":
-      return turn.run.phase !== "finally" && turn.run.budgetError === null && turn.run.cancel === null && turn.run.wallFrom + (turn.program.plan.budget?.wallMs ?? 0) === at;
+      return turn.run.phase === "main" && turn.run.budgetError === null && turn.run.cancel === null && turn.run.wallFrom + (turn.program.plan.budget?.wallMs ?? 0) === at;
     case "step":
       return timer.step.dueAt === at;
     case "queue":
@@ -53,7 +53,7 @@ function look(turn: Turn, todo: Todo): void {
       if (turn.run.phase === "undo" && todo.step.status === "succeeded") return considerPhase(turn);
       return considerStep(turn, todo.step);
     case "signals":
-      return deliverSignals(turn);
+      return deliverSignals(turn, todo.name);
     case "phase":
       return considerPhase(turn);
   }
@@ -64,7 +64,8 @@ function fire(turn: Turn, timer: Timer): void {
   switch (timer.kind) {
     case "wall": {
       const limit = turn.program.plan.budget?.wallMs;
-      if (limit === undefined || run.phase === "finally" || run.budgetError !== null || run.cancel !== null) return;
+      // What has begun to be undone is undone to its end.
+      if (limit === undefined || run.phase !== "main" || run.budgetError !== null || run.cancel !== null) return;
       // Reopened meanwhile: the clock was set anew and has a timer of its own.
       if (facts.now < run.wallFrom + limit) return;
       return exceedBudget(turn, "wall", limit, facts.now - run.wallFrom);

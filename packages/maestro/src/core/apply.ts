@@ -1,10 +1,11 @@
-import type { EventBody, RunCreated, RunEvent, TaskError } from "./event.ts";
+import type { AttemptFacts, EventBody, Isolation, RunCreated, RunEvent, TaskError } from "./event.ts";
 import { MaestroError } from "./problem.ts";
 import type { Program } from "./program.ts";
 import type { Run, Step, StepState, TaskState } from "./run.ts";
 import { newRun, newStep, rankOf, stepOf } from "./run.ts";
+import { Queue } from "./queue.ts";
 import { reopen } from "./reopen.ts";
-import { settleStep, settleTask, stopPhase } from "./settle.ts";
+import { settleStep, settleTask, stopPhase, takeItems } from "./settle.ts";
 import { RUN_TRANSITIONS, STEP_TRANSITIONS } from "./transitions.ts";
 
 /** The run that a history begins. */
@@ -94,8 +95,12 @@ function applyToRun(program: Program, run: Run, event: RunKind): void {
       run.rollback = "running";
       run.undoQueue = run.undoable;
       run.undoable = [];
-      // An undo is an act of its own: the gate is asked again.
-      for (const step of run.undoQueue) step.allowed = false;
+      // An undo is an act of its own: the gate is asked again, and it has its own tries.
+      for (const step of run.undoQueue) {
+        step.allowed = false;
+        step.tries = 0;
+        step.lost = 0;
+      }
       agenda.push({ kind: "phase" });
       return;
     case "finally_started":
@@ -112,7 +117,7 @@ function applyToRun(program: Program, run: Run, event: RunKind): void {
       const list = run.signals.get(event.name);
       if (list === undefined) run.signals.set(event.name, [event.payload]);
       else list.push(event.payload);
-      agenda.push({ kind: "signals" });
+      agenda.push({ kind: "signals", name: event.name });
       return;
     }
   }
@@ -141,9 +146,9 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       task.status = "active";
       task.startedAt = event.at;
       task.open = event.items.length;
-      task.steps = event.items.map((_, item) => newStep(task.index, item));
+      task.steps = event.items.map((_, item) => newStep(task.index, item, task.earlier[item]));
       if (task.open === 0) settleTask(program, run, task, "succeeded", event.at);
-      else agenda.push({ kind: "task", task });
+      else takeItems(program, run, task, event.at);
       return;
     case "task_skipped":
       requirePending(task, event);
@@ -177,6 +182,7 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       const note = { task: event.task, by: event.by, verdict: event.verdict, reason: event.reason, planDigest: event.planDigest, at: event.at };
       task.approval.votes.push(note);
       run.approvals.push(note);
+      task.readyAt = event.at;
       agenda.push({ kind: "task", task });
       return;
     }
@@ -228,6 +234,9 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       step.attempt = event.attempt;
       step.tries += 1;
       step.dueAt = null;
+      step.queued = false;
+      task.running += 1;
+      run.running += 1;
       run.usedTasks += 1;
       return;
     case "attempt_finished":
@@ -237,6 +246,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       if (event.kind === "poll_scheduled") {
         step.round = event.round;
         step.tries = 0;
+        step.lost = 0;
       }
       step.status = next;
       step.dueAt = event.dueAt;
@@ -251,6 +261,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       return succeed(program, run, step, step.output, step.artifacts, event.at);
     case "step_failed":
       step.error = event.error;
+      step.denied = null;
       if (next === "undo_failed") return endUndo(run, step, next);
       begin(task, step, event.at);
       return settleStep(program, run, step, next, event.at);
@@ -262,7 +273,7 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       step.signal = event.signal ?? null;
       step.dueAt = event.until ?? null;
       if (event.until !== undefined) timers.push(event.until, { kind: "step", step }, rankOf(step.task, step.item));
-      if (event.signal !== undefined && run.signals.has(event.signal)) agenda.push({ kind: "signals" });
+      if (event.signal !== undefined) listen(run, event.signal, step);
       return;
     case "wait_finished":
       begin(task, step, event.at);
@@ -275,14 +286,16 @@ function applyToStep(program: Program, run: Run, event: StepKind): void {
       step.tries += 1;
       step.dueAt = null;
       step.child = event.childRun;
+      run.children += 1;
       run.usedTasks += 1;
       return;
     case "child_finished":
       if (step.child !== event.childRun) throw illegal(event, `the child of this attempt is ${step.child ?? "none"}`);
       step.childReceipt = event.receipt ?? null;
-      if (event.status === "succeeded") return judgeSuccess(program, run, step, event.output, null, event.at);
       step.status = next;
-      step.error = { code: "CHILD", message: `child run ${event.childRun} ${event.status}` };
+      run.children -= 1;
+      if (event.status === "succeeded") return judgeSuccess(program, run, step, event.output, null, event.at);
+      step.error = event.error ?? { code: "CHILD", message: `child run ${event.childRun} ${event.status}` };
       agenda.push({ kind: "step", step });
       return;
   }
@@ -292,7 +305,14 @@ function finishAttempt(program: Program, run: Run, step: Step, event: Extract<Ru
   if (event.attempt !== step.attempt) throw illegal(event, `attempt ${step.attempt} is the one at work`);
   const { result } = event;
   if (result.usage?.usdMicros !== undefined) run.usedUsdMicros += result.usage.usdMicros;
-  step.facts = result;
+  const task = run.tasks[step.task]!;
+  task.running -= 1;
+  run.running -= 1;
+  measure(task, result);
+  if (!result.ok && result.error.code === "LOST") {
+    step.lost += 1;
+    step.tries -= 1;
+  }
   if (step.status === "undoing") {
     if (result.ok) return endUndo(run, step, "undone");
     step.status = "undo_judging";
@@ -300,19 +320,23 @@ function finishAttempt(program: Program, run: Run, step: Step, event: Extract<Ru
     run.transient.agenda.push({ kind: "step", step });
     return;
   }
+  step.status = "judging";
   if (result.ok) {
     judgeSuccess(program, run, step, result.output, result.artifacts ?? null, event.at);
     return;
   }
-  step.status = "judging";
   step.error = result.error;
-  if (result.error.code === "LOST") {
-    step.lost += 1;
-    step.tries -= 1;
-  }
   step.output = result.output ?? null;
   step.artifacts = result.artifacts ?? null;
   run.transient.agenda.push({ kind: "step", step });
+}
+
+const STRENGTH: Readonly<Record<Isolation["measured"], number>> = { none: 0, partial: 1, strict: 2 };
+
+/** A receipt tells the weakest isolation of all attempts, not that of the one that succeeded. */
+function measure(task: TaskState, { isolation, runner }: AttemptFacts): void {
+  if (isolation !== undefined && (task.isolation === null || STRENGTH[isolation.measured] < STRENGTH[task.isolation.measured])) task.isolation = isolation;
+  if (runner !== undefined && !task.runners.includes(runner)) task.runners = [...task.runners, runner];
 }
 
 function endUndo(run: Run, step: Step, status: "undone" | "undo_failed"): void {
@@ -328,7 +352,6 @@ function judgeSuccess(program: Program, run: Run, step: Step, output: Step["outp
     succeed(program, run, step, output, artifacts, at);
     return;
   }
-  step.status = "judging";
   step.error = null;
   step.output = output;
   step.artifacts = artifacts;
@@ -345,16 +368,20 @@ function succeed(program: Program, run: Run, step: Step, output: Step["output"],
 
 function begin(task: TaskState, step: Step, at: number): void {
   if (step.status !== "pending") return;
-  if (!step.considered) {
-    step.considered = true;
-    task.inFlight += 1;
-  }
   task.active += 1;
   step.startedAt = at;
   if (task.status === "pending") {
     task.status = "active";
     task.startedAt = at;
   }
+}
+
+function listen(run: Run, signal: string, step: Step): void {
+  const { listening, agenda } = run.transient;
+  const queue = listening.get(signal) ?? new Queue();
+  queue.push(step);
+  listening.set(signal, queue);
+  if (run.signals.has(signal)) agenda.push({ kind: "signals", name: signal });
 }
 
 function takeSignal(run: Run, name: string): void {

@@ -40,15 +40,11 @@ function considerUndo(turn: Turn): void {
   const { run, program } = turn;
   const step = run.undoQueue.at(-1);
   if (step === undefined) {
-    if (!isUndoing(turn)) afterMain(turn);
+    // A stop empties the queue, but the undo at work is left to end.
+    if (run.running === 0) afterMain(turn);
     return;
   }
   if (step.status !== "succeeded" || step.queued) return;
   if (askGate(turn, step, program.tasks[step.task]!.undo!.asks)) makeRunnable(turn, step);
-}
-
-/** A stop empties the queue, but the undo at work is left to end. */
-function isUndoing({ run, program }: Turn): boolean {
-  return run.tasks.some((task) => program.tasks[task.index]!.undo !== undefined && task.steps.some((step) => step.status === "undoing" || step.status === "undo_judging"));
 }
 

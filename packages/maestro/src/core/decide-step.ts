@@ -1,6 +1,7 @@
 import type { TaskError } from "./event.ts";
 import { prepare } from "./expression.ts";
 import type { ProgramTask } from "./program.ts";
+import { mayAttempt } from "./budget.ts";
 import { retryDelayMs, shouldRetry } from "./retry.ts";
 import { stepScope } from "./run-scope.ts";
 import type { Step } from "./run.ts";
@@ -20,9 +21,8 @@ export function considerStep(turn: Turn, step: Step): void {
   if (linked.needsStop && task.failed > 0) return;
   if (!step.considered) {
     step.considered = true;
-    task.inFlight += 1;
     const queueMs = linked.plan.timeout?.queueMs;
-    if (queueMs !== undefined) run.transient.timers.push(Math.max(task.readyAt, run.wallFrom) + queueMs, { kind: "queue", step, attempt: step.attempt }, rankOf(step.task, step.item));
+    if (queueMs !== undefined) run.transient.timers.push((step.takenAt ?? Math.max(task.readyAt, run.wallFrom)) + queueMs, { kind: "queue", step, attempt: step.attempt }, rankOf(step.task, step.item));
   }
   if (!askGate(turn, step, linked.asks)) return;
   switch (linked.mode) {
@@ -47,7 +47,6 @@ export function askGate(turn: Turn, step: Step, asks: boolean): boolean {
   if (!asks || step.allowed) return true;
   if (step.denied !== null) {
     const { reasons, rules, id } = step.denied;
-    step.denied = null;
     emit(turn, {
       kind: "step_failed",
       ...refOf(turn.program, step),
@@ -92,7 +91,7 @@ function startWait(turn: Turn, step: Step): void {
 
 function startChild(turn: Turn, step: Step): void {
   const { uses } = turn.program.tasks[step.task]!.plan;
-  if (uses.kind !== "runbook") return;
+  if (uses.kind !== "runbook" || !mayAttempt(turn)) return;
   const ref = refOf(turn.program, step);
   try {
     const input = evaluateInput(turn, step, "");
@@ -115,7 +114,7 @@ function judge(turn: Turn, step: Step, linked: ProgramTask): void {
     const matches = (of: TaskError): boolean =>
       linked.retryOn === undefined ||
       linked.retryOn.evaluate({ ...stepScope(turn.program, turn.run, step, turn.facts.now, ""), error: prepare({ code: of.code, message: of.message, details: of.details ?? null }) }) === true;
-    if (shouldRetry(policy, { error, tries, lost }, matches)) {
+    if (!(undo && turn.run.stopped.has("undo")) && shouldRetry(policy, { error, tries, lost }, matches)) {
       const random = turn.facts.random();
       const dueAt = turn.facts.now + retryDelayMs(policy, { error, tries }, random);
       return emit(turn, { kind: "retry_scheduled", ...ref, attempt: step.attempt, dueAt, random });
@@ -145,15 +144,16 @@ function judgeUntil(turn: Turn, step: Step, linked: ProgramTask): void {
   }
 }
 
-export function deliverSignals(turn: Turn): void {
-  for (const task of turn.run.tasks) {
-    if (task.status !== "active" || turn.program.tasks[task.index]!.mode !== "wait") continue;
-    for (const step of task.steps) {
-      if (step.status !== "waiting" || step.signal === null) continue;
-      const payload = turn.run.signals.get(step.signal)?.[0];
-      if (payload !== undefined) emit(turn, { kind: "wait_finished", ...refOf(turn.program, step), output: { signal: step.signal, payload } });
-    }
+/** Each signal goes to the step that has waited for it longest. */
+export function deliverSignals(turn: Turn, name: string): void {
+  const { signals, transient } = turn.run;
+  const queue = transient.listening.get(name);
+  for (let payload = signals.get(name)?.[0]; payload !== undefined; payload = signals.get(name)?.[0]) {
+    const step = queue?.shift();
+    if (step === undefined) break;
+    if (step.status === "waiting" && step.signal === name) emit(turn, { kind: "wait_finished", ...refOf(turn.program, step), output: { signal: name, payload } });
   }
+  if (queue?.size === 0) transient.listening.delete(name);
 }
 
 /** The time a step was waiting for has come. */

@@ -19,10 +19,9 @@ export function considerTask(turn: Turn, task: TaskState): void {
   const { run, program } = turn;
   const linked = program.tasks[task.index]!;
   const { phase } = linked.plan;
-  if (run.phase !== phase || isStopped(run, phase) || run.tasks[task.index] !== task) return;
-  if (task.status === "active") return fill(turn, task, linked);
+  if (run.status === "queued" || run.phase !== phase || isStopped(run, phase)) return;
   if (task.status !== "pending" || task.waitingOn > 0) return;
-  if (!task.cleared) {
+  if (!task.cleared && task.approval === null) {
     const skip = skipReason(turn, task, linked);
     if (skip === "failed") return;
     if (skip !== null) return emit(turn, { kind: "task_skipped", task: linked.plan.id, reason: skip });
@@ -41,7 +40,8 @@ function skipReason(turn: Turn, task: TaskState, linked: ProgramTask): SkipReaso
   }
   if (when === undefined) return null;
   try {
-    const value = when.evaluate(taskScope(turn.program, turn.run, turn.facts.now));
+    // The time it became ready, not the present: after a crash it is asked again and must answer the same.
+    const value = when.evaluate(taskScope(turn.program, turn.run, task.readyAt));
     if (value === true) return null;
     if (value === false) return "condition";
     failTask(turn, linked, expressionError(`when: ${plan.when ?? ""}`, `it gave ${JSON.stringify(value)} and must be true or false`));
@@ -117,16 +117,6 @@ function expand(turn: Turn, linked: ProgramTask): void {
     emit(turn, { kind: "task_expanded", task: plan.id, items });
   } catch (error) {
     failTask(turn, linked, toExpressionError("forEach.items", error));
-  }
-}
-
-/** Takes up as many further items as `max` allows. */
-function fill(turn: Turn, task: TaskState, linked: ProgramTask): void {
-  const max = linked.plan.forEach?.max ?? 1;
-  if (linked.needsStop && task.failed > 0) return;
-  while (task.inFlight < max && task.cursor < task.steps.length) {
-    const step = task.steps[task.cursor++]!;
-    if (step.status === "pending" && !step.considered) considerStep(turn, step);
   }
 }
 

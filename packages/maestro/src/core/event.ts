@@ -31,7 +31,7 @@ export type EventBody =
   | { readonly kind: "approval_given"; readonly task: string; readonly approval: string; readonly verdict: "approve" | "deny"; readonly by: Actor; readonly planDigest: Digest; readonly reason: string }
   | { readonly kind: "approval_expired"; readonly task: string; readonly approval: string }
   | ({ readonly kind: "child_started"; readonly childRun: string; readonly input: JsonObject; readonly planDigest: Digest } & StepRef)
-  | ({ readonly kind: "child_finished"; readonly childRun: string; readonly status: RunStatus; readonly output: JsonValue; readonly receipt?: Digest } & StepRef)
+  | ({ readonly kind: "child_finished"; readonly childRun: string; readonly status: RunStatus; readonly output: JsonValue; readonly receipt?: Digest; readonly error?: TaskError } & StepRef)
   | { readonly kind: "cancel_requested"; readonly by: Actor; readonly reason: string; readonly force: boolean }
   | { readonly kind: "budget_exceeded"; readonly dimension: "wall" | "tasks" | "usd"; readonly limit: number; readonly used: number }
   | { readonly kind: "rollback_started" }
@@ -55,6 +55,8 @@ export interface RunCreated {
   /** Absolute folder that relative paths in inputs are meant from. */
   readonly base?: string;
   readonly parent?: { readonly run: string; readonly task: string; readonly item: number };
+  /** How many runs lie above it. Absent: none. */
+  readonly depth?: number;
   readonly rerunOf?: { readonly run: string; readonly from?: string };
 }
 
@@ -149,7 +151,7 @@ export interface Isolation {
 /**
  * Why a step failed. `code` is stable, for `retry.on`; `final` means that trying again cannot help.
  * Codes of the engine: EXIT, SIGNAL, TIMEOUT, QUEUE_TIMEOUT, HEARTBEAT, LOST, INPUT_INVALID, OUTPUT_INVALID, ISOLATION,
- * UNAVAILABLE, DENIED, APPROVAL_DENIED, APPROVAL_EXPIRED, EXPRESSION, BUDGET, LIMIT, CHILD, UNTIL, CANCELLED, INTERNAL.
+ * UNAVAILABLE, SECRET, DENIED, APPROVAL_DENIED, APPROVAL_EXPIRED, EXPRESSION, BUDGET, LIMIT, CHILD, UNTIL, CANCELLED, INTERNAL.
  * Task types add their own (HTTP_STATUS, SCHEMA, ...).
  */
 export interface TaskError {

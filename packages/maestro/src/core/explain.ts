@@ -2,7 +2,7 @@ import { formatDuration } from "./duration.ts";
 import { tally } from "./approval.ts";
 import type { Program } from "./program.ts";
 import type { Run, Step, TaskState } from "./run.ts";
-import { isStopped } from "./run.ts";
+import { isSettled, isStopped } from "./run.ts";
 
 export interface Waiting {
   /** `need`, `approval`, `timer`, `signal`, `child`, `retry`, `poll`, `gate`, `cache`, `slot`, `max`, `key`, `phase`, `cancel`. */
@@ -30,12 +30,18 @@ export function explainTask(program: Program, run: Run, task: TaskState, now: nu
       return { kind: "approval", text: `${votes.length} of ${request.count} approvals${who}; expires in ${until(request.expiresAt, now)}` };
     }
   }
-  const reasons = task.steps.map((step) => explainStep(run, step, now));
-  if (reasons.includes(null)) return null;
-  return reasons[0] ?? { kind: "slot", text: "is about to start" };
+  if (task.running > 0) return isStopped(run, plan.phase) ? { kind: "cancel", text: "is being stopped" } : null;
+  const step = firstOpen(task);
+  return step === undefined ? { kind: "slot", text: "is about to start" } : explainStep(step, now);
 }
 
-function explainStep(run: Run, step: Step, now: number): Waiting | null {
+/** Remembers how far it got: what has settled stays settled. */
+function firstOpen(task: TaskState): Step | undefined {
+  while (task.firstOpen < task.steps.length && isSettled(task.steps[task.firstOpen]!.status)) task.firstOpen += 1;
+  return task.steps[task.firstOpen];
+}
+
+function explainStep(step: Step, now: number): Waiting | null {
   switch (step.status) {
     case "pending":
       if (step.asked === "gate") return { kind: "gate", text: "waits for the policy decision" };
@@ -53,14 +59,14 @@ function explainStep(run: Run, step: Step, now: number): Waiting | null {
     case "child":
       return { kind: "child", text: `waits for its child run ${step.child ?? ""}` };
     default:
-      return isStopped(run, "main") ? { kind: "cancel", text: "is being stopped" } : null;
+      return null;
   }
 }
 
 /** The run's own line in lists: the first reason of any task when nothing works, else null. */
 export function explainRun(program: Program, run: Run, now: number): string | null {
   if (run.status === "queued") return "key";
-  for (const task of run.tasks) for (const step of task.steps) if (step.status === "running" || step.status === "undoing") return null;
+  if (run.running > 0) return null;
   for (const task of run.tasks) {
     if (task.status !== "active" && !(task.status === "pending" && task.waitingOn === 0)) continue;
     const waiting = explainTask(program, run, task, now);

@@ -1,6 +1,5 @@
 import type { Digest } from "./digest.ts";
 import { digestOf } from "./digest.ts";
-import type { Isolation } from "./event.ts";
 import type { TaskUse } from "./plan.ts";
 import type { Program, ProgramTask } from "./program.ts";
 import type { ReceiptFacts, ReceiptTask } from "./receipt.ts";
@@ -62,12 +61,11 @@ function taskFacts(task: ProgramTask, state: TaskState): ReceiptTask {
   const artifacts = steps.flatMap((step) =>
     (step.artifacts ?? []).map(({ name, digest, size }) => (fanOut ? { name, item: step.item, digest, size } : { name, digest, size })),
   );
-  const runners = distinct(steps.map((step) => step.facts?.runner));
+  const { isolation, runners } = state;
   const cachedFrom = distinct(steps.map((step) => step.cachedFrom ?? undefined));
   const children = steps.flatMap((step) =>
     step.child === null ? [] : [{ run: step.child, status: step.status === "succeeded" ? "succeeded" : "failed", ...(step.childReceipt === null ? {} : { receipt: step.childReceipt }) }],
   );
-  const isolation = weakest(steps);
   const undo = undoOf(steps);
   return {
     id: task.plan.id,
@@ -77,7 +75,7 @@ function taskFacts(task: ProgramTask, state: TaskState): ReceiptTask {
     ...(fanOut && state.items !== null ? { items: { succeeded: state.succeeded, failed: state.failed, ...(state.cancelled > 0 ? { cancelled: state.cancelled } : {}) } } : {}),
     ...(output === undefined ? {} : { output }),
     ...(artifacts.length > 0 ? { artifacts } : {}),
-    ...(isolation === undefined ? {} : { isolation }),
+    ...(isolation === null ? {} : { isolation }),
     ...(runners.length > 0 ? { runners } : {}),
     ...(cachedFrom.length > 0 ? { cachedFrom } : {}),
     ...(children.length > 0 ? { children } : {}),
@@ -85,19 +83,9 @@ function taskFacts(task: ProgramTask, state: TaskState): ReceiptTask {
   };
 }
 
-const STRENGTH: Readonly<Record<Isolation["measured"], number>> = { none: 0, partial: 1, strict: 2 };
-
-function weakest(steps: readonly Step[]): Isolation | undefined {
-  let worst: Isolation | undefined;
-  for (const { facts } of steps) {
-    const isolation = facts?.isolation;
-    if (isolation !== undefined && (worst === undefined || STRENGTH[isolation.measured] < STRENGTH[worst.measured])) worst = isolation;
-  }
-  return worst;
-}
-
 function undoOf(steps: readonly Step[]): "succeeded" | "failed" | undefined {
-  if (steps.some((step) => step.status === "undo_failed")) return "failed";
+  // A rollback that was cancelled may have left it half undone.
+  if (steps.some(({ status }) => status === "undo_failed" || status === "undoing" || status === "undo_retrying")) return "failed";
   return steps.some((step) => step.status === "undone") ? "succeeded" : undefined;
 }
 

@@ -7,7 +7,7 @@ import { reopenable } from "./reopen.ts";
 import type { Step } from "./run.ts";
 import { isTerminal, stepOf } from "./run.ts";
 import type { Turn } from "./turn.ts";
-import { emit, stopCommands } from "./turn.ts";
+import { atWork, emit, stopCommands } from "./turn.ts";
 
 /**
  * Turns what came from outside into events. A person's request that does not fit throws `conflict`, `denied` or
@@ -33,8 +33,8 @@ export function receive(turn: Turn, input: RunInput): void {
       const step = find(turn, input);
       if (step?.asked !== "cache" || step.status !== "pending") return;
       step.asked = "nothing";
-      step.cacheKey = input.key;
-      if (input.hit !== null) {
+      step.cacheKey = input.key ?? "none";
+      if (input.hit !== null && input.key !== null) {
         return emit(turn, { kind: "step_cached", task: input.task, item: input.item, key: input.key, fromRun: input.hit.fromRun, result: input.hit.result });
       }
       run.transient.agenda.push({ kind: "step", step });
@@ -43,11 +43,12 @@ export function receive(turn: Turn, input: RunInput): void {
     case "child_finished": {
       const step = find(turn, input);
       if (step?.status !== "child" || step.child !== input.childRun) return;
-      const { task, item, childRun, status, output, receipt } = input;
-      return emit(turn, { kind: "child_finished", task, item, childRun, status, output, ...(receipt === undefined ? {} : { receipt }) });
+      const { task, item, childRun, status, output, receipt, error } = input;
+      return emit(turn, { kind: "child_finished", task, item, childRun, status, output, ...(receipt === undefined ? {} : { receipt }), ...(error === undefined ? {} : { error }) });
     }
     case "signal":
       refuseEnded(turn, "takes no signals");
+      refuseUnread(turn);
       return emit(turn, { kind: "signal_received", name: input.name, payload: input.payload, by: input.by });
     case "approve":
       return receiveVote(turn, input);
@@ -61,7 +62,8 @@ export function receive(turn: Turn, input: RunInput): void {
 function receiveResult(turn: Turn, input: Extract<RunInput, { kind: "attempt_finished" }>): void {
   const step = find(turn, input);
   if (step === undefined || step.attempt !== input.attempt) return;
-  if (step.status !== "running" && step.status !== "undoing") return;
+  // A forced stop leaves an undo where it was.
+  if ((step.status !== "running" && step.status !== "undoing") || isTerminal(turn.run.status)) return;
   emit(turn, { kind: "attempt_finished", task: input.task, item: input.item, attempt: input.attempt, result: input.result });
   const limit = turn.program.plan.budget?.usdMicros;
   const { run } = turn;
@@ -87,8 +89,9 @@ function receiveCancel(turn: Turn, input: Extract<RunInput, { kind: "cancel" }>)
   if (run.cancel?.force === true || (run.cancel !== null && !input.force && run.stopped.has(run.phase))) {
     throw new MaestroError("conflict", `run ${run.id} is being cancelled already`, { fix: "Wait for its tasks to end, or add --force." });
   }
+  const steps = atWork(run);
   emit(turn, { kind: "cancel_requested", by: input.by, reason: input.reason, force: input.force });
-  stopCommands(turn, { code: "CANCELLED", message: `cancelled by ${input.by.id}: ${input.reason}`, final: true }, input.force);
+  stopCommands(turn, steps, { code: "CANCELLED", message: `cancelled by ${input.by.id}: ${input.reason}`, final: true }, input.force);
 }
 
 function receiveRetry(turn: Turn, input: Extract<RunInput, { kind: "retry" }>): void {
@@ -100,8 +103,19 @@ function receiveRetry(turn: Turn, input: Extract<RunInput, { kind: "retry" }>): 
     if (!program.index.has(id)) throw new MaestroError("not_found", `run ${run.id} has no task ${id}`, { facts: { tasks: [...program.index.keys()] } });
   }
   const tasks = reopenable(program, run, input.tasks);
-  if (tasks.length === 0) throw new MaestroError("conflict", `run ${run.id} ${run.status}: nothing in it failed`, { fix: "Use `maestro run --from-run` to run it again." });
+  const cleanUp = run.tasks.some((task) => task.index >= program.mainCount && (input.tasks?.includes(program.ids[task.index]!) ?? (task.status === "failed" || task.status === "cancelled")));
+  if (tasks.length === 0 && !cleanUp) throw new MaestroError("conflict", `run ${run.id} ${run.status}: nothing in it failed`, { fix: "Use `maestro run --from-run` to run it again." });
   emit(turn, { kind: "run_reopened", by: input.by, tasks });
+}
+
+/** Signals that no task waits for yet are kept in memory. */
+const MAX_UNREAD = 1000;
+
+function refuseUnread({ run }: Turn): void {
+  let unread = 0;
+  for (const list of run.signals.values()) unread += list.length;
+  if (unread < MAX_UNREAD) return;
+  throw new MaestroError("limit_exceeded", `run ${run.id} has ${unread} signals that no task has waited for, which is the limit`, { fix: "Send signals that its tasks wait for; see them with `maestro show`." });
 }
 
 function refuseEnded({ run }: Turn, what: string): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { OWNER, planOf, snapshot, World } from "../../test/support/world.ts";
+import { ALLOW, OWNER, planOf, snapshot, World } from "../../test/support/world.ts";
 import type { TaskSketch } from "../../test/support/world.ts";
 import type { RunEvent } from "./event.ts";
 import type { Plan } from "./plan.ts";
@@ -10,6 +10,8 @@ import { redecide, replay } from "./replay.ts";
 import { isTerminal } from "./run.ts";
 
 const undo = { uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" }, with: {}, effects: [] } as const;
+const asked = { ...undo, effects: ["network"] } as const;
+const child = { kind: "runbook", namespace: "x", name: "y", version: "1.0.0", planDigest: "sha256:c" } as const;
 
 /** Plans of every feature mixed: each task may need any before it. */
 const plans: fc.Arbitrary<Plan> = fc
@@ -17,7 +19,7 @@ const plans: fc.Arbitrary<Plan> = fc
     fc.array(
       fc.record({
         needs: fc.array(fc.nat(), { maxLength: 3 }),
-        shape: fc.constantFrom("plain", "plain", "fan", "fan-continue", "wait", "signal", "approval", "child", "poll", "guarded", "effects", "exec"),
+        shape: fc.constantFrom("plain", "plain", "fan", "fan-continue", "wait", "signal", "approval", "child", "poll", "guarded", "effects", "exec", "fan-signal", "fan-child", "fan-of", "fan-guarded"),
         max: fc.integer({ min: 1, max: 4 }),
         items: fc.integer({ min: 0, max: 6 }),
         retry: fc.boolean(),
@@ -25,6 +27,7 @@ const plans: fc.Arbitrary<Plan> = fc
         undo: fc.boolean(),
         reads: fc.boolean(),
         queue: fc.boolean(),
+        cache: fc.boolean(),
       }),
       { minLength: 1, maxLength: 8 },
     ),
@@ -41,7 +44,8 @@ const plans: fc.Arbitrary<Plan> = fc
         needs,
         ...(part.retry ? { retry: { attempts: 3, initialMs: 700, factor: 2, maxMs: 5000, jitter: "full", onLost: "retry" } as const } : {}),
         ...(part.tolerate ? { continueOnError: true as const } : {}),
-        ...(part.undo ? { undo } : {}),
+        ...(part.undo ? { undo: part.queue ? asked : undo } : {}),
+        ...(part.cache ? { cache: {} } : {}),
         ...(part.queue ? { timeout: { queueMs: 3000 } } : {}),
         ...(part.reads && needs.length > 0 ? { when: `tasks.${needs[0]!}.failed <= 1`, whenReadsStatus: true as const } : {}),
       };
@@ -58,7 +62,16 @@ const plans: fc.Arbitrary<Plan> = fc
         case "approval":
           return { ...common, uses: "approval", with: { count: 1, expires: "15s" } };
         case "child":
-          return { ...common, uses: { kind: "runbook", namespace: "x", name: "y", version: "1.0.0", planDigest: "sha256:c" } };
+          return { ...common, uses: child };
+        case "fan-signal":
+          return { ...common, uses: "wait", with: { signal: "go", timeout: "20s" }, forEach: { ...forEach, onItemFailure: "continue" } };
+        case "fan-child":
+          return { ...common, uses: child, forEach: { ...forEach, onItemFailure: "stop" } };
+        case "fan-of":
+          // Its items are what an earlier task gave, which may change when that runs again.
+          return { ...common, forEach: { ...forEach, onItemFailure: "stop", items: needs[0] === undefined ? "[]" : `tasks.${needs[0]}.succeeded > 0 ? [1, 2] : [3]` }, with: { n: "${{ n }}" } };
+        case "fan-guarded":
+          return { ...common, forEach: { ...forEach, onItemFailure: "continue" }, approvals: { count: 1, roles: [], notRequester: false, expiresMs: 9000 } };
         case "poll":
           return { ...common, until: { condition: "task.attempt >= 2", everyMs: 500, max: 4 } };
         case "guarded":
@@ -71,23 +84,39 @@ const plans: fc.Arbitrary<Plan> = fc
           return common;
       }
     });
-    if (withFinally) sketches.push({ id: "z1", phase: "finally" }, { id: "z2", phase: "finally", needs: ["z1"] });
+    if (withFinally) {
+      const forEach = { items: "[1, 2, 3]", as: "n", max: 2, onItemFailure: "stop" } as const;
+      sketches.push({ id: "z1", phase: "finally", forEach }, { id: "z2", phase: "finally", needs: ["z1"], retry: { attempts: 2, initialMs: 500, factor: 1, maxMs: 500, jitter: "none", onLost: "retry" } });
+    }
     return planOf(sketches, {
       onFailure: rollback ? "rollback" : "stop",
       ...(tasks === undefined && wallMs === undefined ? {} : { budget: { ...(tasks === undefined ? {} : { tasks }), ...(wallMs === undefined ? {} : { wallMs }) } }),
     });
   });
 
-/** Plays a run to its end: what happens next is drawn from `dice`. */
-function play(plan: Plan, dice: () => number): World {
-  const world = new World(plan, { queued: true });
+/** A run of the plan that waits to be admitted; what the gate and the cache say is drawn from `dice`. */
+function worldOf(plan: Plan, dice: () => number): World {
+  const world = new World(plan, {
+    queued: true,
+    gate: () => (dice() < 0.9 ? ALLOW : { ...ALLOW, allow: false, reasons: ["dice"] }),
+    cache: () => {
+      const roll = dice();
+      if (roll < 0.2) return { key: null, hit: null };
+      return { key: "sha256:key", hit: roll < 0.5 ? { fromRun: "r_earlier", result: { output: { v: 0 } } } : null };
+    },
+  });
   world.random = dice;
   world.slots = 1 + Math.floor(dice() * 5);
-  world.send({ kind: "admitted" });
+  return world;
+}
+
+/** Plays a run to its end: what happens next is drawn from `dice`. */
+function play(world: World, dice: () => number): World {
+  if (world.run.status === "queued" && dice() < 0.95) world.send({ kind: "admitted" });
   let retried = 0;
   for (let moves = 0; moves < 2000; moves++) {
     if (isTerminal(world.run.status)) {
-      if (retried++ >= 2 || dice() < 0.5 || !attempt(() => world.send({ kind: "retry", by: OWNER }))) return world;
+      if (retried++ >= 3 || dice() < 0.5 || !attempt(() => world.send({ kind: "retry", by: OWNER }))) return world;
       world.atWork.length = 0;
       world.settle();
       continue;
@@ -122,8 +151,8 @@ function move(world: World, dice: () => number): void {
     world.send({ kind: "child_finished", task, item: child.item, childRun: child.child!, status: dice() < 0.8 ? "succeeded" : "failed", output: {} });
     return;
   }
-  if (roll < 0.81) {
-    attempt(() => world.send({ kind: "cancel", by: OWNER, reason: "dice", force: dice() < 0.5 }));
+  if (roll < 0.82) {
+    attempt(() => world.send({ kind: "cancel", by: OWNER, reason: "dice", force: dice() < 0.3 }));
     return;
   }
   world.pass(Math.floor(dice() * 3000));
@@ -154,32 +183,43 @@ describe("any run of any plan", () => {
   it("ends, replays to the same bytes, and is decided the same way again", () => {
     fc.assert(
       fc.property(plans, fc.integer(), (plan, seed) => {
-        const world = play(plan, diceOf(seed));
-        const history = JSON.parse(JSON.stringify(world.events)) as RunEvent[];
-        assert.equal(snapshot(replay(world.program, history)), snapshot(world.run));
-        const again = redecide(world.program, history);
-        assert.ok(again.agrees, JSON.stringify(again));
-        assert.equal(snapshot(again.run), snapshot(world.run));
-        assertSettled(world);
+        const dice = diceOf(seed);
+        assertSound(play(worldOf(plan, dice), dice));
       }),
       { numRuns: 400 },
     );
   });
 
-  it("goes on after a crash at any event as if there had been none", () => {
+  it("goes on after a crash at any event, to an end that is as sound", () => {
     fc.assert(
       fc.property(plans, fc.integer(), fc.nat(), (plan, seed, cut) => {
-        const world = play(plan, diceOf(seed));
-        const until = 2 + (cut % (world.events.length - 1));
-        const half = replay(world.program, world.events.slice(0, until));
-        assert.equal(half.seq, until);
-        const prefix = new World(plan, { queued: true });
-        assert.equal(snapshot(replay(world.program, world.events.slice(0, 2))), snapshot(prefix.run));
+        const dice = diceOf(seed);
+        const whole = play(worldOf(plan, dice), dice);
+        const half = World.resume(whole, whole.durable[cut % whole.durable.length]!);
+        assertSound(play(half, dice));
       }),
-      { numRuns: 100 },
+      { numRuns: 400 },
     );
   });
 });
+
+function assertSound(world: World): void {
+  const history = JSON.parse(JSON.stringify(world.events)) as RunEvent[];
+  assert.equal(snapshot(replay(world.program, history)), snapshot(world.run));
+  const again = redecide(world.program, history);
+  assert.ok(again.agrees, JSON.stringify(again));
+  assert.equal(snapshot(again.run), snapshot(world.run));
+  assertSettled(world);
+  assertCountedOnce(history);
+}
+
+/** No attempt is started twice under one name, and none has two results. */
+function assertCountedOnce(history: readonly RunEvent[]): void {
+  for (const kind of ["attempt_started", "attempt_finished"] as const) {
+    const names = history.flatMap((event) => (event.kind === kind ? [`${event.task}/${event.item}/${event.attempt}`] : []));
+    assert.equal(new Set(names).size, names.length, `${kind}: ${names.join()}`);
+  }
+}
 
 function assertSettled(world: World): void {
   const { run } = world;
@@ -187,6 +227,9 @@ function assertSettled(world: World): void {
     assert.ok(task.status !== "pending" && task.status !== "active" ? task.open === 0 && task.active === 0 : false, `${world.program.tasks[task.index]!.plan.id} is ${task.status}, open ${task.open}, active ${task.active}`);
     if (task.items !== null && task.reusedFrom === null && task.status !== "skipped") assert.equal(task.succeeded + task.failed + task.cancelled >= task.items.length, true);
   }
+  assert.equal(run.children, 0);
+  assert.equal(run.running, run.tasks.flatMap((task) => task.steps).filter((step) => step.status === "undoing").length);
+  for (const task of run.tasks) assert.equal(task.inFlight, 0);
   assert.equal(run.openMain, 0);
   assert.equal(run.openFinally, 0);
 }

@@ -89,7 +89,7 @@ function isFromOutside(event: RunEvent): boolean {
       return event.dimension !== "wall";
     case "step_failed":
       // An input that cannot be evaluated shows itself when the slot is given.
-      return event.error.code === "EXPRESSION" && event.error.message.startsWith("with:");
+      return event.error.code === "INPUT_INVALID" || (event.error.code === "EXPRESSION" && event.error.message.startsWith("with:"));
     default:
       return false;
   }

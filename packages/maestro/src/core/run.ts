@@ -3,8 +3,8 @@ import type {
   Actor,
   ApprovalRequested,
   Artifact,
-  AttemptFacts,
   Decision,
+  Isolation,
   RunCreated,
   RunStatus,
   SkipReason,
@@ -41,6 +41,9 @@ export interface Run {
   budgetError: TaskError | null;
   /** The phases that a cancel or a budget has stopped. */
   readonly stopped: Set<Run["phase"]>;
+  /** Attempts, undos included, and child runs at work. */
+  running: number;
+  children: number;
   usedTasks: number;
   usedUsdMicros: number;
   /** The wall budget counts from here: the start, or the last reopening. */
@@ -94,6 +97,8 @@ export interface TaskState {
   steps: Step[];
   /** Steps neither pending nor settled. */
   active: number;
+  /** Attempts at work, undos included. */
+  running: number;
   /** Steps not settled. */
   open: number;
   succeeded: number;
@@ -106,10 +111,17 @@ export interface TaskState {
   approval: { readonly request: ApprovalRequested; readonly votes: ApprovalNote[]; expired: boolean } | null;
   approved: boolean;
   reusedFrom: string | null;
-  /** Transient: `when` held, and how far its items have been looked at. */
-  cleared: boolean;
+  /** Up to which item they have been taken up, and how many of those have not settled: at most `max`. */
   cursor: number;
   inFlight: number;
+  /** Attempts that its items had before the task was spread anew. */
+  earlier: readonly number[];
+  /** The weakest that any attempt measured, and where they all ran. */
+  isolation: Isolation | null;
+  runners: readonly string[];
+  /** Transient: `when` held, everything before this step has settled, and what expressions see of it. */
+  cleared: boolean;
+  firstOpen: number;
   prepared: Prepared | null;
 }
 
@@ -151,15 +163,17 @@ export interface Step {
   output: JsonValue;
   artifacts: readonly Artifact[] | null;
   error: TaskError | null;
-  facts: AttemptFacts | null;
   cachedFrom: string | null;
   /** The gate allowed it. */
   allowed: boolean;
   denied: Decision | null;
   /** Transient: what has been asked and not answered, and whether it sits in the runnable queue. */
   asked: "nothing" | "gate" | "cache";
-  cacheKey: Digest | null;
-  /** Transient: it counts against `max` and waits for a slot, or more. */
+  /** Transient: under which its result is kept; `none` where that cannot be said. */
+  cacheKey: Digest | "none" | null;
+  /** When an item was taken up, to count against `max` from then on. */
+  takenAt: number | null;
+  /** Transient: its queue timeout has been set. */
   considered: boolean;
   /** Transient: it is in the runnable queue. */
   queued: boolean;
@@ -172,13 +186,15 @@ export type Timer =
   | { readonly kind: "wall" };
 
 /** What advance still has to look at. */
-export type Todo = { readonly kind: "task"; readonly task: TaskState } | { readonly kind: "step"; readonly step: Step } | { readonly kind: "phase" } | { readonly kind: "signals" };
+export type Todo = { readonly kind: "task"; readonly task: TaskState } | { readonly kind: "step"; readonly step: Step } | { readonly kind: "phase" } | { readonly kind: "signals"; readonly name: string };
 
 export interface Transient {
   readonly agenda: Queue<Todo>;
   /** Steps that may start as soon as there is a slot. */
   readonly runnable: Readonly<Record<SlotClass, Queue<Step>>>;
   readonly timers: Timers<Timer>;
+  /** Steps that wait for a signal, by its name, in the order they began to. */
+  readonly listening: Map<string, Queue<Step>>;
   inputs: Prepared | null;
   run: Prepared | null;
   runStatus: string;
@@ -203,6 +219,8 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     cancel: null,
     budgetError: null,
     stopped: new Set(),
+    running: 0,
+    children: 0,
     usedTasks: 0,
     usedUsdMicros: 0,
     wallFrom: at,
@@ -213,7 +231,7 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     decisions: [],
     approvals: [],
     reopened: 0,
-    transient: { agenda: new Queue(), runnable: { inline: new Queue(), process: new Queue() }, timers: new Timers(), inputs: null, run: null, runStatus: "" },
+    transient: { agenda: new Queue(), runnable: { inline: new Queue(), process: new Queue() }, timers: new Timers(), listening: new Map(), inputs: null, run: null, runStatus: "" },
   };
 }
 
@@ -230,6 +248,7 @@ export function newTaskState(task: ProgramTask, at: number): TaskState {
     items: null,
     steps: plain ? [newStep(task.index, -1)] : [],
     active: 0,
+    running: 0,
     open: plain ? 1 : 0,
     succeeded: 0,
     failed: 0,
@@ -241,19 +260,23 @@ export function newTaskState(task: ProgramTask, at: number): TaskState {
     approval: null,
     approved: false,
     reusedFrom: null,
-    cleared: false,
     cursor: 0,
     inFlight: 0,
+    earlier: [],
+    isolation: null,
+    runners: [],
+    cleared: false,
+    firstOpen: 0,
     prepared: null,
   };
 }
 
-export function newStep(task: number, item: number): Step {
+export function newStep(task: number, item: number, attempt = 0): Step {
   return {
     task,
     item,
     status: "pending",
-    attempt: 0,
+    attempt,
     tries: 0,
     lost: 0,
     round: 0,
@@ -266,12 +289,12 @@ export function newStep(task: number, item: number): Step {
     output: null,
     artifacts: null,
     error: null,
-    facts: null,
     cachedFrom: null,
     allowed: false,
     denied: null,
     asked: "nothing",
     cacheKey: null,
+    takenAt: null,
     considered: false,
     queued: false,
   };

@@ -5,17 +5,29 @@ import { isSettled } from "./run.ts";
 /** A step that has begun comes to its end: counts it, and settles its task when it was the last. */
 export function settleStep(program: Program, run: Run, step: Step, status: StepState, at: number): void {
   const task = run.tasks[step.task]!;
-  close(task, step, status, at);
+  close(run, task, step, status, at);
   if (status === "failed" && task.error === null) task.error = step.error;
   task.active -= 1;
   const stopped = task.failed > 0 && program.tasks[task.index]!.needsStop;
   if (task.open === 0 || (stopped && task.active === 0)) settleTask(program, run, task, endOf(task), at);
-  else if (!stopped) run.transient.agenda.push({ kind: "task", task });
+  else if (!stopped) takeItems(program, run, task, at);
+}
+
+/** Takes up as many further items of a fan-out as `max` allows. */
+export function takeItems(program: Program, run: Run, task: TaskState, at: number): void {
+  const max = program.tasks[task.index]!.plan.forEach?.max ?? 0;
+  while (task.inFlight < max && task.cursor < task.steps.length) {
+    const step = task.steps[task.cursor++]!;
+    if (step.status !== "pending") continue;
+    step.takenAt = at;
+    task.inFlight += 1;
+    run.transient.agenda.push({ kind: "step", step });
+  }
 }
 
 /** Gives a task its end, closes what it never started, and counts its dependents down. */
 export function settleTask(program: Program, run: Run, task: TaskState, status: "succeeded" | "failed" | "skipped" | "cancelled", at: number): void {
-  if (task.open > 0) for (const step of task.steps) if (!isSettled(step.status)) close(task, step, "cancelled", at);
+  if (task.open > 0) for (const step of task.steps) if (!isSettled(step.status)) close(run, task, step, "cancelled", at);
   task.active = 0;
   task.status = status;
   task.endedAt = at;
@@ -51,7 +63,8 @@ export function stopPhase(program: Program, run: Run, at: number, force: boolean
   }
   for (const task of run.tasks) {
     const phase = program.tasks[task.index]!.plan.phase;
-    if (!force && run.phase !== "finally" && phase === "finally") continue;
+    // What never started has nothing to clean up.
+    if (!force && run.phase !== "finally" && phase === "finally" && run.startedAt !== null) continue;
     if (task.status === "pending") {
       settleTask(program, run, task, "cancelled", at);
       continue;
@@ -61,21 +74,25 @@ export function stopPhase(program: Program, run: Run, at: number, force: boolean
       if (isSettled(step.status)) continue;
       if (!force && (step.status === "running" || step.status === "child")) continue;
       if (step.status !== "pending") task.active -= 1;
-      close(task, step, "cancelled", at);
+      close(run, task, step, "cancelled", at);
     }
     if (task.open === 0) settleTask(program, run, task, endOf(task), at);
   }
   run.transient.agenda.push({ kind: "phase" });
 }
 
-function close(task: TaskState, step: Step, status: StepState, at: number): void {
+function close(run: Run, task: TaskState, step: Step, status: StepState, at: number): void {
+  if (step.status === "running") {
+    task.running -= 1;
+    run.running -= 1;
+  } else if (step.status === "child") run.children -= 1;
   step.status = status;
   step.endedAt = at;
   step.asked = "nothing";
   step.dueAt = null;
   task.open -= 1;
-  if (step.considered) {
-    step.considered = false;
+  if (step.takenAt !== null) {
+    step.takenAt = null;
     task.inFlight -= 1;
   }
   if (status === "succeeded") task.succeeded += 1;

@@ -1,11 +1,11 @@
-import { exceedBudget } from "./budget.ts";
+import { mayAttempt } from "./budget.ts";
+import type { Digest } from "./digest.ts";
 import { digestOf } from "./digest.ts";
-import { ExpressionError } from "./expression.ts";
 import type { JsonObject } from "./json.ts";
 import type { ProgramTask, SlotClass } from "./program.ts";
 import type { Step } from "./run.ts";
 import { isStopped } from "./run.ts";
-import { evaluateInput, expressionError, virtualDir } from "./step-input.ts";
+import { evaluateInput, toInputError, virtualDir } from "./step-input.ts";
 import type { Command, Turn } from "./turn.ts";
 import { emit, refOf } from "./turn.ts";
 
@@ -21,11 +21,7 @@ export function startNext(turn: Turn, slot: SlotClass): Extract<Command, { kind:
     step.queued = false;
     const linked = program.tasks[step.task]!;
     if (!mayStart(turn, step, linked)) continue;
-    const budget = program.plan.budget;
-    if (run.phase === "main" && budget?.tasks !== undefined && run.usedTasks >= budget.tasks) {
-      exceedBudget(turn, "tasks", budget.tasks, run.usedTasks + 1);
-      return undefined;
-    }
+    if (!mayAttempt(turn)) return undefined;
     const command = begin(turn, step, linked);
     if (command !== undefined) return command;
   }
@@ -46,16 +42,15 @@ function begin(turn: Turn, step: Step, linked: ProgramTask): Extract<Command, { 
   const undo = turn.run.phase === "undo";
   const attempt = step.attempt + 1;
   let input: JsonObject;
+  let digest: Digest | undefined;
   try {
     input = evaluateInput(turn, step, linked.plan.usesDir === true ? facts.dirOf(ref, attempt) : "");
-    const digest =
-      undo || linked.inputDigest === undefined ? digestOf(linked.plan.usesDir === true ? evaluateInput(turn, step, virtualDir(turn, step)) : input) : undefined;
     // A constant input is part of the plan, whose digest covers it.
-    emit(turn, { kind: "attempt_started", ...ref, attempt, ...(digest === undefined ? {} : { input: digest }), ...(undo ? { phase: "undo" } : {}) });
+    if (undo || linked.inputDigest === undefined) digest = digestOf(linked.plan.usesDir === true ? evaluateInput(turn, step, virtualDir(turn, step)) : input);
   } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error;
-    emit(turn, { kind: "step_failed", ...ref, error: expressionError("with", error.message) });
+    emit(turn, { kind: "step_failed", ...ref, error: toInputError(error) });
     return undefined;
   }
+  emit(turn, { kind: "attempt_started", ...ref, attempt, ...(digest === undefined ? {} : { input: digest }), ...(undo ? { phase: "undo" } : {}) });
   return { kind: "execute", ...ref, attempt, undo, uses: undo ? linked.undo!.uses : linked.plan.uses, input };
 }

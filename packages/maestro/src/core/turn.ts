@@ -50,16 +50,18 @@ export function refOf(program: Program, step: Step): StepRef {
   return { task: program.tasks[step.task]!.plan.id, item: step.item };
 }
 
-/** Tells what is at work to stop: attempts get the error as the reason of their abort. */
-export function stopCommands(turn: Turn, error: TaskError, force: boolean): void {
-  for (const task of turn.run.tasks) {
-    for (const step of task.steps) {
-      if (step.status === "running" || step.status === "undoing" || (force && step.status === "cancelled" && step.attempt > 0)) {
-        turn.commands.push({ kind: "stop", attempt: step.attempt, error, ...refOf(turn.program, step) });
-      }
-      if (step.child !== null && (step.status === "child" || (force && step.status === "cancelled"))) {
-        turn.commands.push({ kind: "cancel_child", childRun: step.child, reason: error.message, force });
-      }
-    }
+/** Steps whose attempt or child run is at work. */
+export function atWork(run: Run): readonly Step[] {
+  if (run.running + run.children === 0) return [];
+  return run.tasks.flatMap((task) => (task.active + task.running === 0 ? [] : task.steps.filter(({ status }) => status === "running" || status === "undoing" || status === "child")));
+}
+
+/** Tells steps that were at work to stop: attempts get the error as the reason of their abort. */
+export function stopCommands(turn: Turn, steps: readonly Step[], error: TaskError, force: boolean): void {
+  for (const step of steps) {
+    // A step that a forced stop has closed is told as well.
+    const child = step.status === "child" || (step.status === "cancelled" && turn.program.tasks[step.task]!.mode === "child") ? step.child : null;
+    if (child === null) turn.commands.push({ kind: "stop", attempt: step.attempt, error, ...refOf(turn.program, step) });
+    else turn.commands.push({ kind: "cancel_child", childRun: child, reason: error.message, force });
   }
 }

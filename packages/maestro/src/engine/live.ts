@@ -67,7 +67,7 @@ function canSleep(live: LiveRun): boolean {
   if (live.inFlight > 0 || isTerminal(run.status) || run.status === "queued") return false;
   const { runnable, agenda } = run.transient;
   if (runnable.inline.size > 0 || runnable.process.size > 0 || agenda.size > 0) return false;
-  return !run.tasks.some((task) => task.active > 0 && task.steps.some((step) => step.status === "child" || step.status === "running" || step.status === "undoing"));
+  return run.running === 0 && run.children === 0;
 }
 
 /** What a list shows of a run beside its status: what it waits for, and until when it may leave memory. */

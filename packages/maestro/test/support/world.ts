@@ -10,6 +10,8 @@ import type { Plan, PlanTask } from "../../src/core/plan.ts";
 import type { Program } from "../../src/core/program.ts";
 import { link } from "../../src/core/program.ts";
 import { receive } from "../../src/core/receive.ts";
+import { replay } from "../../src/core/replay.ts";
+import type { reusable } from "../../src/core/reuse.ts";
 import type { Run } from "../../src/core/run.ts";
 import { startNext } from "../../src/core/start.ts";
 import type { Command, Facts } from "../../src/core/turn.ts";
@@ -62,6 +64,19 @@ function typeUse(name: string): PlanTask["uses"] {
   return { kind: "type", name, version: 1, digest: sha256(name) };
 }
 
+export interface WorldOptions {
+  readonly inputs?: JsonObject;
+  readonly decision?: Decision;
+  readonly queued?: boolean;
+  readonly initiator?: Actor;
+  /** Taken over from an earlier run. */
+  readonly reuse?: ReturnType<typeof reusable>;
+  /** What the gate says of steps; default: allow. */
+  readonly gate?: () => Decision;
+  /** What the cache says; default: it cannot be asked. */
+  readonly cache?: () => Pick<Extract<RunInput, { kind: "cache_answered" }>, "key" | "hit">;
+}
+
 /** One run driven by hand through the pure core: the test is engine, runner and clock. */
 export class World {
   readonly program: Program;
@@ -70,14 +85,23 @@ export class World {
   /** Attempts started and not finished. */
   readonly atWork: Extract<Command, { kind: "execute" }>[] = [];
   readonly commands: Command[] = [];
+  /** Numbers of events after which everything that follows had been decided: where a crash can cut. */
+  readonly durable: number[] = [];
   now = 1_000_000;
   /** Slots; a test may take them away. */
   slots = Number.POSITIVE_INFINITY;
   random: () => number = () => 0.5;
+  private readonly options: WorldOptions;
   private ids = 0;
 
-  constructor(plan: Plan, options: { readonly inputs?: JsonObject; readonly decision?: Decision; readonly queued?: boolean; readonly initiator?: Actor } = {}) {
+  constructor(plan: Plan, options: WorldOptions = {}, history?: readonly RunEvent[]) {
+    this.options = options;
     this.program = link(plan, digestOf(plan as unknown as JsonValue), (use) => (use.kind === "type" && use.name === "exec" ? "process" : "inline"));
+    if (history !== undefined) {
+      this.run = replay(this.program, history);
+      this.events.push(...history);
+      return;
+    }
     const created: RunCreated = {
       kind: "run_created",
       run: "r_test",
@@ -95,8 +119,29 @@ export class World {
     this.run = createRun(this.program, first);
     this.events.push(first);
     this.record({ seq: 2, at: this.now, kind: "policy_decided", action: "run.start", decision: options.decision ?? ALLOW });
+    for (const body of options.reuse ?? []) this.record({ seq: this.run.seq + 1, at: this.now, ...body });
     if (options.queued === true || options.decision?.allow === false) this.settle();
     else this.send({ kind: "admitted" });
+  }
+
+  /** The same run after a crash when it had `until` events: what was at work is lost, what was asked is asked again. */
+  static resume(old: World, until = old.events.length): World {
+    const history = JSON.parse(JSON.stringify(old.events.slice(0, until))) as RunEvent[];
+    const world = new World(old.program.plan, old.options, history);
+    world.now = until === old.events.length ? old.now : history.at(-1)!.at;
+    world.random = old.random;
+    world.ids = old.ids;
+    world.slots = 0;
+    world.settle();
+    world.slots = old.slots;
+    for (const task of world.run.tasks) {
+      for (const { item, attempt, status } of task.steps) {
+        if (status !== "running" && status !== "undoing") continue;
+        world.send({ kind: "attempt_finished", task: world.program.ids[task.index]!, item, attempt, result: { ok: false, error: { code: "LOST", message: "crash" } } });
+      }
+    }
+    world.settle();
+    return world;
   }
 
   send(input: RunInput): this {
@@ -160,9 +205,11 @@ export class World {
   private finish(turn: ReturnType<typeof beginTurn>): void {
     advance(turn);
     this.events.push(...turn.events);
+    this.durable.push(this.events.length);
     for (const command of turn.commands) {
       this.commands.push(command);
-      if (command.kind === "decide") this.send({ kind: "decided", task: command.task, item: command.item, decision: ALLOW });
+      if (command.kind === "decide") this.send({ kind: "decided", task: command.task, item: command.item, decision: this.options.gate?.() ?? ALLOW });
+      if (command.kind === "lookup") this.send({ kind: "cache_answered", task: command.task, item: command.item, ...(this.options.cache?.() ?? { key: null, hit: null }) });
     }
   }
 
@@ -197,7 +244,7 @@ export function snapshot(run: Run): string {
       stopped: [...run.stopped],
       undoable: run.undoable.map((step) => [step.task, step.item]),
       undoQueue: run.undoQueue.map((step) => [step.task, step.item]),
-      tasks: tasks.map(({ prepared: _p, cleared: _c, cursor: _u, inFlight: _i, approved: _a, steps, ...task }) => ({
+      tasks: tasks.map(({ prepared: _p, cleared: _c, firstOpen: _f, approved: _a, steps, ...task }) => ({
         ...task,
         steps: steps.map(({ asked: _k, cacheKey: _y, considered: _d, queued: _q, ...step }) => step),
       })),
