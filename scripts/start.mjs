@@ -1,7 +1,7 @@
 // npm start: the demonstration. Makes the clone ready, runs the release-evidence runbook on this repository, and keeps
 // its engine up until Ctrl-C. `npm start -- --once` ends after the receipt; other words after `--` go to the run.
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrap } from "./bootstrap.mjs";
 import { root, run } from "./runtime.mjs";
@@ -54,10 +54,13 @@ ${lines.map(([command, meaning]) => `  ${command.padEnd(width)}  ${meaning}`).jo
 }
 
 function whatFailed(id) {
+  // In the sandbox of a root engine npm is nobody, and reads what everybody may read.
+  const closed = process.getuid?.() === 0 && (statSync(join(root, "package.json")).mode & 0o004) === 0;
+  const hint = closed ? "\nThis clone is for root's eyes only, and the sandbox is not root: chmod -R go+rX .\n" : "";
   return `
 Find out why:
 
   ./maestro show ${id}
   ./maestro logs ${id} --failed
-`;
+${hint}`;
 }
