@@ -161,9 +161,13 @@ export function stepDue(turn: Turn, step: Step): void {
   const { run } = turn;
   switch (step.status) {
     case "retrying":
-    case "polling":
-      if (turn.program.tasks[step.task]!.mode === "child") return startChild(turn, step);
+    case "polling": {
+      const linked = turn.program.tasks[step.task]!;
+      if (linked.mode === "child") return startChild(turn, step);
+      // After a restart the key is not known any more, and without it the result would not be kept.
+      if (linked.plan.cache !== undefined && step.cacheKey === null) return askCache(turn, step, linked);
       return makeRunnable(turn, step);
+    }
     case "undo_retrying":
       return makeRunnable(turn, step);
     case "waiting":

@@ -1,5 +1,6 @@
 import { checkVote } from "./approval.ts";
 import { exceedBudget } from "./budget.ts";
+import { makeRunnable } from "./decide-step.ts";
 import type { StepRef } from "./event.ts";
 import type { RunInput } from "./input.ts";
 import { MaestroError } from "./problem.ts";
@@ -31,9 +32,13 @@ export function receive(turn: Turn, input: RunInput): void {
     }
     case "cache_answered": {
       const step = find(turn, input);
-      if (step?.asked !== "cache" || step.status !== "pending") return;
+      if (step?.asked !== "cache") return;
+      const again = step.status === "retrying" || step.status === "polling";
+      if (step.status !== "pending" && !again) return;
       step.asked = "nothing";
       step.cacheKey = input.key ?? "none";
+      // It has tried already: only the key is of use to it.
+      if (again) return makeRunnable(turn, step);
       if (input.hit !== null && input.key !== null) {
         return emit(turn, { kind: "step_cached", task: input.task, item: input.item, key: input.key, fromRun: input.hit.fromRun, result: input.hit.result });
       }

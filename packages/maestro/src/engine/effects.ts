@@ -1,5 +1,5 @@
 import type { AttemptResult, StepRef } from "../core/event.ts";
-import { digestOf } from "../core/digest.ts";
+import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { isStopped, isTerminal } from "../core/run.ts";
@@ -19,6 +19,8 @@ export interface Execution {
   readonly live: LiveRun;
   readonly attempt: Attempt;
   readonly command: Extract<Command, { kind: "execute" }>;
+  /** It computes already: it did not have to wait for the commit. */
+  begun: boolean;
 }
 
 /** When the engine shuts down, commands have this long between SIGTERM and SIGKILL. */
@@ -33,6 +35,21 @@ export class Effects {
 
   constructor(engine: DurableEngine) {
     this.engine = engine;
+  }
+
+  /** Executes those that only compute. Returns how many there were. */
+  compute(executions: readonly Execution[]): number {
+    let computing = 0;
+    for (const execution of executions) {
+      const { live, command } = execution;
+      const { plan, slot, undo } = live.program.tasks[live.program.index.get(command.task)!]!;
+      const pure = command.undo ? undo!.slot === "inline" && undo!.effects.length === 0 : slot === "inline" && plan.effects.length === 0;
+      if (!pure) continue;
+      execution.begun = true;
+      this.execute(execution);
+      computing += 1;
+    }
+    return computing;
   }
 
   execute({ live, attempt, command }: Execution): void {
@@ -108,8 +125,8 @@ export class Effects {
 
   private async lookup(live: LiveRun, command: Extract<Command, { kind: "lookup" }>): Promise<void> {
     const { task, item } = command;
-    // No other run asks for this one: what cannot be looked up is not kept either.
-    let key = digestOf({ run: live.run.id, task, item });
+    // What cannot be looked up is not kept either.
+    let key: Digest | null = null;
     try {
       key = await cacheKeyOf(live.run, command);
       const row = await this.engine.parts.store.cacheGet(key, this.engine.parts.clock.now());

@@ -10,7 +10,7 @@ import type { TaskSketch } from "../../test/support/world.ts";
 import { digestOf } from "../core/digest.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
-import type { Commit, Store } from "../store/store.ts";
+import type { Commit, RunRow, Store } from "../store/store.ts";
 
 let bench: EngineBench | undefined;
 afterEach(async () => {
@@ -78,7 +78,7 @@ describe("a crash between a commit and what follows from it", () => {
   it("lets the next in line for a concurrency key start", async () => {
     const { it, dieAfter } = await open();
     const keyed = planOf([hold("k")], { concurrency: { key: "'one'", max: 1, onConflict: "queue" } });
-    const runs = [];
+    const runs: RunRow[] = [];
     for (let i = 0; i < 3; i++) {
       runs.push(await it.run(keyed));
       await it.pass(1);
@@ -115,6 +115,18 @@ describe("a crash between a commit and what follows from it", () => {
     assert.equal((await it.row(parent.id)).status, "cancelled");
     const [child] = (await it.store.runList({ parentRun: parent.id, limit: 1 })).runs;
     assert.equal(child?.status, "cancelled");
+  });
+
+  it("keeps the result of a cacheable step that had to run again", async () => {
+    const { it } = await open();
+    const plan = planOf([hold("a", { cache: { ttlMs: 60_000 } })]);
+    const first = await it.run(plan);
+    await it.crash();
+    while (it.working().length === 0) await it.settle();
+    await it.finish("a", { ok: true, output: { v: 1 } });
+    const second = await it.run(plan);
+    assert.equal((await it.row(second.id)).status, "succeeded");
+    assert.equal((await it.engine.view(second.id)).tasks[0]?.cachedFrom, first.id);
   });
 });
 
