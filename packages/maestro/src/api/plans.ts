@@ -19,7 +19,7 @@ export const DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$";
 
 /** How a request names what to run. */
 export const PLAN_SOURCE = {
-  manifest: optional(text("The manifest's text, YAML or JSON.", { max: MAX_MANIFEST })),
+  manifest: optional(text("The manifest's text, YAML or JSON.", { min: 0, max: MAX_MANIFEST })),
   file: optional(text("The manifest's file name, for diagnostics.", { max: 4096 })),
   folder: optional(
     text("Absolute. Runbooks that the manifest names and that are not stored are looked for among the manifests here.", {
