@@ -89,10 +89,16 @@ export async function repeat(path: string): Promise<{ readonly title: string; re
   };
 }
 
+/** The maestro command keeps one in the user's cache folder, so our processes have one, too. */
+const COMPILE_CACHE = fileURLToPath(new URL("../node_modules/.cache/bench-compile", import.meta.url));
+
 /** What one run in a process of its own prints last. */
 async function once(path: string): Promise<string> {
   const sizes = [...(quick ? ["--quick"] : []), ...(million ? ["--million"] : [])];
-  const child = spawn(process.execPath, [path, "--once", ...sizes], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [path, "--once", ...sizes], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+  });
   const [printed, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.on("close", resolve))]);
   if (code !== 0) throw new Error(`${basename(path)} failed; what it says is above`);
   return printed.trim().split("\n").at(-1) ?? "";

@@ -17,8 +17,6 @@ const PROCESS = fileURLToPath(new URL("w4-process.ts", import.meta.url));
 await bench({
   title: "Start",
   async measure(dir) {
-    // As the maestro command does, which keeps it in the user's cache folder.
-    process.env["NODE_COMPILE_CACHE"] = join(dir, "compile");
     const empty = join(dir, "empty");
     const full = join(dir, "full");
     for (const data of [empty, full]) {

@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { RunEvent } from "../packages/maestro/src/core/event.ts";
 import type { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
+import { DEFAULT_LIMITS } from "../packages/maestro/src/engine/limits.ts";
 import { loadEvents } from "../packages/maestro/src/engine/load.ts";
 import { replayRun } from "../packages/maestro/src/engine/replay-run.ts";
 import { openControlPlane } from "../packages/maestro/src/serve.ts";
@@ -18,8 +19,8 @@ import { STEPS } from "./plane.ts";
 
 const RUNS = quick ? 200 : 2_000;
 const ACTIVE = quick ? 500 : 10_000;
-/** The engine's limit of steps that compute in its own process: no more can have been at work. */
-const AT_WORK = 1_024;
+/** No more steps can have been at work. */
+const AT_WORK = DEFAULT_LIMITS.inline;
 
 const EXPECTED = [
   "run_created",
@@ -34,8 +35,7 @@ type Worker = ChildProcessByStdio<null, Readable, null>;
 await bench({
   title: "W4: kill -9 and restart",
   async measure(dir) {
-    // As the maestro command does, the processes share a compile cache; one that ends by itself fills it.
-    process.env["NODE_COMPILE_CACHE"] = join(dir, "compile");
+    // A process that ends by itself leaves its code in the compile cache; those that are killed do not.
     await resume(join(dir, "nothing"));
     return [...(await midW1(join(dir, "w1"))), ...(await manyActive(join(dir, "active")))];
   },
