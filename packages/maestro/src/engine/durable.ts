@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turnOfTheLoop, setTimeout as delay } from "node:timers/promises";
 import { advance } from "../core/advance.ts";
 import { createRun } from "../core/apply.ts";
 import type { Digest } from "../core/digest.ts";
@@ -159,9 +159,9 @@ export class DurableEngine implements Engine {
     try {
       this.effects.tryAgain();
       await this.gather(turn);
-      for (const admission of this.starts.take(this.parts.limits.turn)) this.admitRun(turn, admission);
+      for (const admission of this.starts.take(this.parts.limits.starts)) this.admitRun(turn, admission);
       for (const message of turn.messages) this.deliver(turn, message);
-      if (!this.draining && !this.parts.passive) this.fillSlots(turn);
+      if (!this.draining && !this.parts.passive) await this.work(turn);
       await this.commit(turn);
       this.release(turn);
       this.stalledBy = null;
@@ -194,7 +194,7 @@ export class DurableEngine implements Engine {
 
   private deliver(turn: Pending, message: Message): void {
     const live = this.live.get(message.run);
-    if (live === undefined) return;
+    if (live === undefined) return this.drop(message);
     const { input, done } = message;
     if (input.kind === "attempt_finished") this.free(turn, live, message);
     else if (message.from === live) live.inFlight -= 1;
@@ -211,6 +211,13 @@ export class DurableEngine implements Engine {
       turn.answers.push(() => done.resolve());
       turn.refusals.push((error) => done.reject(error));
     }
+  }
+
+  /** The run could not be loaded or stands still: its attempt must not keep its slot. */
+  private drop({ attempt }: Message): void {
+    if (attempt === undefined) return;
+    this.attempts.free(attempt);
+    this.attempts.forget(attempt);
   }
 
   private free(turn: Pending, live: LiveRun, message: Message): void {
@@ -273,6 +280,38 @@ export class DurableEngine implements Engine {
     return { id: this.newId("d"), allow: false, reasons: [`the policy decision point failed: ${messageOf(error)}`], rules: [], policyDigest: none, requestDigest: none, engine: "none" };
   }
 
+  /**
+   * Gives out the slots. A step that only computes does not wait until its start is durable: nothing outside the run can
+   * tell whether it ran, so its result may join the same transaction, and the next step's too, for a few rounds. Whatever
+   * declares an effect starts after the commit.
+   */
+  private async work(turn: Pending): Promise<void> {
+    const { rounds, turnMs } = this.parts.limits;
+    for (let round = 1; ; round++) {
+      const given = turn.executions.length;
+      this.fillSlots(turn);
+      const computing = this.effects.compute(turn.executions.slice(given));
+      if (computing === 0 || round >= rounds || this.parts.clock.now() - turn.now >= turnMs) return;
+      await turnOfTheLoop();
+      const results = this.takeResults();
+      if (results.length === 0) return;
+      turn.messages.push(...results);
+      for (const message of results) this.deliver(turn, message);
+    }
+  }
+
+  /** Results that are in, taken out of the mailbox; everything else there waits for the next turn. */
+  private takeResults(): Message[] {
+    const results: Message[] = [];
+    const rest: Message[] = [];
+    for (const message of this.mailbox) {
+      const here = message.attempt !== undefined && this.live.get(message.run) !== undefined;
+      (here ? results : rest).push(message);
+    }
+    this.mailbox = rest;
+    return results;
+  }
+
   private fillSlots(turn: Pending): void {
     const { limits } = this.parts;
     const hasRoom = (namespace: string): boolean => this.attempts.ofNamespace(namespace) < limits.runningPerNamespace;
@@ -299,7 +338,7 @@ export class DurableEngine implements Engine {
       const attempt = new Attempt(live.run.id, { task: command.task, item: command.item }, command.attempt, live.run.created.namespace, slot);
       this.attempts.add(attempt, timeout, turn.now);
       live.inFlight += 1;
-      turn.executions.push({ live, attempt, command });
+      turn.executions.push({ live, attempt, command, begun: false });
     }
   }
 
@@ -333,7 +372,7 @@ export class DurableEngine implements Engine {
       this.live.settle(live, turn.now);
       if (isTerminal(live.run.status)) this.effects.ended(live);
     }
-    for (const execution of turn.executions) this.effects.execute(execution);
+    for (const execution of turn.executions) if (!execution.begun) this.effects.execute(execution);
     for (const { live, command } of turn.effects) this.effects.perform(live, command, turn.now);
     for (const answer of turn.answers) answer();
   }
@@ -348,8 +387,14 @@ export class DurableEngine implements Engine {
     for (const { attempt } of turn.executions) {
       this.attempts.free(attempt);
       this.attempts.forget(attempt);
+      // Where it computes already, its result is of a start that never was.
+      attempt.settled = true;
+      attempt.stop({ code: "LOST", message: "the start of this attempt could not be made durable" });
     }
-    this.mailbox.unshift(...turn.messages.filter((message) => message.done === undefined));
+    const undone = new Set(turn.executions.map(({ attempt }) => attempt));
+    this.mailbox.unshift(
+      ...turn.messages.filter(({ done, attempt }) => done === undefined && (attempt === undefined || !undone.has(attempt))),
+    );
     for (const live of turn.touched) if (live.row !== null) this.mailbox.push({ run: live.run.id, input: { kind: "timer" } });
     for (const refuse of turn.refusals) refuse(error);
     for (const message of turn.messages) message.done?.reject(error);

@@ -20,6 +20,12 @@ export interface Limits {
   readonly inlineBytes: number;
   /** Messages taken in one turn. */
   readonly turn: number;
+  /** New runs recorded in one turn. */
+  readonly starts: number;
+  /** Steps of one run that only compute and may follow one another in one turn. */
+  readonly rounds: number;
+  /** A turn that has taken this long begins no further round. */
+  readonly turnMs: number;
   /** A run that sleeps for longer than this leaves memory. */
   readonly evictAfterMs: number;
   /** Sleeping runs are loaded this long before they are due. */
@@ -42,7 +48,10 @@ export const DEFAULT_LIMITS: Limits = {
   inputBytes: 1_048_576,
   signalBytes: 262_144,
   inlineBytes: 32_768,
-  turn: 4096,
+  turn: 1024,
+  starts: 256,
+  rounds: 16,
+  turnMs: 25,
   evictAfterMs: 5_000,
   prefetchMs: 1_000,
   prefetchRuns: 5_000,
