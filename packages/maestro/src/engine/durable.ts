@@ -461,7 +461,8 @@ export class DurableEngine implements Engine {
   refuseWhenFull(): void {
     const { mailbox, activeRuns } = this.parts.limits;
     this.refuseWhenClosing();
-    if (this.stalledBy instanceof MaestroError) throw this.stalledBy;
+    // Only for so long: without work there is no turn that would find that the store works again.
+    if (this.stalledBy instanceof MaestroError && this.parts.clock.now() < this.stalledUntil) throw this.stalledBy;
     if (this.mailbox.length + this.starts.waiting >= mailbox) {
       throw new MaestroError("overloaded", `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`);
     }

@@ -142,7 +142,8 @@ describe("a run whose history was edited", () => {
     await it.finish("good");
     assert.equal((await it.row(good.id)).status, "succeeded");
     await assert.rejects(it.engine.view(bad.id), code("store_corrupt"));
-    assert.equal((await it.run(planOf([{ id: "new" }]))).status, "running");
+    const row = await it.run(planOf([{ id: "new" }]));
+    assert.equal((await it.row(row.id)).status, "succeeded");
   });
 
   it("does not stop the clock of others when it sleeps", async () => {
@@ -172,6 +173,17 @@ describe("a run whose history was edited", () => {
 });
 
 describe("a store that fails for a moment", () => {
+  it("takes starts again when it works again, also where nothing else is going on", async () => {
+    const { it, fail } = await open();
+    fail.error = new MaestroError("storage_full", "no space");
+    await assert.rejects(it.run(planOf([{ id: "a" }])), code("storage_full"));
+    fail.error = null;
+    await assert.rejects(it.run(planOf([{ id: "a" }])), code("storage_full"), "for a second the store is left alone");
+    await it.pass(1000);
+    const row = await it.run(planOf([{ id: "a" }]));
+    assert.equal((await it.row(row.id)).status, "succeeded");
+  });
+
   it("leaves no attempt behind, so that the engine becomes idle", async () => {
     const { it, fail } = await open();
     const row = await it.run(planOf([hold("a"), { id: "w", needs: ["a"], uses: "wait", with: { signal: "go" } }]));
