@@ -68,13 +68,13 @@ describe("a thousand submissions at once, over the socket", () => {
     // Each question is answered after the turns before it, so this ends when the engine has.
     while (((await ask("GET", "/v1/runs?status=queued,running&limit=1")).body["runs"] as readonly RunRow[]).length > 0);
     const ended: RunRow[] = [];
-    for (let cursor: unknown = ""; cursor !== null;) {
+    for (let cursor: string | null = ""; cursor !== null;) {
       const page = await ask(
         "GET",
-        `/v1/runs?status=succeeded&limit=500${cursor === "" ? "" : `&cursor=${encodeURIComponent(String(cursor))}`}`,
+        `/v1/runs?status=succeeded&limit=500${cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`}`,
       );
       ended.push(...(page.body["runs"] as readonly RunRow[]));
-      cursor = page.body["cursor"];
+      cursor = page.body["cursor"] as string | null;
     }
     assert.equal(ended.length, 1001);
     const sample = await ask("GET", `/v1/runs/${ids[417]}`);
