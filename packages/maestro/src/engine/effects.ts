@@ -145,6 +145,7 @@ export class Effects {
       const plan = await this.engine.parts.store.planGet(command.planDigest);
       if (plan === undefined) throw new MaestroError("not_found", `the plan ${command.planDigest} of the child run is not stored here`);
       const { created } = live.run;
+      await this.refuseTooDeep(created.parent?.run ?? null);
       const parent = { run: live.run.id, task, item };
       const base = created.base === undefined ? {} : { base: created.base };
       const request = { plan, inputs: command.input, purpose: created.purpose, authority: created.authority, initiator: created.initiator, labels: created.labels, priority: created.priority, ...base };
@@ -160,6 +161,14 @@ export class Effects {
       const output = { error: messageOf(error) };
       this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output } });
     }
+  }
+
+  /** Stored plans name one another by digest and cannot go in circles, but each can be wrapped in one more. */
+  private async refuseTooDeep(above: string | null): Promise<void> {
+    const { store, limits } = this.engine.parts;
+    let depth = 1;
+    for (let id = above; id !== null; id = (await store.runGet(id))?.parentRun ?? null) depth += 1;
+    if (depth > limits.depth) throw new MaestroError("overloaded", `there are ${limits.depth} child runs inside one another, which is the limit (limits.depth)`);
   }
 
   /** It may have been recorded after all, by another turn. */
