@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import type { TaskError } from "../../src/core/event.ts";
+import type { RunEvent, TaskError } from "../../src/core/event.ts";
 import type { RunView } from "../../src/engine/engine.ts";
 import { Place } from "../support/maestro.ts";
 
@@ -24,6 +24,13 @@ ${SPEC}  tasks:
     slow: ${task("sleep 4711", ", timeout: { run: 300ms }")}
 `;
 
+const SHORT = `${HEAD}metadata: { namespace: t, name: short, version: 1.0.0 }
+spec:
+${SPEC}  tasks:
+    nap: ${task("sleep 0.5")}
+    last: { uses: noop@1, needs: [nap], with: { value: done } }
+`;
+
 const stubborn = (first: string): string => `${HEAD}metadata: { namespace: t, name: stubborn, version: 1.0.0 }
 spec:
 ${SPEC}  tasks:
@@ -40,6 +47,7 @@ ${SPEC}  tasks:
 describe("commands that behave badly", async () => {
   const place = await Place.make({
     "hostile.yaml": HOSTILE,
+    "short.yaml": SHORT,
     "SIGINT.yaml": stubborn('trap "" TERM INT; while :; do sleep 4711; done;'),
     "SIGTERM.yaml": stubborn("sleep 4711;"),
   });
@@ -72,6 +80,30 @@ describe("commands that behave badly", async () => {
     assert.equal(tail.out, "forked\n");
   });
 
+  /** Number and error code of each attempt of that task in the newest run. */
+  async function attemptsOf(id: string): Promise<readonly (readonly [number, string | undefined])[]> {
+    const { out } = await place.run(["show", "@last", "--events", "-o", "jsonl"]);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as RunEvent);
+    return events.flatMap((event) =>
+      event.kind === "attempt_finished" && event.task === id
+        ? [[event.attempt, event.result.ok ? undefined : event.result.error.code] as const]
+        : [],
+    );
+  }
+
+  it("that end in the grace of a shutdown are not started again", async () => {
+    const run = place.start(["run", "short.yaml"]);
+    await run.shows(/nap started attempt=1/);
+    run.child.kill("SIGTERM");
+    assert.equal((await run.ended).code, 143);
+    const watched = await place.run(["watch", "@last"]);
+    assert.equal(watched.code, 0, watched.err);
+    assert.deepEqual(await attemptsOf("nap"), [[1, undefined]]);
+  });
+
   for (const [signal, exit] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
@@ -87,22 +119,10 @@ describe("commands that behave badly", async () => {
       const watched = await place.run(["watch", "@last"]);
       assert.equal(watched.code, 0, watched.err);
       assert.match(watched.err, /said = done/);
-      const events = await place.run(["show", "@last", "--events", "-o", "jsonl"]);
-      const kinds = events.out
-        .trim()
-        .split("\n")
-        .map(
-          (line) =>
-            JSON.parse(line) as { kind: string; task?: string; attempt?: number; result?: { error?: TaskError } },
-        );
-      const deaf = kinds.filter((event) => event.task === "deaf" && event.kind === "attempt_finished");
-      assert.deepEqual(
-        deaf.map(({ attempt, result }) => [attempt, result?.error?.code]),
-        [
-          [1, "LOST"],
-          [2, undefined],
-        ],
-      );
+      assert.deepEqual(await attemptsOf("deaf"), [
+        [1, "LOST"],
+        [2, undefined],
+      ]);
       assert.equal((await place.run(["replay", "@last"])).code, 0);
     });
   }
