@@ -35,7 +35,7 @@ function convert(value: CelValue, budget: Budget, depth: number): JsonValue {
   switch (typeof value) {
     case "string":
       spend(budget, value.length + 2);
-      return value;
+      return wellFormed(value);
     case "boolean":
       spend(budget, 5);
       return value;
@@ -68,6 +68,12 @@ function convert(value: CelValue, budget: Budget, depth: number): JsonValue {
   if (isTimelike(value)) return timeText(value, celType(value).name);
   if (value instanceof Uint8Array) throw new Error("bytes have no form in JSON; use string(…) for text");
   throw new Error("the result is a type, not a value; use string comparison such as `type(x) == string`");
+}
+
+/** A text cut in the middle of a character has no form that can be stored and signed. */
+function wellFormed(value: string): string {
+  if (value.isWellFormed()) return value;
+  throw new Error("the result is a text cut in the middle of a character; cut it elsewhere");
 }
 
 function integer(value: bigint): number {

@@ -40,6 +40,17 @@ export class Timers<T> {
     }
   }
 
+  get size(): number {
+    return this.heap.length;
+  }
+
+  /** Drops everything that means nothing any more, for an owner whose void entries outnumber the others. */
+  prune(isLive: (value: T) => boolean): void {
+    const kept = this.heap.filter((entry) => isLive(entry.value));
+    this.heap.length = 0;
+    for (const { at, rank, value } of kept) this.push(at, value, rank);
+  }
+
   clear(): void {
     this.heap.length = 0;
   }

@@ -5,6 +5,7 @@ import type { RunRow } from "../store/store.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { StartRequest } from "./engine.ts";
 import type { Prepared } from "./programs.ts";
+import { checkRequest } from "./door.ts";
 import { startQuestion } from "./questions.ts";
 
 /** A run that has been checked and decided on and waits for the turn that records it. */
@@ -24,11 +25,11 @@ type Admitted = { readonly existing: RunRow; readonly admission?: never } | { re
 export async function admit(
   engine: DurableEngine,
   request: StartRequest,
-  given: { readonly id?: string; readonly parent?: NonNullable<RunCreated["parent"]> } = {},
+  given: { readonly id?: string; readonly parent?: NonNullable<RunCreated["parent"]>; readonly depth?: number } = {},
 ): Promise<Admitted> {
   // A child run belongs to work that was let in already.
   if (given.parent === undefined) engine.refuseWhenFull();
-  checkSizes(engine, request);
+  checkRequest(request, engine.parts.limits);
   const { store, gate } = engine.parts;
   const prepared = engine.programs.get(request.plan);
   const { workflow } = prepared.program.plan;
@@ -56,6 +57,7 @@ export async function admit(
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(request.base === undefined ? {} : { base: request.base }),
     ...(given.parent === undefined ? {} : { parent: given.parent }),
+    ...(given.depth === undefined ? {} : { depth: given.depth }),
   };
   let decision: Decision;
   try {
@@ -64,16 +66,6 @@ export async function admit(
     decision = engine.failedDecision(error);
   }
   return { admission: { prepared, created, decision, idempotencyKey: request.idempotencyKey ?? null } };
-}
-
-function checkSizes(engine: DurableEngine, request: StartRequest): void {
-  const { inputBytes } = engine.parts.limits;
-  const size = JSON.stringify(request.inputs).length;
-  if (size > inputBytes) {
-    throw new MaestroError("payload_too_large", `the inputs are ${size} bytes of JSON, the limit is ${inputBytes} (limits.inputBytes)`);
-  }
-  const priority = request.priority ?? 0;
-  if (!Number.isInteger(priority) || priority < -100 || priority > 100) throw new MaestroError("invalid_request", `priority is ${priority} and must be a whole number from -100 to 100`);
 }
 
 /** Unique per workflow: two runbooks that use the same word do not block one another. */

@@ -55,6 +55,8 @@ function attemptKey(run: string, step: StepRef, attempt: number): string {
 
 type Deadline = { readonly kind: "run" | "beat" | "forced"; readonly attempt: Attempt };
 
+const PRUNE_FROM = 1024;
+
 /** The attempts at work, their deadlines, and how many slots of each kind they hold. */
 export class Attempts {
   private readonly byKey = new Map<string, Attempt>();
@@ -97,6 +99,8 @@ export class Attempts {
       attempt.lastBeat = now;
       this.deadlines.push(now + timeout.heartbeatMs, { kind: "beat", attempt });
     }
+    // Deadlines of hours must not keep what ended in seconds.
+    if (this.deadlines.size > PRUNE_FROM + 4 * this.byKey.size) this.deadlines.prune((deadline) => !deadline.attempt.over);
   }
 
   /** Gives its slot to others; it stays known until its result is durable. */

@@ -1,6 +1,7 @@
 import type { Digest } from "../core/digest.ts";
 import { chain } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
+import type { JsonObject } from "../core/json.ts";
 import { receiptFacts } from "../core/receipt-facts.ts";
 import { statement } from "../core/receipt.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
@@ -15,13 +16,18 @@ type Builder = "store" | "blobs" | "signer" | "limits" | "version";
 
 /**
  * Writes what a turn added to its runs, in one transaction: events, rows, receipts of runs that ended, cache entries and
- * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything.
+ * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything. A run whose
+ * events or receipt cannot be written is left out and named to `fault`: it must not keep the others from going on.
  */
-export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]): Promise<void> {
-  const texts = await encodeAll(parts, lives);
-  const heads = lives.map((live, i) => headAfter(live, texts[i]!));
+export async function commitRuns(parts: Pick<EngineParts, Builder>, all: readonly LiveRun[], fault: Fault): Promise<void> {
+  const encoded = await encodeAll(parts, all, fault);
+  const ready = all.flatMap((live, i) => prove(parts, live, encoded[i], fault) ?? []);
+  const lives = ready.map(({ live }) => live);
+  const texts = ready.map((one) => one.texts);
+  const heads = ready.map((one) => one.head);
+  if (lives.length === 0) return;
   // The thread pool signs while the rest is put together.
-  const sealing = seal(parts, lives, heads);
+  const sealing = seal(parts, ready);
   const rows = lives.map((live, i) => rowOf(live, heads[i]!));
   const approvals = lives.map((live) => approvalChanges(live));
   const receipts = await sealing;
@@ -48,20 +54,52 @@ export async function commitRuns(parts: Pick<EngineParts, Builder>, lives: reado
   });
 }
 
-async function encodeAll(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[]): Promise<readonly (readonly string[])[]> {
+type Fault = (live: LiveRun, error: unknown) => void;
+
+/** A run's share of the batch; the statement is that of its receipt, where it ended. */
+interface Ready {
+  readonly live: LiveRun;
+  readonly texts: readonly string[];
+  readonly head: Digest;
+  readonly statement: JsonObject | null;
+}
+
+function prove(parts: Pick<EngineParts, Builder>, live: LiveRun, texts: readonly string[] | null | undefined, fault: Fault): Ready | null {
+  if (texts === null || texts === undefined) return null;
+  try {
+    const head = headAfter(live, texts);
+    return { live, texts, head, statement: statementOf(parts, live, head) };
+  } catch (error) {
+    fault(live, error);
+    return null;
+  }
+}
+
+function statementOf({ signer, version }: Pick<EngineParts, Builder>, live: LiveRun, head: Digest): JsonObject | null {
+  if (signer === null || live.pending.at(-1)?.kind !== "run_ended") return null;
+  const previous = live.lastReceipt?.digest;
+  return statement(receiptFacts(live.program, live.run, { head, builder: { id: signer.builder, version }, ...(previous === undefined ? {} : { previous }) }));
+}
+
+async function encodeAll(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], fault: Fault): Promise<readonly (readonly string[] | null)[]> {
   const waiting: Promise<void>[] = [];
   const all = lives.map((live) => {
     const list: string[] = new Array<string>(live.pending.length);
-    live.pending.forEach((event, i) => {
-      const text = encodeEvent(event, parts.limits.inlineBytes, parts.blobs);
-      if (typeof text === "string") list[i] = text;
-      else
-        waiting.push(
-          text.then((late) => {
-            list[i] = late;
-          }),
-        );
-    });
+    try {
+      live.pending.forEach((event, i) => {
+        const text = encodeEvent(event, parts.limits.inlineBytes, parts.blobs);
+        if (typeof text === "string") list[i] = text;
+        else
+          waiting.push(
+            text.then((late) => {
+              list[i] = late;
+            }),
+          );
+      });
+    } catch (error) {
+      fault(live, error);
+      return null;
+    }
     return list;
   });
   if (waiting.length > 0) await Promise.all(waiting);
@@ -76,20 +114,12 @@ function headAfter(live: LiveRun, texts: readonly string[]): Digest {
 }
 
 /** One receipt for every run that ended in this turn, signed together on the thread pool. */
-async function seal(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], heads: readonly Digest[]): Promise<readonly (ReceiptRow | null)[]> {
-  const { signer } = parts;
-  const ended = lives.map((live) => (signer !== null && live.pending.at(-1)?.kind === "run_ended" ? live : null));
-  if (signer === null || ended.every((live) => live === null)) return lives.map(() => null);
-  const builder = { id: signer.builder, version: parts.version };
-  const statements = ended.flatMap((live, i) => {
-    if (live === null) return [];
-    const previous = live.lastReceipt?.digest;
-    return [statement(receiptFacts(live.program, live.run, { head: heads[i]!, builder, ...(previous === undefined ? {} : { previous }) }))];
-  });
-  const sealed = await sealReceipts(statements, signer);
+async function seal({ signer }: Pick<EngineParts, Builder>, ready: readonly Ready[]): Promise<readonly (ReceiptRow | null)[]> {
+  const statements = ready.map((one) => one.statement).filter((one) => one !== null);
+  const sealed = signer === null || statements.length === 0 ? [] : await sealReceipts(statements, signer);
   let next = 0;
-  return ended.map((live) => {
-    if (live === null) return null;
+  return ready.map(({ live, statement: wanted }) => {
+    if (wanted === null) return null;
     const { bundle, digest } = sealed[next++]!;
     return { run: live.run.id, ordinal: live.receipts + 1, digest, bundle, createdAt: live.run.endedAt ?? live.run.createdAt };
   });

@@ -16,6 +16,7 @@ import { beginTurn, emit } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
 import { Attempt, Attempts } from "./attempts.ts";
 import { commitRuns } from "./commit.ts";
+import { checkInput } from "./door.ts";
 import { Dispatch } from "./dispatch.ts";
 import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
 import type { Pending } from "./pending.ts";
@@ -58,6 +59,8 @@ export class DurableEngine implements Engine {
   private draining = false;
   closed = false;
   private turn: Pending | null = null;
+  /** Runs that met a fault of ours, and what it was. They stand still until the engine restarts. */
+  private readonly faulty = new Map<string, unknown>();
   /** After a failed commit nothing is tried before this time. */
   private stalledUntil = 0;
   private stalledBy: unknown = null;
@@ -88,7 +91,10 @@ export class DurableEngine implements Engine {
   }
 
   async send(run: string, input: RunInput): Promise<RunRow> {
-    this.refuseWhenFull();
+    checkInput(input, this.parts.limits);
+    // A cancel must get through above all when there is too much.
+    if (input.kind === "cancel") this.refuseWhenStalled();
+    else this.refuseWhenCrowded();
     await new Promise<void>((resolve, reject) => {
       this.mailbox.push({ run, input, done: { resolve, reject } });
       this.onWork();
@@ -154,7 +160,7 @@ export class DurableEngine implements Engine {
   async tick(): Promise<void> {
     const now = this.parts.clock.now();
     if (this.turn !== null || this.closed || now < this.stalledUntil) return;
-    const turn: Pending = { now, touched: [], executions: [], effects: [], messages: [], answers: [], refusals: [], ended: [] };
+    const turn: Pending = { now, touched: [], executions: [], effects: [], messages: [], answers: [], ended: [] };
     this.turn = turn;
     try {
       this.effects.tryAgain();
@@ -184,49 +190,74 @@ export class DurableEngine implements Engine {
     for (const run of await this.live.due(now)) this.mailbox.push({ run, input: { kind: "timer" } });
     for (const { attempt, result } of this.attempts.expire(now, this.parts.limits.graceMs + FORCE_AFTER_MS)) this.effects.finished(attempt, result);
     turn.messages.push(...this.mailbox.splice(0, this.parts.limits.turn));
-    for (const message of turn.messages) if (this.live.get(message.run) === undefined) await this.tryLoad(message);
+    for (const message of turn.messages) await this.prepare(message);
+  }
+
+  /** Also brings in what a message needs to know before it can be taken. */
+  private async prepare(message: Message): Promise<void> {
+    if (this.live.get(message.run) === undefined) await this.tryLoad(message);
+    if (message.input.kind !== "retry") return;
+    const key = this.live.get(message.run)?.run.created.concurrencyKey;
+    if (key !== undefined) await this.keys.load(key);
   }
 
   private async tryLoad({ run, done }: Message): Promise<void> {
-    if (done === undefined) await this.live.tryLoad(run);
+    const fault = this.faulty.get(run);
+    if (fault !== undefined) done?.reject(new MaestroError("internal", `run ${run} stands still because of a fault of the engine (${messageOf(fault)})`, { cause: fault, fix: "Restart the engine, and report it with the log." }));
+    else if (done === undefined) await this.live.tryLoad(run);
     else await this.live.load(run).catch((error: unknown) => done.reject(error));
   }
 
   private deliver(turn: Pending, message: Message): void {
     const live = this.live.get(message.run);
-    if (live === undefined) return this.drop(message);
+    if (live === undefined) return message.attempt === undefined ? undefined : this.takeBack(message.attempt);
     const { input, done } = message;
-    if (input.kind === "attempt_finished") this.free(turn, live, message);
-    else if (message.from === live) live.inFlight -= 1;
-    const step = beginTurn(live.program, live.run, this.facts(live, turn.now));
+    if (message.attempt !== undefined) this.free(turn, message.attempt, live);
+    if (message.from === live) live.inFlight -= 1;
+    // An ending and a new beginning are two turns: each has its receipt.
+    if (input.kind === "retry" && live.pending.length > 0) {
+      this.mailbox.push(message);
+      turn.messages.splice(turn.messages.indexOf(message), 1);
+      return;
+    }
+    let step = beginTurn(live.program, live.run, this.facts(live, turn.now));
     try {
+      if (live.run.transient.agenda.size > 0) {
+        // Just loaded: what follows from its history comes before what is new.
+        this.decide(turn, live, step);
+        step = beginTurn(live.program, live.run, this.facts(live, turn.now));
+      }
+      if (input.kind === "retry") this.enterKeyAgain(live);
       receive(step, input);
       this.decide(turn, live, step);
     } catch (error) {
       if (!(error instanceof MaestroError) || step.events.length > 0) this.quarantine(live, error);
+      // It may have been loaded for this message alone, and has to find its way back to sleep.
+      else this.touch(turn, live);
       done?.reject(error);
       return;
     }
-    if (done !== undefined) {
-      turn.answers.push(() => done.resolve());
-      turn.refusals.push((error) => done.reject(error));
-    }
+    if (done !== undefined) turn.answers.push({ live, done });
   }
 
-  /** The run could not be loaded or stands still: its attempt must not keep its slot. */
-  private drop({ attempt }: Message): void {
-    if (attempt === undefined) return;
-    this.attempts.free(attempt);
-    this.attempts.forget(attempt);
-  }
-
-  private free(turn: Pending, live: LiveRun, message: Message): void {
-    const { attempt } = message;
-    if (attempt === undefined) return;
+  private free(turn: Pending, attempt: Attempt, live: LiveRun): void {
     // Freed already where this is the second try of a turn that could not be made durable.
     this.attempts.free(attempt);
     turn.ended.push(attempt);
-    live.inFlight -= 1;
+    // Not an attempt that a forced stop closed before this run was loaded.
+    const step = stepOf(live.program, live.run, attempt.step);
+    if (step?.attempt === attempt.number && (step.status === "running" || step.status === "undoing")) live.inFlight -= 1;
+  }
+
+  /** A run that is retried holds its concurrency key again, or is refused. */
+  private enterKeyAgain({ run, program }: LiveRun): void {
+    const { concurrencyKey: key } = run.created;
+    const { concurrency } = program.plan;
+    if (key === undefined || concurrency === undefined || !isTerminal(run.status)) return;
+    if (this.keys.enter(key, concurrency.max, run.id)) return;
+    const holders = [...this.keys.holders(key)];
+    this.keys.leave(key, concurrency.max, run.id);
+    throw new MaestroError("concurrency_limit", `the concurrency key ${key} is held by ${holders.join(", ")}`, { facts: { key, runs: holders } });
   }
 
   /** Lets core decide what follows, answers questions that can be answered at once, and notes the rest. */
@@ -251,11 +282,14 @@ export class DurableEngine implements Engine {
 
   private collect(turn: Pending, live: LiveRun, step: Turn): void {
     for (const event of step.events) live.pending.push(event);
-    if (!live.touched) {
-      live.touched = true;
-      turn.touched.push(live);
-    }
+    this.touch(turn, live);
     this.dispatch.offer(live);
+  }
+
+  private touch(turn: Pending, live: LiveRun): void {
+    if (live.touched) return;
+    live.touched = true;
+    turn.touched.push(live);
   }
 
   /** True when the gate has answered and core should go on. */
@@ -287,12 +321,14 @@ export class DurableEngine implements Engine {
    */
   private async work(turn: Pending): Promise<void> {
     const { rounds, turnMs } = this.parts.limits;
+    const until = turn.now + turnMs;
     for (let round = 1; ; round++) {
       const given = turn.executions.length;
       this.fillSlots(turn);
       const computing = this.effects.compute(turn.executions.slice(given));
-      if (computing === 0 || round >= rounds || this.parts.clock.now() - turn.now >= turnMs) return;
+      if (computing === 0 || round >= rounds || turn.now >= until) return;
       await turnOfTheLoop();
+      turn.now = this.parts.clock.now();
       const results = this.takeResults();
       if (results.length === 0) return;
       turn.messages.push(...results);
@@ -344,7 +380,8 @@ export class DurableEngine implements Engine {
 
   /** A fault of our own concerns one run: it is left as it was last durable, and everything else goes on. */
   private quarantine(live: LiveRun, error: unknown): void {
-    this.live.forget(live);
+    this.drop(live);
+    this.faulty.set(live.run.id, error);
     live.pending = [];
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.parts.log("error", "a run met a fault of the engine and stands still until it is looked at or the engine restarts", { run: live.run.id, stack });
@@ -357,7 +394,16 @@ export class DurableEngine implements Engine {
       live.projection = project(live, turn.now, evictAfterMs);
       return live.pending.length > 0 || live.row === null || rowChanged(live.row, live);
     });
-    if (changed.length > 0) await commitRuns(this.parts, changed);
+    if (changed.length > 0) await commitRuns(this.parts, changed, (live, error) => this.quarantine(live, error));
+  }
+
+  /** Out of memory; a run that never became durable gives its concurrency key back. */
+  private drop(live: LiveRun): void {
+    this.live.forget(live);
+    const key = live.run.created.concurrencyKey;
+    if (live.row !== null || key === undefined) return;
+    const next = this.keys.leave(key, live.program.plan.concurrency?.max ?? 1, live.run.id);
+    if (next !== undefined) this.post({ run: next, input: { kind: "admitted" } });
   }
 
   /** The turn is durable: now it may have effects. */
@@ -370,33 +416,42 @@ export class DurableEngine implements Engine {
       live.pending = [];
       if (events.length > 0) this.listeners.tell(live.run.id, events);
       this.live.settle(live, turn.now);
-      if (isTerminal(live.run.status)) this.effects.ended(live);
+      if (events.at(-1)?.kind === "run_ended") this.effects.ended(live);
     }
-    for (const execution of turn.executions) if (!execution.begun) this.effects.execute(execution);
-    for (const { live, command } of turn.effects) this.effects.perform(live, command, turn.now);
-    for (const answer of turn.answers) answer();
+    for (const execution of turn.executions) {
+      if (this.faulty.has(execution.live.run.id)) this.callOff(execution.attempt);
+      else if (!execution.begun) this.effects.execute(execution);
+    }
+    for (const { live, command } of turn.effects) if (!this.faulty.has(live.run.id)) this.effects.perform(live, command, turn.now);
+    for (const { live, done } of turn.answers) {
+      const fault = this.faulty.get(live.run.id);
+      if (fault === undefined) done.resolve();
+      else done.reject(new MaestroError("internal", `run ${live.run.id} met a fault of the engine: ${messageOf(fault)}`, { cause: fault }));
+    }
+  }
+
+  /** An attempt whose start was not recorded; where it computes already, its result is of a start that never was. */
+  private callOff(attempt: Attempt): void {
+    this.takeBack(attempt);
+    attempt.settled = true;
+    attempt.stop({ code: "LOST", message: "the start of this attempt could not be made durable" });
+  }
+
+  private takeBack(attempt: Attempt): void {
+    this.attempts.free(attempt);
+    this.attempts.forget(attempt);
   }
 
   /** The turn could not be made durable: it never happened. Runs are loaded anew, answers of runners are kept for the next try. */
   private abandon(turn: Pending, error: unknown): void {
-    for (const live of turn.touched) {
-      this.live.forget(live);
-      const key = live.run.created.concurrencyKey;
-      if (live.row === null && key !== undefined) this.keys.leave(key, live.program.plan.concurrency?.max ?? 1, live.run.id);
-    }
-    for (const { attempt } of turn.executions) {
-      this.attempts.free(attempt);
-      this.attempts.forget(attempt);
-      // Where it computes already, its result is of a start that never was.
-      attempt.settled = true;
-      attempt.stop({ code: "LOST", message: "the start of this attempt could not be made durable" });
-    }
+    for (const live of turn.touched) this.drop(live);
+    for (const { attempt } of turn.executions) this.callOff(attempt);
     const undone = new Set(turn.executions.map(({ attempt }) => attempt));
     this.mailbox.unshift(
       ...turn.messages.filter(({ done, attempt }) => done === undefined && (attempt === undefined || !undone.has(attempt))),
     );
     for (const live of turn.touched) if (live.row !== null) this.mailbox.push({ run: live.run.id, input: { kind: "timer" } });
-    for (const refuse of turn.refusals) refuse(error);
+    for (const { done } of turn.answers) done.reject(error);
     for (const message of turn.messages) message.done?.reject(error);
     const known = error instanceof MaestroError;
     const conflict = known && error.code === "run_conflict";
@@ -426,12 +481,15 @@ export class DurableEngine implements Engine {
     live.pending.push(first);
     this.live.add(live);
     const step = beginTurn(program, run, this.facts(live, turn.now));
-    emit(step, { kind: "policy_decided", action: "run.start", decision });
-    for (const event of reuse) emit(step, event);
-    if (decision.allow && this.enterKey(turn, live)) emit(step, { kind: "run_started" });
-    this.decide(turn, live, step);
-    turn.answers.push(() => done.resolve(live.row!));
-    turn.refusals.push((error) => done.reject(error));
+    try {
+      emit(step, { kind: "policy_decided", action: "run.start", decision });
+      for (const event of reuse) emit(step, event);
+      if (decision.allow && this.enterKey(turn, live)) emit(step, { kind: "run_started" });
+      this.decide(turn, live, step);
+    } catch (error) {
+      this.quarantine(live, error);
+    }
+    turn.answers.push({ live, done: { resolve: () => done.resolve(live.row!), reject: (error) => done.reject(error) } });
   }
 
   /** Whether the run may start now as far as its concurrency key goes; those it replaces are told to stop. */
@@ -442,9 +500,10 @@ export class DurableEngine implements Engine {
     const holders = [...this.keys.holders(key)];
     if (this.keys.enter(key, concurrency.max, live.run.id)) return true;
     if (concurrency.onConflict !== "cancel-running") return false;
-    turn.answers.push(() => {
+    const resolve = (): void => {
       for (const holder of holders) this.post({ run: holder, input: replacedBy(live.run.id) });
-    });
+    };
+    turn.answers.push({ live, done: { resolve, reject: () => undefined } });
     return false;
   }
 
@@ -459,14 +518,23 @@ export class DurableEngine implements Engine {
 
   /** Overload is refused, never absorbed. */
   refuseWhenFull(): void {
-    const { mailbox, activeRuns } = this.parts.limits;
-    this.refuseWhenClosing();
-    // Only for so long: without work there is no turn that would find that the store works again.
-    if (this.stalledBy instanceof MaestroError && this.parts.clock.now() < this.stalledUntil) throw this.stalledBy;
+    this.refuseWhenCrowded();
+    const { activeRuns } = this.parts.limits;
+    if (this.live.size >= activeRuns) throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
+  }
+
+  private refuseWhenCrowded(): void {
+    this.refuseWhenStalled();
+    const { mailbox } = this.parts.limits;
     if (this.mailbox.length + this.starts.waiting >= mailbox) {
       throw new MaestroError("overloaded", `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`);
     }
-    if (this.live.size >= activeRuns) throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
+  }
+
+  private refuseWhenStalled(): void {
+    this.refuseWhenClosing();
+    // Only for so long: without work there is no turn that would find that the store works again.
+    if (this.stalledBy instanceof MaestroError && this.parts.clock.now() < this.stalledUntil) throw this.stalledBy;
   }
 
   refuseWhenClosing(): void {

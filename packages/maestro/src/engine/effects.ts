@@ -26,11 +26,16 @@ export interface Execution {
 /** When the engine shuts down, commands have this long between SIGTERM and SIGKILL. */
 const SHUTDOWN_GRACE_MS = 2000;
 
+/** Reasons why a child run cannot be started, however often it is tried. */
+const CODES: Readonly<Record<string, string>> = { limit_exceeded: "LIMIT", invalid_input: "INPUT_INVALID", invalid_request: "INPUT_INVALID", payload_too_large: "INPUT_INVALID", expression_failed: "EXPRESSION" };
+
 /** What a durable turn does to the world. Every answer comes back through the mailbox. */
 export class Effects {
   private readonly engine: DurableEngine;
   /** Attempts whose runner has not come back yet. */
   executing = 0;
+  /** Child runs on their way to the turn that records them. */
+  private readonly starting = new Set<string>();
   private readonly postponed: (() => Promise<void>)[] = [];
 
   constructor(engine: DurableEngine) {
@@ -58,6 +63,12 @@ export class Effects {
     const type = this.engine.programs.type(command.uses);
     if (type === undefined) {
       this.finished(attempt, { ok: false, error: { code: "UNAVAILABLE", message: `this installation has no task type for ${command.task}`, final: true } });
+      return;
+    }
+    const secrets = Object.values(plan.secrets ?? {});
+    if (secrets.length > 0) {
+      const message = `it needs ${secrets.length === 1 ? "the secret" : "the secrets"} ${secrets.join(", ")}, and this installation has no secret store; nothing of it was run`;
+      this.finished(attempt, { ok: false, error: { code: "SECRET", message, final: true } });
       return;
     }
     const request = {
@@ -141,34 +152,35 @@ export class Effects {
 
   private async startChild(live: LiveRun, command: Extract<Command, { kind: "start_child" }>): Promise<void> {
     const { task, item, childRun } = command;
+    // The parent was loaded anew meanwhile: once is enough.
+    if (this.starting.has(childRun)) return;
+    this.starting.add(childRun);
     try {
+      // Stored plans name one another by digest and cannot go in circles, but each can be wrapped in one more.
+      const depth = (live.run.created.depth ?? 0) + 1;
+      const { limits } = this.engine.parts;
+      if (depth > limits.depth) throw new MaestroError("limit_exceeded", `it would be ${depth} runs deep, and the limit is ${limits.depth} (limits.depth)`);
       const plan = await this.engine.parts.store.planGet(command.planDigest);
       if (plan === undefined) throw new MaestroError("not_found", `the plan ${command.planDigest} of the child run is not stored here`);
       const { created } = live.run;
-      await this.refuseTooDeep(created.parent?.run ?? null);
       const parent = { run: live.run.id, task, item };
       const base = created.base === undefined ? {} : { base: created.base };
       const request = { plan, inputs: command.input, purpose: created.purpose, authority: created.authority, initiator: created.initiator, labels: created.labels, priority: created.priority, ...base };
-      const { admission } = await admit(this.engine, request, { id: childRun, parent });
+      const { admission } = await admit(this.engine, request, { id: childRun, parent, depth });
       // A child has no idempotency key, so there is never an existing one.
       if (admission !== undefined) await this.engine.starts.submit(admission);
+      this.stopWithParent(live, command, childRun);
     } catch (error) {
       const known = error instanceof MaestroError ? error.code : "internal";
       // The next engine finds that it is missing.
       if (known === "shutting_down") return;
       this.engine.parts.log("warn", "a child run could not be started", { run: live.run.id, task, error: messageOf(error) });
       if (known === "run_conflict" || isOfStorage(error)) return this.later(error, async () => this.restartChild(live, command));
-      const output = { error: messageOf(error) };
-      this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output } });
+      const reason = { code: CODES[known] ?? "CHILD", message: `the child run could not be started: ${messageOf(error)}`, ...(CODES[known] === undefined ? {} : { final: true }) };
+      this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output: {}, error: reason } });
+    } finally {
+      this.starting.delete(childRun);
     }
-  }
-
-  /** Stored plans name one another by digest and cannot go in circles, but each can be wrapped in one more. */
-  private async refuseTooDeep(above: string | null): Promise<void> {
-    const { store, limits } = this.engine.parts;
-    let depth = 1;
-    for (let id = above; id !== null; id = (await store.runGet(id))?.parentRun ?? null) depth += 1;
-    if (depth > limits.depth) throw new MaestroError("overloaded", `there are ${limits.depth} child runs inside one another, which is the limit (limits.depth)`);
   }
 
   /** It may have been recorded after all, by another turn. */
@@ -195,7 +207,7 @@ export class Effects {
 
   /** After a restart: the child may not have been started yet, may be running, or may have ended unheard. */
   async resumeChild(live: LiveRun, ref: StepRef, childRun: string): Promise<void> {
-    const { uses, phase } = live.program.tasks[live.program.index.get(ref.task)!]!.plan;
+    const { uses } = live.program.tasks[live.program.index.get(ref.task)!]!.plan;
     const input = live.childInputs.get(childRun);
     if (uses.kind !== "runbook" || input === undefined) return;
     try {
@@ -204,6 +216,12 @@ export class Effects {
       if (isOfStorage(error)) return this.later(error, async () => this.resumeChild(live, ref, childRun));
       this.engine.parts.log("error", "the end of a child run cannot be read, and its parent waits for it", { run: live.run.id, child: childRun, error: messageOf(error) });
     }
+    this.stopWithParent(live, ref, childRun);
+  }
+
+  /** For a stop that came before the child was there to hear it. */
+  private stopWithParent(live: LiveRun, { task }: StepRef, childRun: string): void {
+    const { phase } = live.program.tasks[live.program.index.get(task)!]!.plan;
     if (!isStopped(live.run, phase)) return;
     const by = { type: "run", id: live.run.id, roles: [] } as const;
     this.engine.post({ run: childRun, input: { kind: "cancel", by, reason: live.run.cancel?.reason ?? "its parent was stopped", force: live.run.cancel?.force === true } });

@@ -9,6 +9,8 @@ import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { Sleepers } from "./sleepers.ts";
 
+const PRUNE_FROM = 1024;
+
 /**
  * The runs in memory: loaded when something happens to them, gone when they end or sleep. Loading is recovery: an attempt
  * that no runner of this engine works on was lost, a child run is looked after, the rest follows from the history.
@@ -83,8 +85,9 @@ export class LiveRuns {
     const due: string[] = [];
     // The store first: if it fails, no timer has been taken out yet.
     for (const { id, wakeAt: at } of await this.sleepers.due(now, this.byId.size)) {
-      if (this.byId.has(id)) continue;
-      if (at <= now) due.push(id);
+      const known = this.byId.get(id);
+      if (known !== undefined) this.setTimer(known, Math.max(at, now));
+      else if (at <= now) due.push(id);
       else await this.loadAhead(id, at, due);
     }
     for (let live = this.timers.popDue(now); live !== undefined; live = this.timers.popDue(now)) {
@@ -115,11 +118,14 @@ export class LiveRuns {
     if (live.timerAt !== null && live.timerAt <= at) return;
     live.timerAt = at;
     this.timers.push(at, live);
+    // A run that ended long before its budget's last minute must not stay in memory until then.
+    if (this.timers.size > PRUNE_FROM + 4 * this.byId.size) this.timers.prune((one) => !one.gone);
   }
 
   private async adopt(id: string): Promise<LiveRun> {
     const live = await loadRun(this.engine, id);
     this.byId.set(id, live);
+    if (isTerminal(live.run.status)) return live;
     for (const task of live.run.tasks) {
       if (task.active === 0 && live.run.phase !== "undo") continue;
       for (const step of task.steps) {

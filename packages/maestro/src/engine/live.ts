@@ -113,7 +113,7 @@ export function projectRow(live: LiveRun, head: Digest): RunRow {
     parentRun: created.parent?.run ?? null,
     tasksTotal: run.tasks.length,
     tasksDone: run.tasks.length - run.openMain - run.openFinally,
-    error: run.error === null ? null : run.error.message.slice(0, 500),
+    error: run.error === null ? null : run.error.message.slice(0, 500).toWellFormed(),
     seq: run.seq,
     head,
   };

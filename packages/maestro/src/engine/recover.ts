@@ -48,7 +48,8 @@ async function askForKey(engine: DurableEngine, live: LiveRun): Promise<void> {
 /** The parent was stopped by force and did not wait for its children. */
 async function followParent(engine: DurableEngine, { run }: LiveRun): Promise<void> {
   const { parent } = run.created;
-  if (parent === undefined) return;
+  // One that was retried by itself goes on by itself.
+  if (parent === undefined || run.reopened > 0) return;
   const row = await engine.parts.store.runGet(parent.run);
   if (row === undefined || !isTerminal(row.status)) return;
   const by = { type: "run", id: parent.run, roles: [] } as const;
