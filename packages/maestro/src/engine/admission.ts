@@ -1,10 +1,14 @@
-import type { Decision, EventBody, RunCreated } from "../core/event.ts";
+import { createRun } from "../core/apply.ts";
+import type { Decision, EventBody, RunCreated, RunEvent } from "../core/event.ts";
 import { ExpressionError, prepare } from "../core/expression.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { RunRow } from "../store/store.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { StartRequest } from "./engine.ts";
+import type { LiveRun } from "./live.ts";
+import { newLive } from "./live.ts";
 import type { Prepared } from "./programs.ts";
+import { failedDecision } from "./ask.ts";
 import { checkRequest } from "./door.ts";
 import { startQuestion } from "./questions.ts";
 
@@ -19,7 +23,9 @@ export interface Admission {
   readonly done: { resolve(row: RunRow): void; reject(error: unknown): void };
 }
 
-type Admitted = { readonly existing: RunRow; readonly admission?: never } | { readonly existing?: undefined; readonly admission: Omit<Admission, "done"> };
+type Admitted =
+  | { readonly existing: RunRow; readonly admission?: never }
+  | { readonly existing?: undefined; readonly admission: Omit<Admission, "done"> };
 
 /** Checks a request, fills in its defaults and asks the gate. Nothing is recorded yet. */
 export async function admit(
@@ -28,7 +34,7 @@ export async function admit(
   given: { readonly id?: string; readonly parent?: NonNullable<RunCreated["parent"]>; readonly depth?: number } = {},
 ): Promise<Admitted> {
   // A child run belongs to work that was let in already.
-  if (given.parent === undefined) engine.refuseWhenFull();
+  if (given.parent === undefined) engine.pressure.refuseStart();
   checkRequest(request, engine.parts.limits);
   const { store, gate } = engine.parts;
   const prepared = engine.programs.get(request.plan);
@@ -61,9 +67,16 @@ export async function admit(
   };
   let decision: Decision;
   try {
-    decision = await gate.decide(startQuestion(prepared.program, { id, purpose: created.purpose, authority: created.authority, initiator: created.initiator }));
+    decision = await gate.decide(
+      startQuestion(prepared.program, {
+        id,
+        purpose: created.purpose,
+        authority: created.authority,
+        initiator: created.initiator,
+      }),
+    );
   } catch (error) {
-    decision = engine.failedDecision(error);
+    decision = failedDecision(engine.newId("d"), error);
   }
   return { admission: { prepared, created, decision, idempotencyKey: request.idempotencyKey ?? null } };
 }
@@ -79,4 +92,17 @@ function keyOf({ concurrencyKey, program }: Prepared, inputs: RunCreated["inputs
     if (!(error instanceof ExpressionError)) throw error;
     throw new MaestroError("expression_failed", `concurrency.key: ${error.message}`, { cause: error });
   }
+}
+
+/** The run that an admission begins, not yet durable. */
+export function openRun({ prepared, created, rerunOf, idempotencyKey }: Admission, now: number): LiveRun {
+  const first: RunEvent & RunCreated = { seq: 1, at: now, ...created, ...(rerunOf === undefined ? {} : { rerunOf }) };
+  const live = newLive(createRun(prepared.program, first), prepared.program, {
+    row: null,
+    head: "",
+    receipts: 0,
+    idempotencyKey,
+  });
+  live.pending.push(first);
+  return live;
 }

@@ -89,7 +89,11 @@ export class Attempts {
     return this.byKey.values();
   }
 
-  add(attempt: Attempt, timeout: { readonly runMs?: number; readonly heartbeatMs?: number } | undefined, now: number): void {
+  add(
+    attempt: Attempt,
+    timeout: { readonly runMs?: number; readonly heartbeatMs?: number } | undefined,
+    now: number,
+  ): void {
     this.byKey.set(attempt.key, attempt);
     this.perSlot[attempt.slot] += 1;
     this.perNamespace.set(attempt.namespace, this.ofNamespace(attempt.namespace) + 1);
@@ -100,7 +104,8 @@ export class Attempts {
       this.deadlines.push(now + timeout.heartbeatMs, { kind: "beat", attempt });
     }
     // Deadlines of hours must not keep what ended in seconds.
-    if (this.deadlines.size > PRUNE_FROM + 4 * this.byKey.size) this.deadlines.prune((deadline) => !deadline.attempt.over);
+    if (this.deadlines.size > PRUNE_FROM + 4 * this.byKey.size)
+      this.deadlines.prune((deadline) => !deadline.attempt.over);
   }
 
   /** Gives its slot to others; it stays known until its result is durable. */
@@ -117,6 +122,19 @@ export class Attempts {
     this.byKey.delete(attempt.key);
   }
 
+  /** An attempt whose result nobody waits for. */
+  takeBack(attempt: Attempt): void {
+    this.free(attempt);
+    this.forget(attempt);
+  }
+
+  /** An attempt whose start was not recorded; where it computes already, its result is of a start that never was. */
+  callOff(attempt: Attempt): void {
+    this.takeBack(attempt);
+    attempt.settled = true;
+    attempt.stop({ code: "LOST", message: "the start of this attempt could not be made durable" });
+  }
+
   /** Stops an attempt; if it has not ended `patienceMs` later, `expire` gives its result in its stead. */
   stop(attempt: Attempt, error: TaskError, now: number, patienceMs: number): void {
     if (attempt.stopped === undefined) this.deadlines.push(now + patienceMs, { kind: "forced", attempt });
@@ -130,13 +148,24 @@ export class Attempts {
       const { attempt, kind } = due;
       if (attempt.over) continue;
       if (kind === "forced") {
-        given.push({ attempt, result: { ok: false, error: attempt.stopped ?? { code: "INTERNAL", message: "the attempt did not end when it was told to" } } });
+        given.push({
+          attempt,
+          result: {
+            ok: false,
+            error: attempt.stopped ?? { code: "INTERNAL", message: "the attempt did not end when it was told to" },
+          },
+        });
       } else if (kind === "run") {
         this.stop(attempt, { code: "TIMEOUT", message: "it ran longer than timeout.run allows" }, now, patienceMs);
       } else if (attempt.lastBeat + attempt.heartbeatMs > now) {
         this.deadlines.push(attempt.lastBeat + attempt.heartbeatMs, { kind: "beat", attempt });
       } else {
-        this.stop(attempt, { code: "HEARTBEAT", message: `it gave no sign of life for ${attempt.heartbeatMs} ms` }, now, patienceMs);
+        this.stop(
+          attempt,
+          { code: "HEARTBEAT", message: `it gave no sign of life for ${attempt.heartbeatMs} ms` },
+          now,
+          patienceMs,
+        );
       }
     }
     return given;

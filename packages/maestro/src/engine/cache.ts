@@ -11,7 +11,10 @@ import type { Run } from "../core/run.ts";
  * The key under which a step's result is kept: digest of its material (type and input, or the key the manifest gives) and
  * of the declared files, by name and content, relative to the folder the run was started in.
  */
-export async function cacheKeyOf(run: Run, lookup: { readonly material: JsonValue; readonly files: readonly string[] }): Promise<Digest> {
+export async function cacheKeyOf(
+  run: Run,
+  lookup: { readonly material: JsonValue; readonly files: readonly string[] },
+): Promise<Digest> {
   const base = run.created.base;
   const files: Record<string, string> = {};
   if (base !== undefined) {

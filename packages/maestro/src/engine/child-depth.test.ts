@@ -14,8 +14,12 @@ afterEach(async () => {
 
 it("starts child runs inside one another up to the limit, and then fails the task that would start one more", async () => {
   bench = await EngineBench.open({ limits: { depth: 1 } });
-  const inner = planOf([{ id: "work" }], { workflow: { namespace: "test", name: "inner", version: "1.0.0", digest: digestOf("i") } });
-  const outer = planOf([child(inner)], { workflow: { namespace: "test", name: "outer", version: "1.0.0", digest: digestOf("o") } });
+  const inner = planOf([{ id: "work" }], {
+    workflow: { namespace: "test", name: "inner", version: "1.0.0", digest: digestOf("i") },
+  });
+  const outer = planOf([child(inner)], {
+    workflow: { namespace: "test", name: "outer", version: "1.0.0", digest: digestOf("o") },
+  });
   for (const plan of [inner, outer]) await bench.store.planPut(stored(plan));
 
   const fits = await bench.run(outer);

@@ -28,7 +28,13 @@ async function moveOut(event: RunEvent, inlineBytes: number, blobs: BlobStore): 
 }
 
 /** Large members two levels down (`result.output`) or one (`inputs`, `items`): that is where events carry payloads. */
-async function shrink(value: JsonValue, path: readonly string[], moved: Moved[], inlineBytes: number, blobs: BlobStore): Promise<JsonValue> {
+async function shrink(
+  value: JsonValue,
+  path: readonly string[],
+  moved: Moved[],
+  inlineBytes: number,
+  blobs: BlobStore,
+): Promise<JsonValue> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const slim: Record<string, JsonValue> = {};
   for (const [key, member] of Object.entries(value)) {
@@ -56,7 +62,9 @@ async function putBack(event: RunEvent, moved: readonly Moved[], blobs: BlobStor
   for (const { path, digest } of moved) {
     const bytes = await blobs.get(digest);
     if (bytes === undefined) {
-      throw new MaestroError("store_corrupt", `event ${event.seq} needs blob ${digest}, which is missing`, { facts: { seq: event.seq, blob: digest } });
+      throw new MaestroError("store_corrupt", `event ${event.seq} needs blob ${digest}, which is missing`, {
+        facts: { seq: event.seq, blob: digest },
+      });
     }
     let at = whole as Record<string, unknown>;
     for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;

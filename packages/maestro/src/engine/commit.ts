@@ -19,7 +19,11 @@ type Builder = "store" | "blobs" | "signer" | "limits" | "version";
  * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything. A run whose
  * events or receipt cannot be written is left out and named to `fault`: it must not keep the others from going on.
  */
-export async function commitRuns(parts: Pick<EngineParts, Builder>, all: readonly LiveRun[], fault: Fault): Promise<void> {
+export async function commitRuns(
+  parts: Pick<EngineParts, Builder>,
+  all: readonly LiveRun[],
+  fault: Fault,
+): Promise<void> {
   const encoded = await encodeAll(parts, all, fault);
   const ready = all.flatMap((live, i) => prove(parts, live, encoded[i], fault) ?? []);
   const lives = ready.map(({ live }) => live);
@@ -64,7 +68,12 @@ interface Ready {
   readonly statement: JsonObject | null;
 }
 
-function prove(parts: Pick<EngineParts, Builder>, live: LiveRun, texts: readonly string[] | null | undefined, fault: Fault): Ready | null {
+function prove(
+  parts: Pick<EngineParts, Builder>,
+  live: LiveRun,
+  texts: readonly string[] | null | undefined,
+  fault: Fault,
+): Ready | null {
   if (texts === null || texts === undefined) return null;
   try {
     const head = headAfter(live, texts);
@@ -78,10 +87,20 @@ function prove(parts: Pick<EngineParts, Builder>, live: LiveRun, texts: readonly
 function statementOf({ signer, version }: Pick<EngineParts, Builder>, live: LiveRun, head: Digest): JsonObject | null {
   if (signer === null || live.pending.at(-1)?.kind !== "run_ended") return null;
   const previous = live.lastReceipt?.digest;
-  return statement(receiptFacts(live.program, live.run, { head, builder: { id: signer.builder, version }, ...(previous === undefined ? {} : { previous }) }));
+  return statement(
+    receiptFacts(live.program, live.run, {
+      head,
+      builder: { id: signer.builder, version },
+      ...(previous === undefined ? {} : { previous }),
+    }),
+  );
 }
 
-async function encodeAll(parts: Pick<EngineParts, Builder>, lives: readonly LiveRun[], fault: Fault): Promise<readonly (readonly string[] | null)[]> {
+async function encodeAll(
+  parts: Pick<EngineParts, Builder>,
+  lives: readonly LiveRun[],
+  fault: Fault,
+): Promise<readonly (readonly string[] | null)[]> {
   const waiting: Promise<void>[] = [];
   const all = lives.map((live) => {
     const list: string[] = new Array<string>(live.pending.length);
@@ -114,14 +133,23 @@ function headAfter(live: LiveRun, texts: readonly string[]): Digest {
 }
 
 /** One receipt for every run that ended in this turn, signed together on the thread pool. */
-async function seal({ signer }: Pick<EngineParts, Builder>, ready: readonly Ready[]): Promise<readonly (ReceiptRow | null)[]> {
+async function seal(
+  { signer }: Pick<EngineParts, Builder>,
+  ready: readonly Ready[],
+): Promise<readonly (ReceiptRow | null)[]> {
   const statements = ready.map((one) => one.statement).filter((one) => one !== null);
   const sealed = signer === null || statements.length === 0 ? [] : await sealReceipts(statements, signer);
   let next = 0;
   return ready.map(({ live, statement: wanted }) => {
     if (wanted === null) return null;
     const { bundle, digest } = sealed[next++]!;
-    return { run: live.run.id, ordinal: live.receipts + 1, digest, bundle, createdAt: live.run.endedAt ?? live.run.createdAt };
+    return {
+      run: live.run.id,
+      ordinal: live.receipts + 1,
+      digest,
+      bundle,
+      createdAt: live.run.endedAt ?? live.run.createdAt,
+    };
   });
 }
 
@@ -146,20 +174,27 @@ function cacheEntry(live: LiveRun, event: RunEvent): CacheRow | undefined {
   const step = stepOf(live.program, live.run, event);
   const cache = step === undefined ? undefined : live.program.tasks[step.task]!.plan.cache;
   // Not what an undo gave, nor a round of `until` that was not the last.
-  if (step?.status !== "succeeded" || step.cacheKey === null || step.cacheKey === "none" || cache === undefined) return undefined;
+  if (step?.status !== "succeeded" || step.cacheKey === null || step.cacheKey === "none" || cache === undefined)
+    return undefined;
   const { output, artifacts } = event.result;
   return {
     key: step.cacheKey,
     namespace: live.run.created.namespace,
     run: live.run.id,
     task: event.task,
-    result: { output, ...(artifacts === undefined ? {} : { artifacts: artifacts.map((artifact) => ({ ...artifact })) }) },
+    result: {
+      output,
+      ...(artifacts === undefined ? {} : { artifacts: artifacts.map((artifact) => ({ ...artifact })) }),
+    },
     createdAt: event.at,
     expiresAt: cache.ttlMs === undefined ? null : event.at + cache.ttlMs,
   };
 }
 
-function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow[]; readonly closed: readonly string[] } {
+function approvalChanges(live: LiveRun): {
+  readonly opened: readonly ApprovalRow[];
+  readonly closed: readonly string[];
+} {
   if (!live.program.asksPeople) return NO_CHANGE;
   const opened: ApprovalRow[] = [];
   const still = new Set<string>();
@@ -169,7 +204,8 @@ function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow
     const open = task.status === "pending" && !task.approved && !expired && !isTerminal(live.run.status);
     if (!open) continue;
     still.add(request.approval);
-    if (!live.openApprovals.has(request.approval)) opened.push(approvalRow(live, task.approval.request, live.run.createdAt));
+    if (!live.openApprovals.has(request.approval))
+      opened.push(approvalRow(live, task.approval.request, live.run.createdAt));
   }
   if (opened.length === 0 && live.openApprovals.size === 0) return NO_CHANGE;
   return { opened, closed: [...live.openApprovals].filter((id) => !still.has(id)) };
@@ -178,8 +214,14 @@ function approvalChanges(live: LiveRun): { readonly opened: readonly ApprovalRow
 const NONE: CacheRow[] = [];
 const NO_CHANGE = { opened: [], closed: [] };
 
-function approvalRow(live: LiveRun, request: NonNullable<LiveRun["run"]["tasks"][number]["approval"]>["request"], createdAt: number): ApprovalRow {
-  const event = live.pending.find((candidate) => candidate.kind === "approval_requested" && candidate.approval === request.approval);
+function approvalRow(
+  live: LiveRun,
+  request: NonNullable<LiveRun["run"]["tasks"][number]["approval"]>["request"],
+  createdAt: number,
+): ApprovalRow {
+  const event = live.pending.find(
+    (candidate) => candidate.kind === "approval_requested" && candidate.approval === request.approval,
+  );
   return {
     id: request.approval,
     run: live.run.id,

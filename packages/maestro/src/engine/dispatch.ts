@@ -49,7 +49,7 @@ class Lane {
   }
 
   take(hasRoom: (namespace: string) => boolean): LiveRun | undefined {
-    for (let tried = 0; tried < this.order.length; ) {
+    for (let tried = 0; tried < this.order.length;) {
       const at = this.turn % this.order.length;
       const namespace = this.order[at]!;
       const levels = this.namespaces.get(namespace)!;

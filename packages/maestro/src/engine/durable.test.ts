@@ -34,9 +34,18 @@ describe("a run", () => {
     assert.equal(ended.tasksDone, 2);
     const receipt = await it.store.receiptGet(row.id);
     assert.equal(receipt?.ordinal, 1);
-    const statement = JSON.parse(Buffer.from(JSON.parse(receipt.bundle).dsseEnvelope.payload, "base64").toString()) as { subject: { digest: { sha256: string } }[] };
+    const statement = JSON.parse(Buffer.from(JSON.parse(receipt.bundle).dsseEnvelope.payload, "base64").toString()) as {
+      subject: { digest: { sha256: string } }[];
+    };
     assert.equal(`sha256:${statement.subject[0]?.digest.sha256}`, ended.head);
-    assert.deepEqual(await replayRun(it.engine, row.id), { run: row.id, events: ended.seq, head: ended.head, equal: true, difference: null, atSeq: null });
+    assert.deepEqual(await replayRun(it.engine, row.id), {
+      run: row.id,
+      events: ended.seq,
+      head: ended.head,
+      equal: true,
+      difference: null,
+      atSeq: null,
+    });
   });
 
   it("that is denied starts nothing and still leaves a receipt", async () => {
@@ -59,7 +68,12 @@ describe("a run", () => {
 
   it("refuses inputs that break the schema, naming each", async () => {
     const it = await open();
-    const inputs = { type: "object", properties: { n: { type: "integer" }, s: { type: "string" } }, required: ["s"], additionalProperties: false };
+    const inputs = {
+      type: "object",
+      properties: { n: { type: "integer" }, s: { type: "string" } },
+      required: ["s"],
+      additionalProperties: false,
+    };
     await assert.rejects(it.run(planOf([{ id: "a" }], { inputs }), { inputs: { n: "x", z: 1 } }), (error: unknown) => {
       assert.ok(error instanceof MaestroError && error.code === "invalid_input");
       assert.match(error.message, /n/);
@@ -71,10 +85,16 @@ describe("a run", () => {
 
   it("moves large values to blobs and brings them back", async () => {
     const it = await open({ execute: async () => ({ ok: true, output: { big: "x".repeat(100_000) } }) });
-    const row = await it.run(planOf([hold("a"), { id: "b", uses: "http", needs: ["a"], with: { size: "${{ size(tasks.a.output.big) }}" } }]));
+    const row = await it.run(
+      planOf([hold("a"), { id: "b", uses: "http", needs: ["a"], with: { size: "${{ size(tasks.a.output.big) }}" } }]),
+    );
     const texts = await it.store.runEvents(row.id, { afterSeq: 0, limit: 100 });
     assert.ok(texts.every((event) => event.text.length < 5000));
-    assert.ok((await it.events(row.id)).some((event) => event.kind === "attempt_finished" && JSON.stringify(event).length > 100_000));
+    assert.ok(
+      (await it.events(row.id)).some(
+        (event) => event.kind === "attempt_finished" && JSON.stringify(event).length > 100_000,
+      ),
+    );
     assert.equal((await replayRun(it.engine, row.id)).equal, true);
   });
 });
@@ -82,7 +102,9 @@ describe("a run", () => {
 describe("sleep", () => {
   it("leaves memory while a run waits, and wakes it in time", async () => {
     const it = await open();
-    const row = await it.run(planOf([{ id: "w", uses: "wait", with: { duration: "1h" } }, hold("a", { needs: ["w"] })]));
+    const row = await it.run(
+      planOf([{ id: "w", uses: "wait", with: { duration: "1h" } }, hold("a", { needs: ["w"] })]),
+    );
     const asleep = await it.row(row.id);
     assert.equal(asleep.wakeAt, it.now + 3_600_000);
     assert.equal(asleep.waiting, "timer");
@@ -95,10 +117,17 @@ describe("sleep", () => {
   it("wakes after a restart what fell due meanwhile", async () => {
     const it = await open();
     const rows = [];
-    for (let i = 0; i < 5; i++) rows.push(await it.run(planOf([{ id: "w", uses: "wait", with: { duration: `${10 + i}m` } }])));
+    for (let i = 0; i < 5; i++)
+      rows.push(await it.run(planOf([{ id: "w", uses: "wait", with: { duration: `${10 + i}m` } }])));
     it.now += 12 * 60_000;
     await it.crash();
-    assert.deepEqual(await Promise.all(rows.map(async (row) => (await it.row(row.id)).status)), ["succeeded", "succeeded", "succeeded", "running", "running"]);
+    assert.deepEqual(await Promise.all(rows.map(async (row) => (await it.row(row.id)).status)), [
+      "succeeded",
+      "succeeded",
+      "succeeded",
+      "running",
+      "running",
+    ]);
     await it.pass(2 * 60_000);
     assert.equal((await it.row(rows[4]!.id)).status, "succeeded");
   });
@@ -132,10 +161,19 @@ describe("a crash", () => {
 
   it("keeps retries, approvals, queued runs and concurrency keys", async () => {
     const it = await open();
-    const retry = { attempts: 2, initialMs: 60_000, factor: 1, maxMs: 60_000, jitter: "none", onLost: "retry" } as const;
+    const retry = {
+      attempts: 2,
+      initialMs: 60_000,
+      factor: 1,
+      maxMs: 60_000,
+      jitter: "none",
+      onLost: "retry",
+    } as const;
     const retried = await it.run(planOf([hold("r", { retry })]));
     await it.finish("r", { ok: false, error: { code: "UNAVAILABLE", message: "down" } });
-    const asked = await it.run(planOf([hold("p", { approvals: { count: 1, roles: [], notRequester: false, expiresMs: 600_000 } })]));
+    const asked = await it.run(
+      planOf([hold("p", { approvals: { count: 1, roles: [], notRequester: false, expiresMs: 600_000 } })]),
+    );
     const keyed = planOf([hold("k")], { concurrency: { key: "'one'", max: 1, onConflict: "queue" } });
     const first = await it.run(keyed);
     const second = await it.run(keyed);
@@ -145,7 +183,14 @@ describe("a crash", () => {
     await it.pass(60_000);
     assert.deepEqual(it.working(), ["k", "r"]);
     const [approval] = await it.store.approvalList({ run: asked.id, limit: 10 });
-    const sent = it.engine.send(asked.id, { kind: "approve", approval: approval!.id, verdict: "approve", by: OWNER, planDigest: approval!.planDigest, reason: "fine" });
+    const sent = it.engine.send(asked.id, {
+      kind: "approve",
+      approval: approval!.id,
+      verdict: "approve",
+      by: OWNER,
+      planDigest: approval!.planDigest,
+      reason: "fine",
+    });
     await it.settle();
     await sent;
     assert.deepEqual(await it.store.approvalList({ limit: 10 }), []);
@@ -159,7 +204,8 @@ describe("a crash", () => {
 });
 
 describe("concurrency keys", () => {
-  const keyed = (onConflict: "queue" | "cancel-running" | "reject"): Plan => planOf([hold("k")], { concurrency: { key: "inputs.k", max: 1, onConflict } });
+  const keyed = (onConflict: "queue" | "cancel-running" | "reject"): Plan =>
+    planOf([hold("k")], { concurrency: { key: "inputs.k", max: 1, onConflict } });
 
   it("queue in order, per value", async () => {
     const it = await open();
@@ -192,8 +238,12 @@ describe("limits", () => {
   it("share slots fairly between namespaces and put higher priority first", async () => {
     const it = await open({ limits: { inline: 2, running: 2 } });
     const many = Array.from({ length: 20 }, (_, n) => n);
-    const wide = planOf([hold("w", { forEach: { items: JSON.stringify(many), as: "n", max: 100, onItemFailure: "stop" } })]);
-    const small = planOf([hold("s")], { workflow: { namespace: "other", name: "small", version: "1.0.0", digest: digestOf("s") } });
+    const wide = planOf([
+      hold("w", { forEach: { items: JSON.stringify(many), as: "n", max: 100, onItemFailure: "stop" } }),
+    ]);
+    const small = planOf([hold("s")], {
+      workflow: { namespace: "other", name: "small", version: "1.0.0", digest: digestOf("s") },
+    });
     await it.run(wide);
     await it.run(small);
     const low = await it.run(planOf([hold("low")]));
@@ -209,7 +259,13 @@ describe("limits", () => {
 
   it("refuse a start beyond the mailbox, and take it when there is room", async () => {
     const it = await open({ limits: { mailbox: 3 } });
-    const request = { plan: stored(planOf([{ id: "a" }])), inputs: {}, purpose: "test", authority: "", initiator: OWNER };
+    const request = {
+      plan: stored(planOf([{ id: "a" }])),
+      inputs: {},
+      purpose: "test",
+      authority: "",
+      initiator: OWNER,
+    };
     const starts = Promise.allSettled(Array.from({ length: 10 }, async () => it.engine.start(request)));
     await it.settle();
     const results = await starts;
@@ -249,14 +305,16 @@ describe("timeouts", () => {
 });
 
 describe("a store that fails", () => {
-  const failing = (fail: { error: Error | null }) => (store: Store): Store =>
-    new Proxy(store, {
-      get(target, name) {
-        if (name === "commit" && fail.error !== null) return async () => Promise.reject(fail.error);
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
+  const failing =
+    (fail: { error: Error | null }) =>
+    (store: Store): Store =>
+      new Proxy(store, {
+        get(target, name) {
+          if (name === "commit" && fail.error !== null) return async () => Promise.reject(fail.error);
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
 
   it("loses nothing: the result is kept, starts are refused with the cause, and all goes on", async () => {
     const fail: { error: Error | null } = { error: null };
@@ -292,9 +350,18 @@ describe("a store that fails", () => {
 describe("children", () => {
   it("are runs of their own, and their end reaches the parent even over a crash", async () => {
     const it = await open();
-    const child = planOf([hold("work")], { workflow: { namespace: "test", name: "child", version: "1.0.0", digest: digestOf("c") }, outputs: { y: "${{ tasks.work.output.y }}" } });
+    const child = planOf([hold("work")], {
+      workflow: { namespace: "test", name: "child", version: "1.0.0", digest: digestOf("c") },
+      outputs: { y: "${{ tasks.work.output.y }}" },
+    });
     await it.store.planPut(stored(child));
-    const uses = { kind: "runbook", namespace: "test", name: "child", version: "1.0.0", planDigest: stored(child).digest } as const;
+    const uses = {
+      kind: "runbook",
+      namespace: "test",
+      name: "child",
+      version: "1.0.0",
+      planDigest: stored(child).digest,
+    } as const;
     const parent = await it.run(planOf([{ id: "c", uses }], { outputs: { z: "${{ tasks.c.output.y }}" } }));
     assert.deepEqual(it.working(), ["work"]);
     await it.crash();
@@ -308,9 +375,24 @@ describe("children", () => {
 
   it("are cancelled with their parent", async () => {
     const it = await open();
-    const child = planOf([hold("work")], { workflow: { namespace: "test", name: "child", version: "1.0.0", digest: digestOf("c") } });
+    const child = planOf([hold("work")], {
+      workflow: { namespace: "test", name: "child", version: "1.0.0", digest: digestOf("c") },
+    });
     await it.store.planPut(stored(child));
-    const parent = await it.run(planOf([{ id: "c", uses: { kind: "runbook", namespace: "test", name: "child", version: "1.0.0", planDigest: stored(child).digest } }]));
+    const parent = await it.run(
+      planOf([
+        {
+          id: "c",
+          uses: {
+            kind: "runbook",
+            namespace: "test",
+            name: "child",
+            version: "1.0.0",
+            planDigest: stored(child).digest,
+          },
+        },
+      ]),
+    );
     const sent = it.engine.send(parent.id, { kind: "cancel", by: OWNER, reason: "stop", force: false });
     await it.settle();
     await sent;
@@ -340,7 +422,10 @@ describe("running again", () => {
 
   it("from a task reuses what came before it; with other inputs everything is new", async () => {
     const it = await open();
-    const plan = planOf([hold("a"), hold("b", { needs: ["a"], with: { of: "${{ tasks.a.output.v }}", n: "${{ inputs.n }}" } })]);
+    const plan = planOf([
+      hold("a"),
+      hold("b", { needs: ["a"], with: { of: "${{ tasks.a.output.v }}", n: "${{ inputs.n }}" } }),
+    ]);
     const row = await it.run(plan, { inputs: { n: 1 } });
     await it.finish("a", { ok: true, output: { v: 9 } });
     await it.finish("b", { ok: false, error: { code: "EXIT", message: "no" } });
@@ -380,7 +465,16 @@ describe("a gate", () => {
     const it = await open({
       gate: {
         decide: (request) => {
-          if (request.action.name === "run.start") return { id: "d", allow: true, reasons: [], rules: [], policyDigest: "sha256:p", requestDigest: "sha256:q", engine: "late" };
+          if (request.action.name === "run.start")
+            return {
+              id: "d",
+              allow: true,
+              reasons: [],
+              rules: [],
+              policyDigest: "sha256:p",
+              requestDigest: "sha256:q",
+              engine: "late",
+            };
           asked += 1;
           return new Promise((_, reject) => {
             answer = reject;
@@ -402,7 +496,13 @@ describe("a gate", () => {
 describe("a thousand submissions at once", () => {
   it("all run", async () => {
     const it = await open();
-    const request = { plan: stored(planOf([{ id: "a" }, { id: "b", needs: ["a"] }])), inputs: {}, purpose: "test", authority: "", initiator: OWNER };
+    const request = {
+      plan: stored(planOf([{ id: "a" }, { id: "b", needs: ["a"] }])),
+      inputs: {},
+      purpose: "test",
+      authority: "",
+      initiator: OWNER,
+    };
     const starts = Promise.all(Array.from({ length: 1000 }, async () => it.engine.start(request)));
     await it.settle();
     const rows = await starts;

@@ -27,7 +27,13 @@ export interface Execution {
 const SHUTDOWN_GRACE_MS = 2000;
 
 /** Reasons why a child run cannot be started, however often it is tried. */
-const CODES: Readonly<Record<string, string>> = { limit_exceeded: "LIMIT", invalid_input: "INPUT_INVALID", invalid_request: "INPUT_INVALID", payload_too_large: "INPUT_INVALID", expression_failed: "EXPRESSION" };
+const CODES: Readonly<Record<string, string>> = {
+  limit_exceeded: "LIMIT",
+  invalid_input: "INPUT_INVALID",
+  invalid_request: "INPUT_INVALID",
+  payload_too_large: "INPUT_INVALID",
+  expression_failed: "EXPRESSION",
+};
 
 /** What a durable turn does to the world. Every answer comes back through the mailbox. */
 export class Effects {
@@ -48,7 +54,9 @@ export class Effects {
     for (const execution of executions) {
       const { live, command } = execution;
       const { plan, slot, undo } = live.program.tasks[live.program.index.get(command.task)!]!;
-      const pure = command.undo ? undo!.slot === "inline" && undo!.effects.length === 0 : slot === "inline" && plan.effects.length === 0;
+      const pure = command.undo
+        ? undo!.slot === "inline" && undo!.effects.length === 0
+        : slot === "inline" && plan.effects.length === 0;
       if (!pure) continue;
       execution.begun = true;
       this.execute(execution);
@@ -62,7 +70,10 @@ export class Effects {
     const { plan } = live.program.tasks[live.program.index.get(command.task)!]!;
     const type = this.engine.programs.type(command.uses);
     if (type === undefined) {
-      this.finished(attempt, { ok: false, error: { code: "UNAVAILABLE", message: `this installation has no task type for ${command.task}`, final: true } });
+      this.finished(attempt, {
+        ok: false,
+        error: { code: "UNAVAILABLE", message: `this installation has no task type for ${command.task}`, final: true },
+      });
       return;
     }
     const secrets = Object.values(plan.secrets ?? {});
@@ -101,13 +112,19 @@ export class Effects {
       this.executing -= 1;
       this.finished(attempt, result);
     };
-    engine.parts.execute(request).then(end, (error: unknown) => end({ ok: false, error: { code: "INTERNAL", message: messageOf(error) } }));
+    engine.parts
+      .execute(request)
+      .then(end, (error: unknown) => end({ ok: false, error: { code: "INTERNAL", message: messageOf(error) } }));
   }
 
   finished(attempt: Attempt, result: AttemptResult): void {
     if (this.engine.closed || attempt.settled) return;
     attempt.settled = true;
-    this.engine.post({ run: attempt.run, attempt, input: { kind: "attempt_finished", ...attempt.step, attempt: attempt.number, result } });
+    this.engine.post({
+      run: attempt.run,
+      attempt,
+      input: { kind: "attempt_finished", ...attempt.step, attempt: attempt.number, result },
+    });
   }
 
   perform(live: LiveRun, command: Command, now: number): void {
@@ -117,13 +134,19 @@ export class Effects {
         return;
       case "stop": {
         const attempt = this.engine.attempts.get(live.run.id, command, command.attempt);
-        if (attempt !== undefined) this.engine.attempts.stop(attempt, command.error, now, this.engine.parts.limits.graceMs + FORCE_AFTER_MS);
+        if (attempt !== undefined)
+          this.engine.attempts.stop(attempt, command.error, now, this.engine.parts.limits.graceMs + FORCE_AFTER_MS);
         return;
       }
       case "cancel_child":
         return this.engine.post({
           run: command.childRun,
-          input: { kind: "cancel", by: { type: "run", id: live.run.id, roles: [] }, reason: command.reason, force: command.force },
+          input: {
+            kind: "cancel",
+            by: { type: "run", id: live.run.id, roles: [] },
+            reason: command.reason,
+            force: command.force,
+          },
         });
       case "lookup":
         void this.lookup(live, command);
@@ -141,7 +164,10 @@ export class Effects {
     try {
       key = await cacheKeyOf(live.run, command);
       const row = await this.engine.parts.store.cacheGet(key, this.engine.parts.clock.now());
-      const hit = row === undefined || row.namespace !== live.run.created.namespace ? null : { fromRun: row.run, result: row.result as unknown as { output: JsonObject } };
+      const hit =
+        row === undefined || row.namespace !== live.run.created.namespace
+          ? null
+          : { fromRun: row.run, result: row.result as unknown as { output: JsonObject } };
       this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit } });
     } catch (error) {
       // A cache that cannot be read is a cache without the entry.
@@ -159,13 +185,27 @@ export class Effects {
       // Stored plans name one another by digest and cannot go in circles, but each can be wrapped in one more.
       const depth = (live.run.created.depth ?? 0) + 1;
       const { limits } = this.engine.parts;
-      if (depth > limits.depth) throw new MaestroError("limit_exceeded", `it would be ${depth} runs deep, and the limit is ${limits.depth} (limits.depth)`);
+      if (depth > limits.depth)
+        throw new MaestroError(
+          "limit_exceeded",
+          `it would be ${depth} runs deep, and the limit is ${limits.depth} (limits.depth)`,
+        );
       const plan = await this.engine.parts.store.planGet(command.planDigest);
-      if (plan === undefined) throw new MaestroError("not_found", `the plan ${command.planDigest} of the child run is not stored here`);
+      if (plan === undefined)
+        throw new MaestroError("not_found", `the plan ${command.planDigest} of the child run is not stored here`);
       const { created } = live.run;
       const parent = { run: live.run.id, task, item };
       const base = created.base === undefined ? {} : { base: created.base };
-      const request = { plan, inputs: command.input, purpose: created.purpose, authority: created.authority, initiator: created.initiator, labels: created.labels, priority: created.priority, ...base };
+      const request = {
+        plan,
+        inputs: command.input,
+        purpose: created.purpose,
+        authority: created.authority,
+        initiator: created.initiator,
+        labels: created.labels,
+        priority: created.priority,
+        ...base,
+      };
       const { admission } = await admit(this.engine, request, { id: childRun, parent, depth });
       // A child has no idempotency key, so there is never an existing one.
       if (admission !== undefined) await this.engine.starts.submit(admission);
@@ -174,10 +214,22 @@ export class Effects {
       const known = error instanceof MaestroError ? error.code : "internal";
       // The next engine finds that it is missing.
       if (known === "shutting_down") return;
-      this.engine.parts.log("warn", "a child run could not be started", { run: live.run.id, task, error: messageOf(error) });
-      if (known === "run_conflict" || isOfStorage(error)) return this.later(error, async () => this.restartChild(live, command));
-      const reason = { code: CODES[known] ?? "CHILD", message: `the child run could not be started: ${messageOf(error)}`, ...(CODES[known] === undefined ? {} : { final: true }) };
-      this.engine.post({ run: live.run.id, input: { kind: "child_finished", task, item, childRun, status: "failed", output: {}, error: reason } });
+      this.engine.parts.log("warn", "a child run could not be started", {
+        run: live.run.id,
+        task,
+        error: messageOf(error),
+      });
+      if (known === "run_conflict" || isOfStorage(error))
+        return this.later(error, async () => this.restartChild(live, command));
+      const reason = {
+        code: CODES[known] ?? "CHILD",
+        message: `the child run could not be started: ${messageOf(error)}`,
+        ...(CODES[known] === undefined ? {} : { final: true }),
+      };
+      this.engine.post({
+        run: live.run.id,
+        input: { kind: "child_finished", task, item, childRun, status: "failed", output: {}, error: reason },
+      });
     } finally {
       this.starting.delete(childRun);
     }
@@ -192,7 +244,7 @@ export class Effects {
 
   /** Does it when the engine takes its next turn, which is not before the store has had time to recover. */
   private later(error: unknown, work: () => Promise<void>): void {
-    if (isOfStorage(error)) this.engine.stall(error);
+    if (isOfStorage(error)) this.engine.pressure.stall(error);
     this.postponed.push(work);
     this.engine.onWork();
   }
@@ -214,7 +266,11 @@ export class Effects {
       await this.restartChild(live, { kind: "start_child", ...ref, childRun, input, planDigest: uses.planDigest });
     } catch (error) {
       if (isOfStorage(error)) return this.later(error, async () => this.resumeChild(live, ref, childRun));
-      this.engine.parts.log("error", "the end of a child run cannot be read, and its parent waits for it", { run: live.run.id, child: childRun, error: messageOf(error) });
+      this.engine.parts.log("error", "the end of a child run cannot be read, and its parent waits for it", {
+        run: live.run.id,
+        child: childRun,
+        error: messageOf(error),
+      });
     }
     this.stopWithParent(live, ref, childRun);
   }
@@ -224,7 +280,15 @@ export class Effects {
     const { phase } = live.program.tasks[live.program.index.get(task)!]!.plan;
     if (!isStopped(live.run, phase)) return;
     const by = { type: "run", id: live.run.id, roles: [] } as const;
-    this.engine.post({ run: childRun, input: { kind: "cancel", by, reason: live.run.cancel?.reason ?? "its parent was stopped", force: live.run.cancel?.force === true } });
+    this.engine.post({
+      run: childRun,
+      input: {
+        kind: "cancel",
+        by,
+        reason: live.run.cancel?.reason ?? "its parent was stopped",
+        force: live.run.cancel?.force === true,
+      },
+    });
   }
 
   private async childEnded(live: LiveRun, { task, item }: StepRef, row: RunRow): Promise<void> {
@@ -232,7 +296,15 @@ export class Effects {
     const receipt = child.lastReceipt?.digest;
     this.engine.post({
       run: live.run.id,
-      input: { kind: "child_finished", task, item, childRun: row.id, status: row.status, output: child.run.outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) },
+      input: {
+        kind: "child_finished",
+        task,
+        item,
+        childRun: row.id,
+        status: row.status,
+        output: child.run.outputs ?? {},
+        ...(receipt === undefined ? {} : { receipt }),
+      },
     });
   }
 
@@ -242,7 +314,18 @@ export class Effects {
     if (created.parent !== undefined) {
       const { run, task, item } = created.parent;
       const receipt = live.lastReceipt?.digest;
-      this.engine.post({ run, input: { kind: "child_finished", task, item, childRun: id, status, output: outputs ?? {}, ...(receipt === undefined ? {} : { receipt }) } });
+      this.engine.post({
+        run,
+        input: {
+          kind: "child_finished",
+          task,
+          item,
+          childRun: id,
+          status,
+          output: outputs ?? {},
+          ...(receipt === undefined ? {} : { receipt }),
+        },
+      });
     }
     if (created.concurrencyKey !== undefined) void this.passOn(live, created.concurrencyKey);
   }

@@ -18,7 +18,10 @@ export interface Engine {
   /** The run's state with every task and, for what waits, why. From memory where it is live, else replayed. */
   view(run: string): Promise<RunView>;
   /** Runs again: reuses what succeeded before `from`, or everything is new where `from` is absent. */
-  rerun(run: string, request: { readonly from?: string; readonly inputs?: JsonObject; readonly initiator: Actor }): Promise<RunRow>;
+  rerun(
+    run: string,
+    request: { readonly from?: string; readonly inputs?: JsonObject; readonly initiator: Actor },
+  ): Promise<RunRow>;
   /** Called after each commit that touched the run, with the events it added. Returns how to stop. */
   subscribe(run: string | "*", listener: (run: string, events: readonly RunEvent[]) => void): () => void;
   /** Resolves when no attempt is in flight and nothing could be dispatched now. */
@@ -80,8 +83,11 @@ export interface TaskView {
   /** Why it waits, as kind and sentence; null when it does not. */
   readonly waiting: { readonly kind: string; readonly text: string } | null;
   /** The steps worth a line: running, waiting and failed ones, at most 50; all of them by their own page. */
-  readonly steps: readonly (StepRef & { readonly status: StepStatus; readonly attempt: number; readonly error: TaskError | null })[];
+  readonly steps: readonly (StepRef & {
+    readonly status: StepStatus;
+    readonly attempt: number;
+    readonly error: TaskError | null;
+  })[];
 }
 
 export type StepStatus = "pending" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "cancelled";
-

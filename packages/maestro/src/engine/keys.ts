@@ -1,7 +1,9 @@
 import type { RunInput } from "../core/input.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
+import { isTerminal } from "../core/run.ts";
 import type { Store } from "../store/store.ts";
+import type { LiveRun } from "./live.ts";
 
 interface Slot {
   readonly holders: Set<string>;
@@ -42,7 +44,9 @@ export class ConcurrencyKeys {
     const holders = [...this.holders(key)];
     if (holders.length < rule.max) return undefined;
     const count = rule.max === 1 ? "a run" : `${rule.max} runs`;
-    return new MaestroError("concurrency_limit", `${count} with the concurrency key ${key} already run`, { facts: { key, runs: holders } });
+    return new MaestroError("concurrency_limit", `${count} with the concurrency key ${key} already run`, {
+      facts: { key, runs: holders },
+    });
   }
 
   /** True: the run may start. False: it is queued. */
@@ -56,6 +60,35 @@ export class ConcurrencyKeys {
     }
     if (!slot.waiting.includes(run)) slot.waiting.push(run);
     return false;
+  }
+
+  /** Whether a new run may start now, and whose key it takes. */
+  enterNew({ run, program }: LiveRun): { readonly starts: boolean; readonly replaces: readonly string[] } {
+    const { concurrencyKey: key } = run.created;
+    const { concurrency } = program.plan;
+    if (key === undefined || concurrency === undefined) return { starts: true, replaces: [] };
+    const holders = [...this.holders(key)];
+    const starts = this.enter(key, concurrency.max, run.id);
+    return { starts, replaces: !starts && concurrency.onConflict === "cancel-running" ? holders : [] };
+  }
+
+  /** A run that is retried holds its key again, or is refused with `concurrency_limit`. */
+  enterAgain({ run, program }: LiveRun): void {
+    const { concurrencyKey: key } = run.created;
+    const { concurrency } = program.plan;
+    if (key === undefined || concurrency === undefined || !isTerminal(run.status)) return;
+    if (this.enter(key, concurrency.max, run.id)) return;
+    const holders = [...this.holders(key)];
+    this.leave(key, concurrency.max, run.id);
+    throw new MaestroError("concurrency_limit", `the concurrency key ${key} is held by ${holders.join(", ")}`, {
+      facts: { key, runs: holders },
+    });
+  }
+
+  /** For a run that never came to be. Returns the run that may start in its stead. */
+  giveBack({ run, program }: LiveRun): string | undefined {
+    const { concurrencyKey: key } = run.created;
+    return key === undefined ? undefined : this.leave(key, program.plan.concurrency?.max ?? 1, run.id);
   }
 
   /** The run has ended or never came to be. Returns the run that may start in its stead. */
@@ -99,5 +132,10 @@ function drop(list: string[], run: string): void {
 
 /** What a run of `onConflict: cancel-running` sends to those that hold its key. */
 export function replacedBy(run: string): RunInput {
-  return { kind: "cancel", by: { type: "run", id: run, roles: [] }, reason: "a newer run has taken its concurrency key", force: false };
+  return {
+    kind: "cancel",
+    by: { type: "run", id: run, roles: [] },
+    reason: "a newer run has taken its concurrency key",
+    force: false,
+  };
 }

@@ -132,7 +132,11 @@ export class LiveRuns {
         const ref: StepRef = { task: live.program.tasks[task.index]!.plan.id, item: step.item };
         if (step.status === "running" || step.status === "undoing") {
           if (this.engine.attempts.get(id, ref, step.attempt) !== undefined) live.inFlight += 1;
-          else this.engine.post({ run: id, input: { kind: "attempt_finished", ...ref, attempt: step.attempt, result: LOST } });
+          else
+            this.engine.post({
+              run: id,
+              input: { kind: "attempt_finished", ...ref, attempt: step.attempt, result: LOST },
+            });
         } else if (step.status === "child" && step.child !== null) {
           void this.engine.effects.resumeChild(live, ref, step.child);
         }
@@ -142,4 +146,7 @@ export class LiveRuns {
   }
 }
 
-const LOST: AttemptResult = { ok: false, error: { code: "LOST", message: "the engine that ran this attempt ended before it did" } };
+const LOST: AttemptResult = {
+  ok: false,
+  error: { code: "LOST", message: "the engine that ran this attempt ended before it did" },
+};

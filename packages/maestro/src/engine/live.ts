@@ -39,7 +39,16 @@ export interface LiveRun {
   projection: Projection;
 }
 
-export function newLive(run: Run, program: Program, rest: { readonly row: RunRow | null; readonly head: Digest | ""; readonly receipts: number; readonly idempotencyKey: string | null }): LiveRun {
+export function newLive(
+  run: Run,
+  program: Program,
+  rest: {
+    readonly row: RunRow | null;
+    readonly head: Digest | "";
+    readonly receipts: number;
+    readonly idempotencyKey: string | null;
+  },
+): LiveRun {
   return {
     run,
     program,
@@ -122,5 +131,10 @@ export function projectRow(live: LiveRun, head: Digest): RunRow {
 /** Whether a list would show another row than the one that is stored. */
 export function rowChanged(old: RunRow, live: LiveRun): boolean {
   const { projection } = live;
-  return old.status !== live.run.status || old.waiting !== projection.waiting || old.wakeAt !== projection.wakeAt || old.startedAt !== live.run.startedAt;
+  return (
+    old.status !== live.run.status ||
+    old.waiting !== projection.waiting ||
+    old.wakeAt !== projection.wakeAt ||
+    old.startedAt !== live.run.startedAt
+  );
 }

@@ -17,28 +17,43 @@ const PAGE = 10_000;
  * A run brought back from its history. The chain over the stored events must end in the row's head, else `store_corrupt`
  * names the run: nothing is decided from a history that was edited.
  */
-export async function loadRun(engine: { readonly parts: Pick<EngineParts, "store" | "blobs">; readonly programs: Programs }, id: string): Promise<LiveRun> {
+export async function loadRun(
+  engine: { readonly parts: Pick<EngineParts, "store" | "blobs">; readonly programs: Programs },
+  id: string,
+): Promise<LiveRun> {
   const { store } = engine.parts;
   const row = await store.runGet(id);
   if (row === undefined) throw new MaestroError("not_found", `there is no run ${id}`);
   const plan = await store.planGet(row.planDigest);
-  if (plan === undefined) throw new MaestroError("store_corrupt", `the plan ${row.planDigest} of run ${id} is missing`, { facts: { run: id } });
+  if (plan === undefined)
+    throw new MaestroError("store_corrupt", `the plan ${row.planDigest} of run ${id} is missing`, {
+      facts: { run: id },
+    });
   const { program } = engine.programs.get(plan);
   const events = await loadEvents(engine.parts, row);
   const run = replay(program, events);
   const receipt = isTerminal(run.status) || run.reopened > 0 ? await store.receiptGet(id) : undefined;
-  const live = newLive(run, program, { row, head: row.head, receipts: receipt?.ordinal ?? 0, idempotencyKey: row.idempotencyKey });
+  const live = newLive(run, program, {
+    row,
+    head: row.head,
+    receipts: receipt?.ordinal ?? 0,
+    idempotencyKey: row.idempotencyKey,
+  });
   live.lastReceipt = receipt ?? null;
   live.lastAt = events.at(-1)!.at;
   live.childInputs = childInputs(events);
   for (const task of run.tasks) {
-    if (task.approval !== null && task.status === "pending" && !task.approved && !task.approval.expired) live.openApprovals.add(task.approval.request.approval);
+    if (task.approval !== null && task.status === "pending" && !task.approved && !task.approval.expired)
+      live.openApprovals.add(task.approval.request.approval);
   }
   return live;
 }
 
 /** The whole history, checked against the row and with large values in place. */
-export async function loadEvents(parts: Pick<EngineParts, "store" | "blobs">, row: RunRow): Promise<readonly RunEvent[]> {
+export async function loadEvents(
+  parts: Pick<EngineParts, "store" | "blobs">,
+  row: RunRow,
+): Promise<readonly RunEvent[]> {
   const events: RunEvent[] = [];
   let head: Digest | "" = "";
   let afterSeq = 0;
@@ -53,13 +68,17 @@ export async function loadEvents(parts: Pick<EngineParts, "store" | "blobs">, ro
     }
     if (page.length < PAGE) break;
   }
-  if (afterSeq !== row.seq) throw damaged(row, afterSeq, `the row tells of ${row.seq} events and there are ${afterSeq}`);
-  if (head !== row.head) throw damaged(row, afterSeq, "the events are not those that were committed: their chain ends in another digest");
+  if (afterSeq !== row.seq)
+    throw damaged(row, afterSeq, `the row tells of ${row.seq} events and there are ${afterSeq}`);
+  if (head !== row.head)
+    throw damaged(row, afterSeq, "the events are not those that were committed: their chain ends in another digest");
   return events;
 }
 
 function damaged(row: RunRow, seq: number, what: string): MaestroError {
-  return new MaestroError("store_corrupt", `the history of run ${row.id} is damaged: ${what}`, { facts: { run: row.id, seq } });
+  return new MaestroError("store_corrupt", `the history of run ${row.id} is damaged: ${what}`, {
+    facts: { run: row.id, seq },
+  });
 }
 
 /** What children were started with, in case one has to be started again. */

@@ -37,7 +37,11 @@ export class Programs {
       this.cache.set(stored.digest, known);
       return known;
     }
-    if (sha256(stored.text) !== stored.digest) throw new MaestroError("store_corrupt", `the stored plan ${stored.digest} does not have that digest: it was edited or damaged`);
+    if (sha256(stored.text) !== stored.digest)
+      throw new MaestroError(
+        "store_corrupt",
+        `the stored plan ${stored.digest} does not have that digest: it was edited or damaged`,
+      );
     const plan = JSON.parse(stored.text) as Plan;
     const prepared = prepare(plan, stored.digest, (use) => this.slotOf(use));
     this.cache.set(stored.digest, prepared);
@@ -70,9 +74,15 @@ function prepare(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotClass
       const whole = { ...defaults, ...given };
       const errors = check(whole);
       if (errors.length > 0) {
-        throw new MaestroError("invalid_input", errors.map((error) => `${error.path === "" ? "inputs" : `input ${error.path.slice(1)}`} ${error.message}`).join("; "), {
-          facts: { errors: errors.map((error) => ({ path: error.path, message: error.message })) },
-        });
+        throw new MaestroError(
+          "invalid_input",
+          errors
+            .map((error) => `${error.path === "" ? "inputs" : `input ${error.path.slice(1)}`} ${error.message}`)
+            .join("; "),
+          {
+            facts: { errors: errors.map((error) => ({ path: error.path, message: error.message })) },
+          },
+        );
       }
       return whole;
     },
@@ -82,5 +92,9 @@ function prepare(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotClass
 function defaultsOf(schema: JsonObject): JsonObject {
   const { properties } = schema;
   if (!isJsonObject(properties)) return {};
-  return Object.fromEntries(Object.entries(properties).flatMap(([name, property]) => (isJsonObject(property) && property["default"] !== undefined ? [[name, property["default"]]] : [])));
+  return Object.fromEntries(
+    Object.entries(properties).flatMap(([name, property]) =>
+      isJsonObject(property) && property["default"] !== undefined ? [[name, property["default"]]] : [],
+    ),
+  );
 }

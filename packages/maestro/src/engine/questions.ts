@@ -5,7 +5,10 @@ import type { Run, Step } from "../core/run.ts";
 import type { GateRequest } from "../policy/gate.ts";
 
 /** What the gate is asked before a run starts. */
-export function startQuestion(program: Program, run: { readonly id: string; readonly purpose: string; readonly authority: string; readonly initiator: Actor }): GateRequest {
+export function startQuestion(
+  program: Program,
+  run: { readonly id: string; readonly purpose: string; readonly authority: string; readonly initiator: Actor },
+): GateRequest {
   const { plan } = program;
   return {
     subject: subjectOf(run.initiator),
@@ -45,7 +48,12 @@ export function stepQuestion(program: Program, run: Run, step: Step): GateReques
         undo: undoing,
       },
     },
-    context: { purpose: run.created.purpose, authority: run.created.authority, run: run.id, planDigest: program.digest },
+    context: {
+      purpose: run.created.purpose,
+      authority: run.created.authority,
+      run: run.id,
+      planDigest: program.digest,
+    },
   };
 }
 

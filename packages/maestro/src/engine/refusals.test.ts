@@ -35,24 +35,56 @@ describe("what cannot be stored and sealed", () => {
     const it = await open();
     const broken = "\ud800";
     const start = { plan: stored(planOf([hold("a")])), inputs: {}, purpose: "test", authority: "", initiator: OWNER };
-    for (const part of [{ inputs: { x: broken } }, { purpose: broken }, { authority: broken }, { name: broken }, { labels: { x: broken } }, { base: `/${broken}` }, { idempotencyKey: broken }, { inputs: { x: Number.NaN } }]) {
+    for (const part of [
+      { inputs: { x: broken } },
+      { purpose: broken },
+      { authority: broken },
+      { name: broken },
+      { labels: { x: broken } },
+      { base: `/${broken}` },
+      { idempotencyKey: broken },
+      { inputs: { x: Number.NaN } },
+    ]) {
       await assert.rejects(it.engine.start({ ...start, ...part }), code("invalid_request"));
     }
     const { id } = await it.run(planOf([hold("a")]));
-    await assert.rejects(it.engine.send(id, { kind: "signal", name: broken, payload: 1, by: OWNER }), code("invalid_request"));
-    await assert.rejects(it.engine.send(id, { kind: "signal", name: "go", payload: { x: [broken] }, by: OWNER }), code("invalid_request"));
+    await assert.rejects(
+      it.engine.send(id, { kind: "signal", name: broken, payload: 1, by: OWNER }),
+      code("invalid_request"),
+    );
+    await assert.rejects(
+      it.engine.send(id, { kind: "signal", name: "go", payload: { x: [broken] }, by: OWNER }),
+      code("invalid_request"),
+    );
     await assert.rejects(it.engine.send(id, { ...cancel, reason: broken }), code("invalid_request"));
-    await assert.rejects(it.engine.send(id, { kind: "approve", approval: "a", verdict: "deny", by: OWNER, planDigest: "sha256:x", reason: broken }), code("invalid_request"));
+    await assert.rejects(
+      it.engine.send(id, {
+        kind: "approve",
+        approval: "a",
+        verdict: "deny",
+        by: OWNER,
+        planDigest: "sha256:x",
+        reason: broken,
+      }),
+      code("invalid_request"),
+    );
   });
 
   it("and a signal that is too large", async () => {
     const it = await open({ limits: { signalBytes: 100 } });
     const { id } = await it.run(planOf([hold("a")]));
-    await assert.rejects(it.engine.send(id, { kind: "signal", name: "go", payload: "ä".repeat(60), by: OWNER }), code("payload_too_large"));
+    await assert.rejects(
+      it.engine.send(id, { kind: "signal", name: "go", payload: "ä".repeat(60), by: OWNER }),
+      code("payload_too_large"),
+    );
   });
 
   it("stops the one run that has it, and no other", async () => {
-    const results = [{ ok: true as const, output: { x: "\ud800" } }, { ok: true as const, output: { x: 1n as unknown as number } }, { ok: true as const, output: {} }];
+    const results = [
+      { ok: true as const, output: { x: "\ud800" } },
+      { ok: true as const, output: { x: 1n as unknown as number } },
+      { ok: true as const, output: {} },
+    ];
     const it = await open({ execute: async () => results.shift() ?? { ok: true, output: {} } });
     const plan = planOf([hold("a", { effects: ["network"] })]);
     const sealed = await it.run(plan);
@@ -79,7 +111,17 @@ describe("a request that a run refuses", () => {
   it("leaves a sleeping run asleep, and it wakes in time", async () => {
     const it = await open();
     const { id } = await it.run(planOf([{ id: "w", uses: "wait", with: { duration: "1h" } }]));
-    await assert.rejects(send(it, id, { kind: "approve", approval: "a_none", verdict: "approve", by: OWNER, planDigest: "sha256:x", reason: "" }), code("not_found"));
+    await assert.rejects(
+      send(it, id, {
+        kind: "approve",
+        approval: "a_none",
+        verdict: "approve",
+        by: OWNER,
+        planDigest: "sha256:x",
+        reason: "",
+      }),
+      code("not_found"),
+    );
     await it.pass(3_600_000);
     assert.equal((await it.row(id)).status, "succeeded");
   });
@@ -117,7 +159,14 @@ describe("a full engine", () => {
 describe("a task that needs a secret", () => {
   it("does not run without it, and says which is missing", async () => {
     const it = await open();
-    const row = await it.run(planOf([hold("a", { secrets: { TOKEN: "release" }, retry: { attempts: 3, initialMs: 1, factor: 1, maxMs: 1, jitter: "none", onLost: "retry" } })]));
+    const row = await it.run(
+      planOf([
+        hold("a", {
+          secrets: { TOKEN: "release" },
+          retry: { attempts: 3, initialMs: 1, factor: 1, maxMs: 1, jitter: "none", onLost: "retry" },
+        }),
+      ]),
+    );
     const view = await it.engine.view(row.id);
     assert.equal(view.error?.code, "SECRET");
     assert.match(view.error?.message ?? "", /release/);
@@ -129,8 +178,21 @@ describe("a task that needs a secret", () => {
 describe("child runs", () => {
   it("go no deeper than the limit, and the one that would says why", async () => {
     const it = await open({ limits: { depth: 2 } });
-    const flow = (name: string, tasks: readonly TaskSketch[]): Plan => planOf(tasks, { workflow: { namespace: "test", name, version: "1.0.0", digest: digestOf(name) } });
-    const nest = (name: string, of: Plan): Plan => flow(name, [{ id: "c", uses: { kind: "runbook", namespace: "test", name: of.workflow.name, version: "1.0.0", planDigest: stored(of).digest } }]);
+    const flow = (name: string, tasks: readonly TaskSketch[]): Plan =>
+      planOf(tasks, { workflow: { namespace: "test", name, version: "1.0.0", digest: digestOf(name) } });
+    const nest = (name: string, of: Plan): Plan =>
+      flow(name, [
+        {
+          id: "c",
+          uses: {
+            kind: "runbook",
+            namespace: "test",
+            name: of.workflow.name,
+            version: "1.0.0",
+            planDigest: stored(of).digest,
+          },
+        },
+      ]);
     const leaf = flow("leaf", [{ id: "a" }]);
     const two = nest("two", nest("one", leaf));
     for (const plan of [leaf, nest("one", leaf), two]) await it.store.planPut(stored(plan));
@@ -139,7 +201,10 @@ describe("child runs", () => {
     assert.equal((await it.row(deep.id)).status, "failed");
     assert.match((await it.row(deep.id)).error ?? "", /child run/);
     const rows = (await it.store.runList({ workflow: "one", limit: 10 })).runs;
-    assert.ok(rows.some((row) => /2 .*limits\.depth/.test(row.error ?? "")), rows.map((row) => row.error).join());
+    assert.ok(
+      rows.some((row) => /2 .*limits\.depth/.test(row.error ?? "")),
+      rows.map((row) => row.error).join(),
+    );
   });
 });
 
@@ -159,7 +224,11 @@ describe("a retry", () => {
   it("in the same breath as a cancel leaves both receipts", async () => {
     const it = await open();
     const { id } = await it.run(planOf([{ id: "w", uses: "wait", with: { duration: "1h" } }]));
-    const both = Promise.all([it.engine.send(id, cancel), it.engine.send(id, { kind: "retry", by: OWNER }), it.settle()]);
+    const both = Promise.all([
+      it.engine.send(id, cancel),
+      it.engine.send(id, { kind: "retry", by: OWNER }),
+      it.settle(),
+    ]);
     await both;
     await it.pass(3_600_000);
     assert.equal((await it.row(id)).status, "succeeded");

@@ -55,8 +55,8 @@ export class Starts {
 
   /** Hands a ready admission to the next turn. */
   async submit(admission: Omit<Admission, "done">): Promise<RunRow> {
-    if (admission.created.parent === undefined) this.engine.refuseWhenFull();
-    else this.engine.refuseWhenClosing();
+    if (admission.created.parent === undefined) this.engine.pressure.refuseStart();
+    else this.engine.pressure.refuseWhenClosing();
     return new Promise((resolve, reject) => {
       this.admissions.push({ ...admission, done: { resolve, reject } });
       this.engine.onWork();
@@ -68,7 +68,8 @@ export class Starts {
     if (row === null) throw new MaestroError("not_found", `there is no run ${id}`);
     const reuse = request.from === undefined ? [] : reusable(program, run, request.from);
     const plan = await this.engine.parts.store.planGet(program.digest);
-    if (plan === undefined) throw new MaestroError("store_corrupt", `the plan ${program.digest} of run ${id} is missing`);
+    if (plan === undefined)
+      throw new MaestroError("store_corrupt", `the plan ${program.digest} of run ${id} is missing`);
     const { created } = run;
     const admission = await admit(this.engine, {
       plan,
@@ -82,7 +83,11 @@ export class Starts {
       ...(created.base === undefined ? {} : { base: created.base }),
     });
     if (admission.existing !== undefined) return admission.existing;
-    return this.submit({ ...admission.admission, reuse, rerunOf: { run: id, ...(request.from === undefined ? {} : { from: request.from }) } });
+    return this.submit({
+      ...admission.admission,
+      reuse,
+      rerunOf: { run: id, ...(request.from === undefined ? {} : { from: request.from }) },
+    });
   }
 
   /** Stores a plan before the first run that uses it, once however many ask. */

@@ -19,7 +19,11 @@ export function viewOf(live: LiveRun, now: number): RunView {
     outputs: run.outputs,
     error: run.error,
     tasks: program.tasks.map((task) => taskView(live, task, run.tasks[task.index]!, now)),
-    used: { wallMs: run.startedAt === null ? 0 : Math.max(0, end - run.wallFrom), tasks: run.usedTasks, usdMicros: run.usedUsdMicros },
+    used: {
+      wallMs: run.startedAt === null ? 0 : Math.max(0, end - run.wallFrom),
+      tasks: run.usedTasks,
+      usdMicros: run.usedUsdMicros,
+    },
     receipts: live.lastReceipt === null ? [] : [{ ordinal: live.lastReceipt.ordinal, digest: live.lastReceipt.digest }],
   };
 }
@@ -50,7 +54,9 @@ function taskView(live: LiveRun, linked: ProgramTask, task: TaskState, now: numb
 function taskStatus(task: TaskState, waits: boolean): StepStatus {
   switch (task.status) {
     case "pending":
-      return task.approval !== null || (task.steps[0] !== undefined && task.steps[0].status !== "pending") ? "waiting" : "pending";
+      return task.approval !== null || (task.steps[0] !== undefined && task.steps[0].status !== "pending")
+        ? "waiting"
+        : "pending";
     case "active":
       return waits ? "waiting" : "running";
     default:
@@ -69,7 +75,13 @@ function countsOf(task: TaskState, status: StepStatus): TaskView["counts"] {
   if (task.active > 0) {
     for (const step of task.steps) {
       if (step.status === "running") running += 1;
-      else if (step.status === "retrying" || step.status === "polling" || step.status === "waiting" || step.status === "child") waiting += 1;
+      else if (
+        step.status === "retrying" ||
+        step.status === "polling" ||
+        step.status === "waiting" ||
+        step.status === "child"
+      )
+        waiting += 1;
     }
   }
   if (running > 0) counts.running = running;
