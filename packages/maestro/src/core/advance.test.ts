@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { OWNER, planOf, World } from "../../test/support/world.ts";
-import type { Actor } from "./event.ts";
-import { explainTask } from "./explain.ts";
 import { MaestroError } from "./problem.ts";
 
 const FAN = { items: "[1, 2, 3]", as: "n", max: 100, onItemFailure: "stop" } as const;
@@ -30,21 +28,30 @@ describe("dependencies", () => {
   });
 
   it("takes continueOnError for a warning", () => {
-    const world = new World(planOf([{ id: "a", continueOnError: true }, { id: "b", needs: ["a"] }]));
+    const world = new World(
+      planOf([
+        { id: "a", continueOnError: true },
+        { id: "b", needs: ["a"] },
+      ]),
+    );
     world.end("a", { error: "EXIT" }).end("b");
     assert.equal(world.run.status, "succeeded");
     assert.equal(world.statuses()["a"], "failed");
   });
 
   it("skips on a false condition, and what needs the skipped", () => {
-    const world = new World(planOf([{ id: "a", when: "inputs.go" }, { id: "b", needs: ["a"] }, { id: "c" }]), { inputs: { go: false } });
+    const world = new World(planOf([{ id: "a", when: "inputs.go" }, { id: "b", needs: ["a"] }, { id: "c" }]), {
+      inputs: { go: false },
+    });
     world.end("c");
     assert.deepEqual(world.statuses(), { a: "skipped", b: "skipped", c: "succeeded" });
     assert.equal(world.run.status, "succeeded");
   });
 
   it("asks a condition that reads statuses even when a need failed", () => {
-    const world = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"], when: 'tasks.a.status == "failed"', whenReadsStatus: true }]));
+    const world = new World(
+      planOf([{ id: "a" }, { id: "b", needs: ["a"], when: 'tasks.a.status == "failed"', whenReadsStatus: true }]),
+    );
     world.end("a", { error: "EXIT" });
     assert.deepEqual(world.working(), ["b"]);
   });
@@ -72,7 +79,16 @@ describe("dependencies", () => {
 
 describe("fan-out", () => {
   it("starts at most max items and keeps results in item order", () => {
-    const world = new World(planOf([{ id: "f", forEach: { ...FAN, items: "[10, 20, 30]", max: 2 }, with: { n: "${{ n }}", at: "${{ item.index }}" } }, { id: "j", needs: ["f"], with: { all: "${{ tasks.f.output }}" } }]));
+    const world = new World(
+      planOf([
+        {
+          id: "f",
+          forEach: { ...FAN, items: "[10, 20, 30]", max: 2 },
+          with: { n: "${{ n }}", at: "${{ item.index }}" },
+        },
+        { id: "j", needs: ["f"], with: { all: "${{ tasks.f.output }}" } },
+      ]),
+    );
     assert.deepEqual(world.working(), ["f[0]", "f[1]"]);
     world.end("f", { output: "second" }, 1).end("f", { output: "third" }, 2).end("f", { output: "first" }, 0);
     const join = world.atWork[0];
@@ -81,7 +97,14 @@ describe("fan-out", () => {
 
   it("passes each item and its index", () => {
     const world = new World(planOf([{ id: "f", forEach: FAN, with: { n: "${{ n }}", at: "${{ item.index }}" } }]));
-    assert.deepEqual(world.atWork.map((command) => command.input), [{ n: 1, at: 0 }, { n: 2, at: 1 }, { n: 3, at: 2 }]);
+    assert.deepEqual(
+      world.atWork.map((command) => command.input),
+      [
+        { n: 1, at: 0 },
+        { n: 2, at: 1 },
+        { n: 3, at: 2 },
+      ],
+    );
   });
 
   it("stops at the first failure by default and closes what it never started", () => {
@@ -110,7 +133,9 @@ describe("fan-out", () => {
     assert.equal(empty.run.status, "succeeded");
     const none = new World(planOf([{ id: "f", forEach: { ...FAN, items: "inputs.n" } }]), { inputs: { n: 3 } });
     assert.match(none.run.error?.message ?? "", /must be a list/);
-    const long = new World(planOf([{ id: "f", forEach: { ...FAN, items: "inputs.n" } }]), { inputs: { n: new Array<number>(100_001).fill(1) } });
+    const long = new World(planOf([{ id: "f", forEach: { ...FAN, items: "inputs.n" } }]), {
+      inputs: { n: new Array<number>(100_001).fill(1) },
+    });
     assert.match(long.run.error?.message ?? "", /more than 100000/);
   });
 });
@@ -164,10 +189,18 @@ describe("time", () => {
   it("polls until the condition holds, or gives up", () => {
     const until = { condition: "task.output.ready", everyMs: 1000, max: 3 };
     const world = new World(planOf([{ id: "a", until }]));
-    world.end("a", { output: { ready: false } }).pass(1000).end("a", { output: { ready: true } });
+    world
+      .end("a", { output: { ready: false } })
+      .pass(1000)
+      .end("a", { output: { ready: true } });
     assert.equal(world.run.status, "succeeded");
     const never = new World(planOf([{ id: "a", until }]));
-    never.end("a", { output: { ready: false } }).pass(1000).end("a", { output: { ready: false } }).pass(1000).end("a", { output: { ready: false } });
+    never
+      .end("a", { output: { ready: false } })
+      .pass(1000)
+      .end("a", { output: { ready: false } })
+      .pass(1000)
+      .end("a", { output: { ready: false } });
     assert.equal(never.run.error?.code, "UNTIL");
   });
 
@@ -177,7 +210,11 @@ describe("time", () => {
     assert.equal(timer.run.status, "running");
     timer.pass(1);
     assert.equal(timer.run.status, "succeeded");
-    const signal = new World(planOf([{ id: "w", uses: "wait", with: { signal: "go" } }], { outputs: { got: "${{ tasks.w.output.payload }}" } }));
+    const signal = new World(
+      planOf([{ id: "w", uses: "wait", with: { signal: "go" } }], {
+        outputs: { got: "${{ tasks.w.output.payload }}" },
+      }),
+    );
     signal.send({ kind: "signal", name: "other", payload: 1, by: OWNER });
     assert.equal(signal.run.status, "running");
     signal.send({ kind: "signal", name: "go", payload: { x: 1 }, by: OWNER });
@@ -211,61 +248,15 @@ describe("budgets", () => {
   });
 });
 
-describe("approvals", () => {
-  const RULE = { count: 2, roles: ["release-manager"], notRequester: true, expiresMs: 60_000 };
-  const person = (id: string, roles: readonly string[] = ["release-manager"]): Actor => ({ type: "user", id, roles });
-  const ask = (): { world: World; vote: (by: Actor, verdict?: "approve" | "deny", plan?: World["program"]["digest"]) => World } => {
-    const world = new World(planOf([{ id: "deploy", approvals: RULE }]));
-    const request = world.events.find((event) => event.kind === "approval_requested");
-    assert.ok(request?.kind === "approval_requested");
-    return {
-      world,
-      vote: (by, verdict = "approve", plan = world.program.digest) => world.send({ kind: "approve", approval: request.approval, verdict, by, planDigest: plan, reason: "seen" }),
-    };
-  };
-
-  it("runs after enough different people with the role approved this plan", () => {
-    const { world, vote } = ask();
-    assert.equal(explainTask(world.program, world.run, world.run.tasks[0]!, world.now)?.text, "0 of 2 approvals by release-manager; expires in 1m");
-    vote(person("ada"));
-    assert.deepEqual(world.working(), []);
-    vote(person("grace"));
-    assert.deepEqual(world.working(), ["deploy"]);
-  });
-
-  it("refuses the requester, a stranger, a second vote and another plan", () => {
-    const { vote } = ask();
-    const refused = (code: string) => (error: unknown) => error instanceof MaestroError && error.code === code;
-    assert.throws(() => vote(OWNER), refused("denied"));
-    assert.throws(() => vote(person("eve", [])), refused("denied"));
-    assert.throws(() => vote(person("ada"), "approve", "sha256:other"), refused("plan_changed"));
-    vote(person("ada"));
-    assert.throws(() => vote(person("ada")), refused("conflict"));
-  });
-
-  it("takes one denial, and silence, for a no", () => {
-    const denied = ask();
-    denied.vote(person("ada"), "deny");
-    assert.equal(denied.world.run.status, "denied");
-    const silent = ask();
-    silent.world.pass(60_000);
-    assert.equal(silent.world.run.status, "denied");
-    assert.equal(silent.world.run.error?.code, "APPROVAL_EXPIRED");
-    assert.throws(() => silent.vote(person("ada")), (error: unknown) => error instanceof MaestroError && error.code === "conflict");
-  });
-
-  it("serves as a task of its own", () => {
-    const world = new World(planOf([{ id: "ok", uses: "approval", with: { count: 1, expires: "1h" } }], { outputs: { by: "${{ tasks.ok.output.approvals[0].by }}" } }));
-    const request = world.events.find((event) => event.kind === "approval_requested");
-    assert.ok(request?.kind === "approval_requested");
-    world.send({ kind: "approve", approval: request.approval, verdict: "approve", by: person("ada"), planDigest: world.program.digest, reason: "" });
-    assert.deepEqual(world.run.outputs, { by: "ada" });
-  });
-});
-
 describe("cancel", () => {
   it("cancels what waits, stops what works, runs finally, and ends", () => {
-    const world = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"] }, { id: "z", phase: "finally", with: { was: "${{ run.status }}" } }]));
+    const world = new World(
+      planOf([
+        { id: "a" },
+        { id: "b", needs: ["a"] },
+        { id: "z", phase: "finally", with: { was: "${{ run.status }}" } },
+      ]),
+    );
     world.send({ kind: "cancel", by: OWNER, reason: "changed my mind", force: false });
     assert.equal(world.run.status, "cancelling");
     assert.ok(world.commands.some((command) => command.kind === "stop" && command.task === "a"));
@@ -278,7 +269,9 @@ describe("cancel", () => {
 
   it("waits for nothing when forced, and a late result counts for nothing", () => {
     const world = new World(planOf([{ id: "a" }, { id: "z", phase: "finally" }]));
-    world.send({ kind: "cancel", by: OWNER, reason: "now", force: false }).send({ kind: "cancel", by: OWNER, reason: "now!", force: true });
+    world
+      .send({ kind: "cancel", by: OWNER, reason: "now", force: false })
+      .send({ kind: "cancel", by: OWNER, reason: "now!", force: true });
     assert.equal(world.run.status, "cancelled");
     const before = world.events.length;
     world.end("a");
@@ -297,25 +290,52 @@ describe("cancel", () => {
       if (state === "retrying") world.end("w", { error: "UNAVAILABLE" });
       world.send({ kind: "cancel", by: OWNER, reason: "enough", force: false });
       assert.equal(world.run.status, "cancelled");
-      assert.throws(() => world.send({ kind: "cancel", by: OWNER, reason: "again", force: false }), (error: unknown) => error instanceof MaestroError && error.code === "conflict");
+      assert.throws(
+        () => world.send({ kind: "cancel", by: OWNER, reason: "again", force: false }),
+        (error: unknown) => error instanceof MaestroError && error.code === "conflict",
+      );
     });
   }
 });
 
 describe("failure", () => {
   it("undoes what succeeded, the latest first, one at a time, then runs finally", () => {
-    const undo = { uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" }, with: { of: "${{ tasks.a.output.id }}" }, effects: [] } as const;
+    const undo = {
+      uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" },
+      with: { of: "${{ tasks.a.output.id }}" },
+      effects: [],
+    } as const;
     const world = new World(
-      planOf([{ id: "a", undo }, { id: "b", needs: ["a"], undo }, { id: "c", needs: ["b"] }, { id: "z", phase: "finally" }], { onFailure: "rollback" }),
+      planOf(
+        [
+          { id: "a", undo },
+          { id: "b", needs: ["a"], undo },
+          { id: "c", needs: ["b"] },
+          { id: "z", phase: "finally" },
+        ],
+        { onFailure: "rollback" },
+      ),
     );
-    world.end("a", { output: { id: 1 } }).end("b").end("c", { error: "EXIT" });
-    assert.deepEqual(world.atWork.map((command) => [command.task, command.undo, command.attempt]), [["b", true, 2]]);
+    world
+      .end("a", { output: { id: 1 } })
+      .end("b")
+      .end("c", { error: "EXIT" });
+    assert.deepEqual(
+      world.atWork.map((command) => [command.task, command.undo, command.attempt]),
+      [["b", true, 2]],
+    );
     world.end("b");
-    assert.deepEqual(world.atWork.map((command) => [command.task, command.input]), [["a", { of: 1 }]]);
+    assert.deepEqual(
+      world.atWork.map((command) => [command.task, command.input]),
+      [["a", { of: 1 }]],
+    );
     world.end("a", { error: "EXIT" });
     world.end("z");
     assert.equal(world.run.status, "failed");
-    assert.deepEqual(world.run.tasks.slice(0, 2).map((task) => task.steps[0]!.status), ["undo_failed", "undone"]);
+    assert.deepEqual(
+      world.run.tasks.slice(0, 2).map((task) => task.steps[0]!.status),
+      ["undo_failed", "undone"],
+    );
   });
 
   it("fails a run whose finally task failed", () => {
@@ -325,7 +345,13 @@ describe("failure", () => {
   });
 
   it("runs failed tasks and what depended on them again, in the same run, keeping what succeeded", () => {
-    const world = new World(planOf([{ id: "a" }, { id: "f", needs: ["a"], forEach: { ...FAN, onItemFailure: "continue" } }, { id: "j", needs: ["f"] }]));
+    const world = new World(
+      planOf([
+        { id: "a" },
+        { id: "f", needs: ["a"], forEach: { ...FAN, onItemFailure: "continue" } },
+        { id: "j", needs: ["f"] },
+      ]),
+    );
     world.end("a").end("f", {}, 0).end("f", { error: "EXIT" }, 1).end("f", {}, 2);
     assert.equal(world.run.status, "failed");
     world.send({ kind: "retry", by: OWNER });
@@ -347,7 +373,17 @@ describe("failure", () => {
 
 describe("gate", () => {
   it("ends a denied run with the reasons, and nothing of it ever starts", () => {
-    const world = new World(planOf([{ id: "a" }]), { decision: { id: "d", allow: false, reasons: ["no purpose"], rules: ["r"], policyDigest: "sha256:p", requestDigest: "sha256:q", engine: "test" } });
+    const world = new World(planOf([{ id: "a" }]), {
+      decision: {
+        id: "d",
+        allow: false,
+        reasons: ["no purpose"],
+        rules: ["r"],
+        policyDigest: "sha256:p",
+        requestDigest: "sha256:q",
+        engine: "test",
+      },
+    });
     assert.equal(world.run.status, "denied");
     assert.match(world.run.error?.message ?? "", /no purpose/);
     assert.deepEqual(world.kinds(), ["run_created", "policy_decided", "run_ended"]);
@@ -355,19 +391,36 @@ describe("gate", () => {
 
   it("is asked for each step with effects before it starts", () => {
     const world = new World(planOf([{ id: "f", forEach: FAN, effects: ["network"] }]));
-    assert.equal(world.events.filter((event) => event.kind === "policy_decided" && event.action === "task.execute").length, 3);
+    assert.equal(
+      world.events.filter((event) => event.kind === "policy_decided" && event.action === "task.execute").length,
+      3,
+    );
     assert.equal(world.working().length, 3);
   });
 });
 
 describe("children", () => {
-  const uses = { kind: "runbook", namespace: "test", name: "cleanup", version: "2.0.0", planDigest: "sha256:child" } as const;
+  const uses = {
+    kind: "runbook",
+    namespace: "test",
+    name: "cleanup",
+    version: "2.0.0",
+    planDigest: "sha256:child",
+  } as const;
 
   it("starts a child run and takes its outputs for the task's", () => {
     const world = new World(planOf([{ id: "c", uses, with: { x: 1 } }], { outputs: { y: "${{ tasks.c.output.y }}" } }));
     const command = world.commands.find((candidate) => candidate.kind === "start_child");
     assert.ok(command?.kind === "start_child");
-    world.send({ kind: "child_finished", task: "c", item: -1, childRun: command.childRun, status: "succeeded", output: { y: 2 }, receipt: "sha256:r" });
+    world.send({
+      kind: "child_finished",
+      task: "c",
+      item: -1,
+      childRun: command.childRun,
+      status: "succeeded",
+      output: { y: 2 },
+      receipt: "sha256:r",
+    });
     assert.deepEqual(world.run.outputs, { y: 2 });
   });
 
@@ -378,7 +431,14 @@ describe("children", () => {
     world.send({ kind: "cancel", by: OWNER, reason: "stop", force: false });
     const cancel = world.commands.find((candidate) => candidate.kind === "cancel_child");
     assert.ok(cancel?.kind === "cancel_child");
-    world.send({ kind: "child_finished", task: "c", item: -1, childRun: cancel.childRun, status: "cancelled", output: {} });
+    world.send({
+      kind: "child_finished",
+      task: "c",
+      item: -1,
+      childRun: cancel.childRun,
+      status: "cancelled",
+      output: {},
+    });
     assert.equal(world.run.status, "cancelled");
   });
 });

@@ -64,7 +64,7 @@ export class DurableEngine implements Engine {
 
   constructor(parts: EngineParts) {
     this.parts = parts;
-    this.faults = new Faults(parts.log);
+    this.faults = new Faults((level, message, fields) => parts.log(level, message, fields));
     this.programs = new Programs(parts.types);
     this.keys = new ConcurrencyKeys(parts.store);
     this.effects = new Effects(this);

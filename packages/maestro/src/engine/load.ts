@@ -1,9 +1,9 @@
-import { chain, type Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import { replay } from "../core/replay.ts";
 import { isTerminal } from "../core/run.ts";
+import { checkRun } from "../store/check-run.ts";
 import type { EventRow, RunRow } from "../store/store.ts";
 import { decodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
@@ -54,31 +54,19 @@ export async function loadEvents(
   parts: Pick<EngineParts, "store" | "blobs">,
   row: RunRow,
 ): Promise<readonly RunEvent[]> {
-  const events: RunEvent[] = [];
-  let head: Digest | "" = "";
-  let afterSeq = 0;
+  const rows: EventRow[] = [];
   for (;;) {
-    const page: readonly EventRow[] = await parts.store.runEvents(row.id, { afterSeq, limit: PAGE });
-    for (const { seq, text } of page) {
-      if (seq !== afterSeq + 1) throw damaged(row, seq, `event ${afterSeq + 1} is missing`);
-      head = chain(head, text);
-      const event = decodeEvent(text, parts.blobs);
-      events.push(event instanceof Promise ? await event : event);
-      afterSeq = seq;
-    }
+    const page = await parts.store.runEvents(row.id, { afterSeq: rows.at(-1)?.seq ?? 0, limit: PAGE });
+    for (const one of page) rows.push(one);
     if (page.length < PAGE) break;
   }
-  if (afterSeq !== row.seq)
-    throw damaged(row, afterSeq, `the row tells of ${row.seq} events and there are ${afterSeq}`);
-  if (head !== row.head)
-    throw damaged(row, afterSeq, "the events are not those that were committed: their chain ends in another digest");
+  checkRun(row, rows);
+  const events: RunEvent[] = [];
+  for (const { text } of rows) {
+    const event = decodeEvent(text, parts.blobs);
+    events.push(event instanceof Promise ? await event : event);
+  }
   return events;
-}
-
-function damaged(row: RunRow, seq: number, what: string): MaestroError {
-  return new MaestroError("store_corrupt", `the history of run ${row.id} is damaged: ${what}`, {
-    facts: { run: row.id, seq },
-  });
 }
 
 /** What children were started with, in case one has to be started again. */

@@ -3,7 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { MaestroError } from "../core/problem.ts";
 import { testLists } from "./contract-lists.ts";
 import { testModel } from "./contract-model.ts";
-import { checkRun } from "./integrity.ts";
+import { checkRun } from "./check-run.ts";
 import {
   begin,
   goOn,

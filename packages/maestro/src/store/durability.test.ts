@@ -10,7 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { MaestroError } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
 import { pagesOfEvents } from "./contract.ts";
-import { checkRun } from "./integrity.ts";
+import { checkRun } from "./check-run.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { begin, goOnQuietly, sampleId, sampleRun } from "./sample.ts";
 import { storeProblem } from "./sql.ts";

@@ -7,7 +7,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { pagesOfEvents } from "./contract.ts";
-import { checkRun } from "./integrity.ts";
+import { checkRun } from "./check-run.ts";
 import {
   begin,
   goOnQuietly,
