@@ -22,6 +22,7 @@ interface Model {
 }
 
 const [dir = "", runs = "0", due = "0", seconds = "0"] = process.argv.slice(2);
+let written = 0;
 const model = await asleep(dir);
 const store = await openSqlite({ path: join(dir, "maestro.db") });
 const rest = Number(runs) - Number(due);
@@ -53,7 +54,8 @@ async function asleep(data: string): Promise<Model> {
 
 /** Another run like it, that sleeps until `wakeAt`. */
 function copy({ row, events }: Model, wakeAt: number): RunAppend {
-  const id = makeId("r", row.createdAt, randomBytes(10));
+  // One a millisecond: ids follow time, and rows that did not would land all over the tree.
+  const id = makeId("r", row.createdAt - Number(runs) + written++, randomBytes(10));
   const texts = events.map((event) =>
     JSON.stringify({
       ...event,

@@ -25,13 +25,9 @@ function isNewEnough(found) {
 }
 
 async function start() {
-  const [{ enableCompileCache }, { homedir }, { join }] = await Promise.all([
-    import("node:module"),
-    import("node:os"),
-    import("node:path"),
-  ]);
+  const [{ enableCompileCache }, { homedir }] = await Promise.all([import("node:module"), import("node:os")]);
   // In the user's own cache folder: what lies there is run as code, so it must not be a folder that others can write.
-  enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "maestro/compile"));
+  enableCompileCache?.(`${process.env.XDG_CACHE_HOME || `${homedir()}/.cache`}/maestro/compile`);
   try {
     const { main } = await import("../src/cli/main.ts");
     return await main(args);
@@ -40,7 +36,7 @@ async function start() {
       thrown?.code === "ERR_MODULE_NOT_FOUND" && /Cannot find package '([^']+)'/.exec(thrown.message)?.[1];
     if (!missing) throw thrown;
     console.error(
-      `error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${join(home, "../..")}`,
+      `error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${fileURLToPath(new URL("../../..", import.meta.url))}`,
     );
     return 2;
   }

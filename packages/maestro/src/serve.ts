@@ -63,7 +63,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   }
 }
 
-async function open(dataDir: string, options: ControlPlaneOptions, releases: (() => Promise<void>)[]): Promise<ControlPlane> {
+async function open(
+  dataDir: string,
+  options: ControlPlaneOptions,
+  releases: (() => Promise<void>)[],
+): Promise<ControlPlane> {
   const clock = steadyClock();
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = options.log ?? logToStderr;
@@ -73,7 +77,12 @@ async function open(dataDir: string, options: ControlPlaneOptions, releases: (()
   const logs = openLogs(join(dataDir, "logs"));
   const workDir = join(dataDir, "work");
   const builder = `https://summit-maestro.dev/installations/${installationId(dataDir)}`;
-  const keys = openKeyRing({ dir: join(dataDir, "keys"), builder, now: clock.now(), ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }) });
+  const keys = openKeyRing({
+    dir: join(dataDir, "keys"),
+    builder,
+    now: clock.now(),
+    ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
+  });
   const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dataDir] });
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
   const types = taskTypes();
@@ -107,13 +116,18 @@ async function open(dataDir: string, options: ControlPlaneOptions, releases: (()
     logs,
     blobs,
     taskTypes: types,
-    compile: async (manifest, file, folder) => resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }, folder),
+    compile: async (manifest, file, folder) =>
+      resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }, folder),
     replay: async (run) => replayRun(engine, run),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     now: () => clock.now(),
     version: VERSION,
     actor: owner,
-    fault: (thrown, requestId) => log("error", "a request met a fault of our own", { requestId, stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }),
+    fault: (thrown, requestId) =>
+      log("error", "a request met a fault of our own", {
+        requestId,
+        stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+      }),
   };
   return {
     handle: createApp(deps),
@@ -140,7 +154,11 @@ function installationId(dataDir: string): string {
   }
 }
 
-function logToStderr(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void {
+function logToStderr(
+  level: "info" | "warn" | "error",
+  message: string,
+  fields: Readonly<Record<string, string | number>>,
+): void {
   if (level === "info") return;
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
 }

@@ -22,10 +22,13 @@ export const PLAN_SOURCE = {
   manifest: optional(text("The manifest's text, YAML or JSON.", { min: 0, max: MAX_MANIFEST })),
   file: optional(text("The manifest's file name, for diagnostics.", { max: 4096 })),
   folder: optional(
-    text("Absolute. Runbooks that the manifest names and that are not stored are looked for among the manifests here.", {
-      max: 4096,
-      pattern: "^/",
-    }),
+    text(
+      "Absolute. Runbooks that the manifest names and that are not stored are looked for among the manifests here.",
+      {
+        max: 4096,
+        pattern: "^/",
+      },
+    ),
   ),
   workflow: optional(
     text("A stored workflow: `name`, `namespace/name`, either with `@version`. Without a version, the newest.", {

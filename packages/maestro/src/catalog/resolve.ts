@@ -35,15 +35,28 @@ const MAX_BYTES = 1_048_576;
  * Compiles a manifest against this installation. Runbooks it names are those stored here or, where `folder` is given, those
  * whose manifests lie in it; the latter are stored, so that child runs find them. Never throws for what is wrong with the manifest.
  */
-export async function resolveManifest(manifest: string, file: string, env: ResolveEnv, folder?: string): Promise<ResolvedManifest> {
+export async function resolveManifest(
+  manifest: string,
+  file: string,
+  env: ResolveEnv,
+  folder?: string,
+): Promise<ResolvedManifest> {
   const loaded = await load(manifest, file, env, folder, 0);
   return { plan: loaded.ok ? loaded.plan : null, diagnostics: loaded.diagnostics.map(toJson) };
 }
 
-async function load(manifest: string, file: string, env: ResolveEnv, folder: string | undefined, depth: number): Promise<LoadResult> {
+async function load(
+  manifest: string,
+  file: string,
+  env: ResolveEnv,
+  folder: string | undefined,
+  depth: number,
+): Promise<LoadResult> {
   return loadManifest(manifest, file, {
     taskTypes: env.descriptions,
-    runbook: async (ref) => (await stored(ref, env.store)) ?? (folder === undefined || depth >= MAX_DEPTH ? undefined : beside(ref, env, folder, depth)),
+    runbook: async (ref) =>
+      (await stored(ref, env.store)) ??
+      (folder === undefined || depth >= MAX_DEPTH ? undefined : beside(ref, env, folder, depth)),
   });
 }
 
@@ -61,7 +74,12 @@ function fits(version: string, wanted: string): boolean {
   return version === wanted || version.startsWith(`${wanted}.`);
 }
 
-async function beside(ref: RunbookRef, env: ResolveEnv, folder: string, depth: number): Promise<KnownRunbook | undefined> {
+async function beside(
+  ref: RunbookRef,
+  env: ResolveEnv,
+  folder: string,
+  depth: number,
+): Promise<KnownRunbook | undefined> {
   if ("digest" in ref) return undefined;
   for (const name of (await readdir(folder)).filter((entry) => /\.(ya?ml|json)$/.test(entry)).slice(0, MAX_FILES)) {
     const path = join(folder, name);
@@ -91,5 +109,10 @@ function names(value: JsonValue | undefined, ref: Exclude<RunbookRef, { readonly
   const metadata = isJsonObject(value) ? value["metadata"] : undefined;
   if (!isJsonObject(metadata)) return false;
   const version = metadata["version"];
-  return metadata["namespace"] === ref.namespace && metadata["name"] === ref.name && typeof version === "string" && fits(version, ref.version);
+  return (
+    metadata["namespace"] === ref.namespace &&
+    metadata["name"] === ref.name &&
+    typeof version === "string" &&
+    fits(version, ref.version)
+  );
 }

@@ -45,7 +45,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--key <text>", about: "Idempotency key: the same key gives the run that was started first" },
       { flags: "--from-run <run>", about: "Run again: the same plan and inputs as that run; -i and -f change inputs" },
       { flags: "--from <task>", about: "With --from-run: reuse what succeeded before this task" },
-      { flags: "--dry-run", about: "Check manifest and inputs, print the plan and ask the gate; nothing is recorded or started" },
+      {
+        flags: "--dry-run",
+        about: "Check manifest and inputs, print the plan and ask the gate; nothing is recorded or started",
+      },
       ...WATCHING,
     ],
     examples: [

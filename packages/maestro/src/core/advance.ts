@@ -35,13 +35,22 @@ export function wakeAt(turn: Pick<Turn, "run" | "program">): number | undefined 
 function isLive(turn: Pick<Turn, "run" | "program">, timer: Timer, at: number): boolean {
   switch (timer.kind) {
     case "wall":
-      return turn.run.phase === "main" && turn.run.budgetError === null && turn.run.cancel === null && turn.run.wallFrom + (turn.program.plan.budget?.wallMs ?? 0) === at;
+      return (
+        turn.run.phase === "main" &&
+        turn.run.budgetError === null &&
+        turn.run.cancel === null &&
+        turn.run.wallFrom + (turn.program.plan.budget?.wallMs ?? 0) === at
+      );
     case "step":
       return timer.step.dueAt === at;
     case "queue":
       return timer.step.status === "pending" && timer.step.attempt === timer.attempt;
     case "approval":
-      return timer.task.status === "pending" && timer.task.approval?.request.approval === timer.id && !timer.task.approval.expired;
+      return (
+        timer.task.status === "pending" &&
+        timer.task.approval?.request.approval === timer.id &&
+        !timer.task.approval.expired
+      );
   }
 }
 
@@ -78,10 +87,23 @@ function fire(turn: Turn, timer: Timer): void {
       return emit(turn, {
         kind: "step_failed",
         ...refOf(turn.program, timer.step),
-        error: { code: "QUEUE_TIMEOUT", message: "no slot was free within timeout.queue; raise it or the limits of the engine", final: true },
+        error: {
+          code: "QUEUE_TIMEOUT",
+          message: "no slot was free within timeout.queue; raise it or the limits of the engine",
+          final: true,
+        },
       });
     case "approval":
-      if (timer.task.status !== "pending" || timer.task.approval?.request.approval !== timer.id || timer.task.approval.expired) return;
-      return emit(turn, { kind: "approval_expired", task: turn.program.tasks[timer.task.index]!.plan.id, approval: timer.id });
+      if (
+        timer.task.status !== "pending" ||
+        timer.task.approval?.request.approval !== timer.id ||
+        timer.task.approval.expired
+      )
+        return;
+      return emit(turn, {
+        kind: "approval_expired",
+        task: turn.program.tasks[timer.task.index]!.plan.id,
+        approval: timer.id,
+      });
   }
 }

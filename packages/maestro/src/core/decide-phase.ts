@@ -27,7 +27,12 @@ function considerStart(turn: Turn): void {
 }
 
 function mustRollBack({ run, program }: Turn): boolean {
-  return program.plan.onFailure === "rollback" && run.undoable.length > 0 && run.cancel === null && (run.failures.length > 0 || run.budgetError !== null);
+  return (
+    program.plan.onFailure === "rollback" &&
+    run.undoable.length > 0 &&
+    run.cancel === null &&
+    (run.failures.length > 0 || run.budgetError !== null)
+  );
 }
 
 function afterMain(turn: Turn): void {
@@ -47,4 +52,3 @@ function considerUndo(turn: Turn): void {
   if (step.status !== "succeeded" || step.queued) return;
   if (askGate(turn, step, program.tasks[step.task]!.undo!.asks)) makeRunnable(turn, step);
 }
-

@@ -22,7 +22,12 @@ export function considerStep(turn: Turn, step: Step): void {
   if (!step.considered) {
     step.considered = true;
     const queueMs = linked.plan.timeout?.queueMs;
-    if (queueMs !== undefined) run.transient.timers.push((step.takenAt ?? Math.max(task.readyAt, run.wallFrom)) + queueMs, { kind: "queue", step, attempt: step.attempt }, rankOf(step.task, step.item));
+    if (queueMs !== undefined)
+      run.transient.timers.push(
+        (step.takenAt ?? Math.max(task.readyAt, run.wallFrom)) + queueMs,
+        { kind: "queue", step, attempt: step.attempt },
+        rankOf(step.task, step.item),
+      );
   }
   if (!askGate(turn, step, linked.asks)) return;
   switch (linked.mode) {
@@ -32,7 +37,11 @@ export function considerStep(turn: Turn, step: Step): void {
       return emit(turn, {
         kind: "step_failed",
         ...refOf(program, step),
-        error: { code: "INPUT_INVALID", message: "approval@1 cannot fan out; put `approvals` on the task that fans out", final: true },
+        error: {
+          code: "INPUT_INVALID",
+          message: "approval@1 cannot fan out; put `approvals` on the task that fans out",
+          final: true,
+        },
       });
     case "child":
       return startChild(turn, step);
@@ -50,7 +59,12 @@ export function askGate(turn: Turn, step: Step, asks: boolean): boolean {
     emit(turn, {
       kind: "step_failed",
       ...refOf(turn.program, step),
-      error: { code: "DENIED", message: `policy denied it: ${reasons.join("; ")}`, final: true, details: { decision: id, rules: [...rules] } },
+      error: {
+        code: "DENIED",
+        message: `policy denied it: ${reasons.join("; ")}`,
+        final: true,
+        details: { decision: id, rules: [...rules] },
+      },
     });
   } else if (step.asked !== "gate") {
     step.asked = "gate";
@@ -67,7 +81,12 @@ function askCache(turn: Turn, step: Step, linked: ProgramTask): void {
     const key = linked.cacheKey?.evaluate(stepScope(turn.program, turn.run, step, turn.facts.now, ""));
     step.asked = "cache";
     const material = key === undefined ? { type, input } : { type, key };
-    turn.commands.push({ kind: "lookup", ...refOf(turn.program, step), material, files: linked.plan.cache?.files ?? [] });
+    turn.commands.push({
+      kind: "lookup",
+      ...refOf(turn.program, step),
+      material,
+      files: linked.plan.cache?.files ?? [],
+    });
   } catch (error) {
     emit(turn, { kind: "step_failed", ...refOf(turn.program, step), error: toExpressionError("cache.key", error) });
   }
@@ -83,7 +102,12 @@ function startWait(turn: Turn, step: Step): void {
   const ref = refOf(turn.program, step);
   try {
     const { until, signal } = parseWait(evaluateInput(turn, step, ""), turn.facts.now);
-    emit(turn, { kind: "wait_started", ...ref, ...(until === null ? {} : { until }), ...(signal === null ? {} : { signal }) });
+    emit(turn, {
+      kind: "wait_started",
+      ...ref,
+      ...(until === null ? {} : { until }),
+      ...(signal === null ? {} : { signal }),
+    });
   } catch (error) {
     emit(turn, { kind: "step_failed", ...ref, error: toInputError(error) });
   }
@@ -113,7 +137,10 @@ function judge(turn: Turn, step: Step, linked: ProgramTask): void {
   try {
     const matches = (of: TaskError): boolean =>
       linked.retryOn === undefined ||
-      linked.retryOn.evaluate({ ...stepScope(turn.program, turn.run, step, turn.facts.now, ""), error: prepare({ code: of.code, message: of.message, details: of.details ?? null }) }) === true;
+      linked.retryOn.evaluate({
+        ...stepScope(turn.program, turn.run, step, turn.facts.now, ""),
+        error: prepare({ code: of.code, message: of.message, details: of.details ?? null }),
+      }) === true;
     if (!(undo && turn.run.stopped.has("undo")) && shouldRetry(policy, { error, tries, lost }, matches)) {
       const random = turn.facts.random();
       const dueAt = turn.facts.now + retryDelayMs(policy, { error, tries }, random);
@@ -131,11 +158,18 @@ function judgeUntil(turn: Turn, step: Step, linked: ProgramTask): void {
   if (until === undefined || linked.until === undefined) return emit(turn, { kind: "until_met", ...ref });
   try {
     const scope = stepScope(turn.program, turn.run, step, turn.facts.now, "");
-    const value = linked.until.evaluate({ ...scope, task: prepare({ id: ref.task, attempt: step.attempt, output: step.output }) });
+    const value = linked.until.evaluate({
+      ...scope,
+      task: prepare({ id: ref.task, attempt: step.attempt, output: step.output }),
+    });
     if (value === true) return emit(turn, { kind: "until_met", ...ref });
     const round = step.round + 1;
     if (round >= until.max) {
-      const error = { code: "UNTIL", message: `the condition of \`until\` did not hold after ${until.max} rounds`, final: true };
+      const error = {
+        code: "UNTIL",
+        message: `the condition of \`until\` did not hold after ${until.max} rounds`,
+        final: true,
+      };
       return emit(turn, { kind: "step_failed", ...ref, error });
     }
     emit(turn, { kind: "poll_scheduled", ...ref, dueAt: turn.facts.now + until.everyMs, round });
@@ -151,7 +185,8 @@ export function deliverSignals(turn: Turn, name: string): void {
   for (let payload = signals.get(name)?.[0]; payload !== undefined; payload = signals.get(name)?.[0]) {
     const step = queue?.shift();
     if (step === undefined) break;
-    if (step.status === "waiting" && step.signal === name) emit(turn, { kind: "wait_finished", ...refOf(turn.program, step), output: { signal: name, payload } });
+    if (step.status === "waiting" && step.signal === name)
+      emit(turn, { kind: "wait_finished", ...refOf(turn.program, step), output: { signal: name, payload } });
   }
   if (queue?.size === 0) transient.listening.delete(name);
 }
@@ -172,7 +207,11 @@ export function stepDue(turn: Turn, step: Step): void {
       return makeRunnable(turn, step);
     case "waiting":
       if (step.signal === null) {
-        return emit(turn, { kind: "wait_finished", ...refOf(turn.program, step), output: { waitedMs: turn.facts.now - (step.startedAt ?? run.createdAt) } });
+        return emit(turn, {
+          kind: "wait_finished",
+          ...refOf(turn.program, step),
+          output: { waitedMs: turn.facts.now - (step.startedAt ?? run.createdAt) },
+        });
       }
       return emit(turn, {
         kind: "step_failed",

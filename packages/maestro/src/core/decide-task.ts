@@ -44,7 +44,11 @@ function skipReason(turn: Turn, task: TaskState, linked: ProgramTask): SkipReaso
     const value = when.evaluate(taskScope(turn.program, turn.run, task.readyAt));
     if (value === true) return null;
     if (value === false) return "condition";
-    failTask(turn, linked, expressionError(`when: ${plan.when ?? ""}`, `it gave ${JSON.stringify(value)} and must be true or false`));
+    failTask(
+      turn,
+      linked,
+      expressionError(`when: ${plan.when ?? ""}`, `it gave ${JSON.stringify(value)} and must be true or false`),
+    );
   } catch (error) {
     failTask(turn, linked, toExpressionError("when", error));
   }
@@ -73,7 +77,17 @@ function approve(turn: Turn, task: TaskState, linked: ProgramTask): boolean {
     const { count, roles, notRequester, expiresMs } = rule;
     const expiresAt = turn.facts.now + expiresMs;
     const planDigest = turn.program.digest;
-    emit(turn, { kind: "approval_requested", task: linked.plan.id, approval: turn.facts.id("a"), count, roles, notRequester, expiresAt, message, planDigest });
+    emit(turn, {
+      kind: "approval_requested",
+      task: linked.plan.id,
+      approval: turn.facts.id("a"),
+      count,
+      roles,
+      notRequester,
+      expiresAt,
+      message,
+      planDigest,
+    });
     return false;
   }
   const { request, votes, expired } = task.approval;
@@ -93,9 +107,17 @@ function approve(turn: Turn, task: TaskState, linked: ProgramTask): boolean {
   }
   if (verdict === "denied") {
     const denial = votes.find((vote) => vote.verdict === "deny")!;
-    failTask(turn, linked, { code: "APPROVAL_DENIED", message: `${denial.by.id} denied it: ${denial.reason}`, final: true });
+    failTask(turn, linked, {
+      code: "APPROVAL_DENIED",
+      message: `${denial.by.id} denied it: ${denial.reason}`,
+      final: true,
+    });
   } else if (expired) {
-    failTask(turn, linked, { code: "APPROVAL_EXPIRED", message: `${votes.length} of ${request.count} approvals came in time; no answer is a no`, final: true });
+    failTask(turn, linked, {
+      code: "APPROVAL_EXPIRED",
+      message: `${votes.length} of ${request.count} approvals came in time; no answer is a no`,
+      final: true,
+    });
   }
   return false;
 }
@@ -108,10 +130,18 @@ function expand(turn: Turn, linked: ProgramTask): void {
   try {
     const items = linked.items!.evaluate(taskScope(turn.program, turn.run, turn.facts.now), ITEMS);
     if (!Array.isArray(items)) {
-      return failTask(turn, linked, expressionError("forEach.items", `it gave ${JSON.stringify(items).slice(0, 80)} and must be a list`));
+      return failTask(
+        turn,
+        linked,
+        expressionError("forEach.items", `it gave ${JSON.stringify(items).slice(0, 80)} and must be a list`),
+      );
     }
     if (items.length > MAX_ITEMS) {
-      failTask(turn, linked, { code: "LIMIT", message: `forEach.items has ${items.length} items, more than ${MAX_ITEMS}; split the work over child runs`, final: true });
+      failTask(turn, linked, {
+        code: "LIMIT",
+        message: `forEach.items has ${items.length} items, more than ${MAX_ITEMS}; split the work over child runs`,
+        final: true,
+      });
       return;
     }
     emit(turn, { kind: "task_expanded", task: plan.id, items });
@@ -123,4 +153,3 @@ function expand(turn: Turn, linked: ProgramTask): void {
 function failTask(turn: Turn, linked: ProgramTask, error: TaskError): void {
   emit(turn, { kind: "task_failed", task: linked.plan.id, error });
 }
-

@@ -14,12 +14,32 @@ export type EventBody =
   | { readonly kind: "task_expanded"; readonly task: string; readonly items: readonly JsonValue[] }
   | { readonly kind: "task_skipped"; readonly task: string; readonly reason: SkipReason }
   | { readonly kind: "task_failed"; readonly task: string; readonly error: TaskError }
-  | { readonly kind: "task_reused"; readonly task: string; readonly fromRun: string; readonly results: readonly StepResult[] }
-  | ({ readonly kind: "attempt_started"; readonly attempt: number; readonly input?: Digest; readonly phase?: "undo" } & StepRef)
+  | {
+      readonly kind: "task_reused";
+      readonly task: string;
+      readonly fromRun: string;
+      readonly results: readonly StepResult[];
+    }
+  | ({
+      readonly kind: "attempt_started";
+      readonly attempt: number;
+      readonly input?: Digest;
+      readonly phase?: "undo";
+    } & StepRef)
   | ({ readonly kind: "attempt_finished"; readonly attempt: number; readonly result: AttemptResult } & StepRef)
-  | ({ readonly kind: "retry_scheduled"; readonly attempt: number; readonly dueAt: number; readonly random: number } & StepRef)
+  | ({
+      readonly kind: "retry_scheduled";
+      readonly attempt: number;
+      readonly dueAt: number;
+      readonly random: number;
+    } & StepRef)
   | ({ readonly kind: "poll_scheduled"; readonly dueAt: number; readonly round: number } & StepRef)
-  | ({ readonly kind: "step_cached"; readonly key: Digest; readonly fromRun: string; readonly result: StepResult } & StepRef)
+  | ({
+      readonly kind: "step_cached";
+      readonly key: Digest;
+      readonly fromRun: string;
+      readonly result: StepResult;
+    } & StepRef)
   | ({ readonly kind: "until_met" } & StepRef)
   | ({ readonly kind: "step_failed"; readonly error: TaskError } & StepRef)
   /** An attempt that ended because the run was stopped. */
@@ -28,16 +48,46 @@ export type EventBody =
   | ({ readonly kind: "wait_finished"; readonly output: JsonValue } & StepRef)
   | { readonly kind: "signal_received"; readonly name: string; readonly payload: JsonValue; readonly by: Actor }
   | ApprovalRequested
-  | { readonly kind: "approval_given"; readonly task: string; readonly approval: string; readonly verdict: "approve" | "deny"; readonly by: Actor; readonly planDigest: Digest; readonly reason: string }
+  | {
+      readonly kind: "approval_given";
+      readonly task: string;
+      readonly approval: string;
+      readonly verdict: "approve" | "deny";
+      readonly by: Actor;
+      readonly planDigest: Digest;
+      readonly reason: string;
+    }
   | { readonly kind: "approval_expired"; readonly task: string; readonly approval: string }
-  | ({ readonly kind: "child_started"; readonly childRun: string; readonly input: JsonObject; readonly planDigest: Digest } & StepRef)
-  | ({ readonly kind: "child_finished"; readonly childRun: string; readonly status: RunStatus; readonly output: JsonValue; readonly receipt?: Digest; readonly error?: TaskError } & StepRef)
+  | ({
+      readonly kind: "child_started";
+      readonly childRun: string;
+      readonly input: JsonObject;
+      readonly planDigest: Digest;
+    } & StepRef)
+  | ({
+      readonly kind: "child_finished";
+      readonly childRun: string;
+      readonly status: RunStatus;
+      readonly output: JsonValue;
+      readonly receipt?: Digest;
+      readonly error?: TaskError;
+    } & StepRef)
   | { readonly kind: "cancel_requested"; readonly by: Actor; readonly reason: string; readonly force: boolean }
-  | { readonly kind: "budget_exceeded"; readonly dimension: "wall" | "tasks" | "usd"; readonly limit: number; readonly used: number }
+  | {
+      readonly kind: "budget_exceeded";
+      readonly dimension: "wall" | "tasks" | "usd";
+      readonly limit: number;
+      readonly used: number;
+    }
   | { readonly kind: "rollback_started" }
   | { readonly kind: "finally_started" }
   | { readonly kind: "run_reopened"; readonly by: Actor; readonly tasks: readonly string[] }
-  | { readonly kind: "run_ended"; readonly status: TerminalStatus; readonly outputs: JsonObject; readonly error?: TaskError };
+  | {
+      readonly kind: "run_ended";
+      readonly status: TerminalStatus;
+      readonly outputs: JsonObject;
+      readonly error?: TaskError;
+    };
 
 export interface RunCreated {
   readonly kind: "run_created";
@@ -112,7 +162,12 @@ export type SkipReason = "condition" | "upstream_failed" | "upstream_skipped" | 
 /** What an attempt came to. */
 export type AttemptResult =
   | ({ readonly ok: true } & StepResult & AttemptFacts)
-  | ({ readonly ok: false; readonly error: TaskError; readonly output?: JsonValue; readonly artifacts?: readonly Artifact[] } & AttemptFacts);
+  | ({
+      readonly ok: false;
+      readonly error: TaskError;
+      readonly output?: JsonValue;
+      readonly artifacts?: readonly Artifact[];
+    } & AttemptFacts);
 
 export interface StepResult {
   readonly output: JsonValue;

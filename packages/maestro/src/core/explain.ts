@@ -16,9 +16,13 @@ export function explainTask(program: Program, run: Run, task: TaskState, now: nu
   const { plan, needs } = program.tasks[task.index]!;
   if (run.status === "queued") {
     const key = run.created.concurrencyKey;
-    return { kind: "key", text: key === undefined ? "the run has not started" : `another run holds the concurrency key ${key}` };
+    return {
+      kind: "key",
+      text: key === undefined ? "the run has not started" : `another run holds the concurrency key ${key}`,
+    };
   }
-  if (plan.phase !== run.phase && task.status === "pending") return { kind: "phase", text: `it runs in the ${plan.phase} phase; the run is in ${run.phase}` };
+  if (plan.phase !== run.phase && task.status === "pending")
+    return { kind: "phase", text: `it runs in the ${plan.phase} phase; the run is in ${run.phase}` };
   if (task.waitingOn > 0) {
     const open = needs.filter((i) => run.tasks[i]!.endedAt === null).map((i) => program.tasks[i]!.plan.id);
     return { kind: "need", text: `waits for ${list(open)}` };
@@ -27,7 +31,10 @@ export function explainTask(program: Program, run: Run, task: TaskState, now: nu
     const { request, votes } = task.approval;
     if (tally(request, votes) === "open") {
       const who = request.roles.length > 0 ? ` by ${list(request.roles)}` : "";
-      return { kind: "approval", text: `${votes.length} of ${request.count} approvals${who}; expires in ${until(request.expiresAt, now)}` };
+      return {
+        kind: "approval",
+        text: `${votes.length} of ${request.count} approvals${who}; expires in ${until(request.expiresAt, now)}`,
+      };
     }
   }
   if (task.running > 0) return isStopped(run, plan.phase) ? { kind: "cancel", text: "is being stopped" } : null;
@@ -50,12 +57,18 @@ function explainStep(step: Step, now: number): Waiting | null {
       return { kind: "max", text: "waits for its turn among the items" };
     case "retrying":
       if (step.queued) return { kind: "slot", text: "waits for a free slot to try again" };
-      return { kind: "retry", text: `attempt ${step.attempt + 1} in ${until(step.dueAt ?? now, now)}; the last failed: ${step.error?.message ?? ""}` };
+      return {
+        kind: "retry",
+        text: `attempt ${step.attempt + 1} in ${until(step.dueAt ?? now, now)}; the last failed: ${step.error?.message ?? ""}`,
+      };
     case "polling":
       return { kind: "poll", text: `looks again in ${until(step.dueAt ?? now, now)} (round ${step.round})` };
     case "waiting":
       if (step.signal === null) return { kind: "timer", text: `sleeps for ${until(step.dueAt ?? now, now)} more` };
-      return { kind: "signal", text: `waits for the signal ${step.signal}${step.dueAt === null ? "" : `, at most ${until(step.dueAt, now)} more`}` };
+      return {
+        kind: "signal",
+        text: `waits for the signal ${step.signal}${step.dueAt === null ? "" : `, at most ${until(step.dueAt, now)} more`}`,
+      };
     case "child":
       return { kind: "child", text: `waits for its child run ${step.child ?? ""}` };
     default:

@@ -19,7 +19,12 @@ export function endRun(turn: Turn): void {
     emit(turn, { kind: "run_ended", status, outputs: outputsOf(turn) });
   } catch (thrown) {
     if (!(thrown instanceof ExpressionError)) throw thrown;
-    emit(turn, { kind: "run_ended", status: "failed", outputs: {}, error: { code: "EXPRESSION", message: `outputs: ${thrown.message}`, final: true } });
+    emit(turn, {
+      kind: "run_ended",
+      status: "failed",
+      outputs: {},
+      error: { code: "EXPRESSION", message: `outputs: ${thrown.message}`, final: true },
+    });
   }
 }
 
@@ -32,16 +37,29 @@ function outputsOf({ program, run, facts }: Turn): JsonObject {
 function outcome({ program, run }: Turn): { readonly status: TerminalStatus; readonly error?: TaskError } {
   if (run.status === "queued") {
     const decision = run.decisions.at(-1)?.decision;
-    return { status: "denied", error: { code: "DENIED", message: `policy denied the run: ${decision?.reasons.join("; ") ?? "no decision"}`, final: true } };
+    return {
+      status: "denied",
+      error: {
+        code: "DENIED",
+        message: `policy denied the run: ${decision?.reasons.join("; ") ?? "no decision"}`,
+        final: true,
+      },
+    };
   }
   if (run.cancel !== null) {
-    return { status: "cancelled", error: { code: "CANCELLED", message: `cancelled by ${run.cancel.by.id}: ${run.cancel.reason}`, final: true } };
+    return {
+      status: "cancelled",
+      error: { code: "CANCELLED", message: `cancelled by ${run.cancel.by.id}: ${run.cancel.reason}`, final: true },
+    };
   }
   if (run.budgetError !== null) return { status: "failed", error: run.budgetError };
   if (run.failures.length === 0) return { status: "succeeded" };
   const causes = run.failures.map((index) => ({ id: program.tasks[index]!.plan.id, error: run.tasks[index]!.error }));
   const first = causes[0]!;
-  const error = { ...(first.error ?? { code: "INTERNAL", message: "no error was recorded" }), message: `${first.id}: ${first.error?.message ?? "failed"}` };
+  const error = {
+    ...(first.error ?? { code: "INTERNAL", message: "no error was recorded" }),
+    message: `${first.id}: ${first.error?.message ?? "failed"}`,
+  };
   const refused = causes.every((cause) => cause.error !== null && REFUSALS.has(cause.error.code));
   return { status: refused ? "denied" : "failed", error };
 }

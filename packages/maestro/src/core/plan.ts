@@ -17,7 +17,11 @@ export interface Plan {
   /** JSON Schema (2020-12, type object) of the inputs; defaults are in it. */
   readonly inputs: JsonObject;
   readonly budget?: Budget;
-  readonly concurrency?: { readonly key: string; readonly max: number; readonly onConflict: "queue" | "cancel-running" | "reject" };
+  readonly concurrency?: {
+    readonly key: string;
+    readonly max: number;
+    readonly onConflict: "queue" | "cancel-running" | "reject";
+  };
   readonly onFailure: "stop" | "rollback";
   /** Topological order, ties in manifest order: every need precedes its dependents. `finally` tasks come last. */
   readonly tasks: readonly PlanTask[];
@@ -52,7 +56,12 @@ export interface PlanTask {
   readonly when?: string;
   /** `when` looks at the status or counts of a need, so it is asked even if a need failed or was skipped. */
   readonly whenReadsStatus?: true;
-  readonly forEach?: { readonly items: string; readonly as: string; readonly max: number; readonly onItemFailure: "stop" | "continue" };
+  readonly forEach?: {
+    readonly items: string;
+    readonly as: string;
+    readonly max: number;
+    readonly onItemFailure: "stop" | "continue";
+  };
   readonly with: JsonValue;
   readonly retry?: RetryPolicy;
   readonly timeout?: { readonly queueMs?: number; readonly runMs?: number; readonly heartbeatMs?: number };
@@ -77,7 +86,13 @@ export interface PlanTask {
 /** What a task runs: a task type of this installation or another runbook (a child run). */
 export type TaskUse =
   | { readonly kind: "type"; readonly name: string; readonly version: number; readonly digest: Digest }
-  | { readonly kind: "runbook"; readonly namespace: string; readonly name: string; readonly version: string; readonly planDigest: Digest };
+  | {
+      readonly kind: "runbook";
+      readonly namespace: string;
+      readonly name: string;
+      readonly version: string;
+      readonly planDigest: Digest;
+    };
 
 export interface RetryPolicy {
   /** Tries in all, the first included. */

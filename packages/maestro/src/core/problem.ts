@@ -24,34 +24,138 @@ interface CatalogueEntry {
 
 /** Every error a user can meet. The reference page and this table are kept equal by a test. */
 export const PROBLEMS = {
-  invalid_manifest: { class: "usage", title: "The manifest has problems.", fix: "Run `maestro lint FILE` and mend what it lists." },
-  invalid_input: { class: "usage", title: "The inputs do not fit the runbook.", fix: "Compare them with `maestro plan FILE`, which lists every input with its type." },
-  invalid_schema: { class: "usage", title: "A JSON Schema cannot be used.", fix: "Write JSON Schema 2020-12 that stands alone: no references to other documents, no $dynamicRef, patterns of RE2." },
-  invalid_request: { class: "usage", title: "The request is not of the form this operation takes.", fix: "Compare it with the reference of the operation." },
-  payload_too_large: { class: "usage", title: "A value is larger than its limit.", fix: "Pass large data as an artifact and hand on its path or digest." },
-  expression_failed: { class: "failed", title: "An expression could not be evaluated.", fix: "Check the names and types it uses; `maestro lint` shows what is known at each place." },
-  limit_exceeded: { class: "failed", title: "A stated limit was reached.", fix: "See docs/reference/limits.md for the limit and how to raise it or stay below it." },
-  denied: { class: "denied", title: "Policy denies it.", fix: "Read the reasons of the decision; ask the owner of the rule." },
-  not_found: { class: "not_found", title: "There is nothing by that name here.", fix: "List what exists: `maestro runs`, `maestro task list`." },
-  ambiguous_id: { class: "usage", title: "Several objects match that short id.", fix: "Give more characters of the id." },
-  conflict: { class: "conflict", title: "It is not in a state that allows this.", fix: "Look at its present state with `maestro show ID`." },
-  plan_changed: { class: "conflict", title: "The plan is not the one that was approved.", fix: "Look at the new plan and approve its digest." },
-  run_conflict: { class: "conflict", title: "Another writer appended to this run first.", fix: "Nothing is lost; the run is reloaded and goes on." },
-  concurrency_limit: { class: "conflict", title: "The concurrency key is taken.", fix: "Wait for the run that holds it, cancel it, or use `onConflict: queue`." },
-  overloaded: { class: "unavailable", title: "The engine is at its limit and takes no more for now.", fix: "Try again in a moment; the message names the limit." },
+  invalid_manifest: {
+    class: "usage",
+    title: "The manifest has problems.",
+    fix: "Run `maestro lint FILE` and mend what it lists.",
+  },
+  invalid_input: {
+    class: "usage",
+    title: "The inputs do not fit the runbook.",
+    fix: "Compare them with `maestro plan FILE`, which lists every input with its type.",
+  },
+  invalid_schema: {
+    class: "usage",
+    title: "A JSON Schema cannot be used.",
+    fix: "Write JSON Schema 2020-12 that stands alone: no references to other documents, no $dynamicRef, patterns of RE2.",
+  },
+  invalid_request: {
+    class: "usage",
+    title: "The request is not of the form this operation takes.",
+    fix: "Compare it with the reference of the operation.",
+  },
+  payload_too_large: {
+    class: "usage",
+    title: "A value is larger than its limit.",
+    fix: "Pass large data as an artifact and hand on its path or digest.",
+  },
+  expression_failed: {
+    class: "failed",
+    title: "An expression could not be evaluated.",
+    fix: "Check the names and types it uses; `maestro lint` shows what is known at each place.",
+  },
+  limit_exceeded: {
+    class: "failed",
+    title: "A stated limit was reached.",
+    fix: "See docs/reference/limits.md for the limit and how to raise it or stay below it.",
+  },
+  denied: {
+    class: "denied",
+    title: "Policy denies it.",
+    fix: "Read the reasons of the decision; ask the owner of the rule.",
+  },
+  not_found: {
+    class: "not_found",
+    title: "There is nothing by that name here.",
+    fix: "List what exists: `maestro runs`, `maestro task list`.",
+  },
+  ambiguous_id: {
+    class: "usage",
+    title: "Several objects match that short id.",
+    fix: "Give more characters of the id.",
+  },
+  conflict: {
+    class: "conflict",
+    title: "It is not in a state that allows this.",
+    fix: "Look at its present state with `maestro show ID`.",
+  },
+  plan_changed: {
+    class: "conflict",
+    title: "The plan is not the one that was approved.",
+    fix: "Look at the new plan and approve its digest.",
+  },
+  run_conflict: {
+    class: "conflict",
+    title: "Another writer appended to this run first.",
+    fix: "Nothing is lost; the run is reloaded and goes on.",
+  },
+  concurrency_limit: {
+    class: "conflict",
+    title: "The concurrency key is taken.",
+    fix: "Wait for the run that holds it, cancel it, or use `onConflict: queue`.",
+  },
+  overloaded: {
+    class: "unavailable",
+    title: "The engine is at its limit and takes no more for now.",
+    fix: "Try again in a moment; the message names the limit.",
+  },
   shutting_down: { class: "unavailable", title: "The engine is shutting down.", fix: "Try again when it is up." },
-  data_locked: { class: "unavailable", title: "Another engine is running on this data directory.", fix: "Use that engine, stop it, or choose another directory with --data." },
-  server_unreachable: { class: "unavailable", title: "The control plane does not answer.", fix: "Check that it runs and that this user may open its socket." },
-  storage_full: { class: "unavailable", title: "The disk of the data directory is full.", fix: "Free some space; what was acknowledged is safe and the engine goes on by itself." },
-  storage_failed: { class: "unavailable", title: "The data directory could not be read or written.", fix: "Check the disk and the permissions of the data directory." },
-  store_corrupt: { class: "verification", title: "The database is damaged or was edited.", fix: "Keep a copy of the data directory, then restore a backup or use `sqlite3 maestro.db .recover`." },
-  schema_newer: { class: "conflict", title: "The data directory was written by a newer version.", fix: "Use that version or a newer one; going back needs a backup from before the upgrade." },
-  verification_failed: { class: "verification", title: "Verification failed.", fix: "Do not trust the object; compare it with its source." },
-  key_unusable: { class: "auth", title: "The signing key cannot be used.", fix: "Check the passphrase and the permissions of the key file." },
-  node_too_old: { class: "usage", title: "This Node.js is too old.", fix: "Install Node.js 24.15 or newer, or use `npm start`, which brings its own." },
-  timed_out: { class: "timeout", title: "The time allowed for it is over.", fix: "Raise the timeout, or find out what takes so long with `maestro logs`." },
+  data_locked: {
+    class: "unavailable",
+    title: "Another engine is running on this data directory.",
+    fix: "Use that engine, stop it, or choose another directory with --data.",
+  },
+  server_unreachable: {
+    class: "unavailable",
+    title: "The control plane does not answer.",
+    fix: "Check that it runs and that this user may open its socket.",
+  },
+  storage_full: {
+    class: "unavailable",
+    title: "The disk of the data directory is full.",
+    fix: "Free some space; what was acknowledged is safe and the engine goes on by itself.",
+  },
+  storage_failed: {
+    class: "unavailable",
+    title: "The data directory could not be read or written.",
+    fix: "Check the disk and the permissions of the data directory.",
+  },
+  store_corrupt: {
+    class: "verification",
+    title: "The database is damaged or was edited.",
+    fix: "Keep a copy of the data directory, then restore a backup or use `sqlite3 maestro.db .recover`.",
+  },
+  schema_newer: {
+    class: "conflict",
+    title: "The data directory was written by a newer version.",
+    fix: "Use that version or a newer one; going back needs a backup from before the upgrade.",
+  },
+  verification_failed: {
+    class: "verification",
+    title: "Verification failed.",
+    fix: "Do not trust the object; compare it with its source.",
+  },
+  key_unusable: {
+    class: "auth",
+    title: "The signing key cannot be used.",
+    fix: "Check the passphrase and the permissions of the key file.",
+  },
+  node_too_old: {
+    class: "usage",
+    title: "This Node.js is too old.",
+    fix: "Install Node.js 24.15 or newer, or use `npm start`, which brings its own.",
+  },
+  timed_out: {
+    class: "timeout",
+    title: "The time allowed for it is over.",
+    fix: "Raise the timeout, or find out what takes so long with `maestro logs`.",
+  },
   pending_approval: { class: "pending", title: "It waits for an approval.", fix: "See `maestro approvals`." },
-  internal: { class: "internal", title: "Maestro met a fault of its own.", fix: "Report it with the output of `--debug`." },
+  internal: {
+    class: "internal",
+    title: "Maestro met a fault of its own.",
+    fix: "Report it with the output of `--debug`.",
+  },
 } as const satisfies Readonly<Record<string, CatalogueEntry>>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -98,7 +202,11 @@ export class MaestroError extends Error {
   constructor(
     code: ProblemCode,
     detail: string,
-    options: { readonly cause?: unknown; readonly facts?: Readonly<Record<string, JsonValue>>; readonly fix?: string } = {},
+    options: {
+      readonly cause?: unknown;
+      readonly facts?: Readonly<Record<string, JsonValue>>;
+      readonly fix?: string;
+    } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "MaestroError";

@@ -38,7 +38,13 @@ export interface ProgramTask {
   readonly retryOn?: Expression;
   readonly cacheKey?: Template;
   readonly message?: Template;
-  readonly undo?: { readonly uses: TaskUse; readonly slot: SlotClass; readonly input: Template; readonly asks: boolean; readonly effects: readonly Effect[] };
+  readonly undo?: {
+    readonly uses: TaskUse;
+    readonly slot: SlotClass;
+    readonly input: Template;
+    readonly asks: boolean;
+    readonly effects: readonly Effect[];
+  };
   /** The gate is asked before each of its steps. */
   readonly asks: boolean;
   readonly needsStop: boolean;
@@ -73,7 +79,13 @@ export function link(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotC
   };
 }
 
-function linkTask(plan: PlanTask, index: number, needs: readonly number[], dependents: readonly number[], slotOf: (use: TaskUse) => SlotClass): ProgramTask {
+function linkTask(
+  plan: PlanTask,
+  index: number,
+  needs: readonly number[],
+  dependents: readonly number[],
+  slotOf: (use: TaskUse) => SlotClass,
+): ProgramTask {
   const input = compileTemplate(plan.with);
   return {
     plan,
@@ -92,7 +104,15 @@ function linkTask(plan: PlanTask, index: number, needs: readonly number[], depen
     ...(plan.approvals?.message === undefined ? {} : { message: compileTemplate(plan.approvals.message) }),
     ...(plan.undo === undefined
       ? {}
-      : { undo: { uses: plan.undo.uses, slot: slotOf(plan.undo.uses), input: compileTemplate(plan.undo.with), asks: plan.undo.effects.length > 0, effects: plan.undo.effects } }),
+      : {
+          undo: {
+            uses: plan.undo.uses,
+            slot: slotOf(plan.undo.uses),
+            input: compileTemplate(plan.undo.with),
+            asks: plan.undo.effects.length > 0,
+            effects: plan.undo.effects,
+          },
+        }),
     asks: plan.effects.length > 0 || plan.sensitive === true,
     needsStop: plan.forEach !== undefined && plan.forEach.onItemFailure === "stop",
   };

@@ -28,7 +28,13 @@ export function receive(turn: Turn, input: RunInput): void {
     case "decided": {
       const step = find(turn, input);
       if (step?.asked !== "gate") return;
-      return emit(turn, { kind: "policy_decided", action: "task.execute", task: input.task, item: input.item, decision: input.decision });
+      return emit(turn, {
+        kind: "policy_decided",
+        action: "task.execute",
+        task: input.task,
+        item: input.item,
+        decision: input.decision,
+      });
     }
     case "cache_answered": {
       const step = find(turn, input);
@@ -40,7 +46,14 @@ export function receive(turn: Turn, input: RunInput): void {
       // It has tried already: only the key is of use to it.
       if (again) return makeRunnable(turn, step);
       if (input.hit !== null && input.key !== null) {
-        return emit(turn, { kind: "step_cached", task: input.task, item: input.item, key: input.key, fromRun: input.hit.fromRun, result: input.hit.result });
+        return emit(turn, {
+          kind: "step_cached",
+          task: input.task,
+          item: input.item,
+          key: input.key,
+          fromRun: input.hit.fromRun,
+          result: input.hit.result,
+        });
       }
       run.transient.agenda.push({ kind: "step", step });
       return;
@@ -49,7 +62,16 @@ export function receive(turn: Turn, input: RunInput): void {
       const step = find(turn, input);
       if (step?.status !== "child" || step.child !== input.childRun) return;
       const { task, item, childRun, status, output, receipt, error } = input;
-      return emit(turn, { kind: "child_finished", task, item, childRun, status, output, ...(receipt === undefined ? {} : { receipt }), ...(error === undefined ? {} : { error }) });
+      return emit(turn, {
+        kind: "child_finished",
+        task,
+        item,
+        childRun,
+        status,
+        output,
+        ...(receipt === undefined ? {} : { receipt }),
+        ...(error === undefined ? {} : { error }),
+      });
     }
     case "signal":
       refuseEnded(turn, "takes no signals");
@@ -69,47 +91,90 @@ function receiveResult(turn: Turn, input: Extract<RunInput, { kind: "attempt_fin
   if (step === undefined || step.attempt !== input.attempt) return;
   // A forced stop leaves an undo where it was.
   if ((step.status !== "running" && step.status !== "undoing") || isTerminal(turn.run.status)) return;
-  emit(turn, { kind: "attempt_finished", task: input.task, item: input.item, attempt: input.attempt, result: input.result });
+  emit(turn, {
+    kind: "attempt_finished",
+    task: input.task,
+    item: input.item,
+    attempt: input.attempt,
+    result: input.result,
+  });
   const limit = turn.program.plan.budget?.usdMicros;
   const { run } = turn;
-  if (limit !== undefined && run.usedUsdMicros > limit && run.budgetError === null && run.cancel === null && run.phase === "main") {
+  if (
+    limit !== undefined &&
+    run.usedUsdMicros > limit &&
+    run.budgetError === null &&
+    run.cancel === null &&
+    run.phase === "main"
+  ) {
     exceedBudget(turn, "usd", limit, run.usedUsdMicros);
   }
 }
 
 function receiveVote(turn: Turn, input: Extract<RunInput, { kind: "approve" }>): void {
   const task = turn.run.tasks.find((state) => state.approval?.request.approval === input.approval);
-  if (task === undefined || task.approval === null) throw new MaestroError("not_found", `run ${turn.run.id} has no approval ${input.approval}`);
+  if (task === undefined || task.approval === null)
+    throw new MaestroError("not_found", `run ${turn.run.id} has no approval ${input.approval}`);
   if (task.status !== "pending" || task.approved || task.approval.expired) {
     throw new MaestroError("conflict", `approval ${input.approval} is not open any more (the task is ${task.status})`);
   }
   checkVote(task.approval.request, task.approval.votes, input, turn.run.created.initiator, turn.facts.now);
   const { approval, verdict, by, planDigest, reason } = input;
-  emit(turn, { kind: "approval_given", task: turn.program.tasks[task.index]!.plan.id, approval, verdict, by, planDigest, reason });
+  emit(turn, {
+    kind: "approval_given",
+    task: turn.program.tasks[task.index]!.plan.id,
+    approval,
+    verdict,
+    by,
+    planDigest,
+    reason,
+  });
 }
 
 function receiveCancel(turn: Turn, input: Extract<RunInput, { kind: "cancel" }>): void {
   const { run } = turn;
   refuseEnded(turn, "cannot be cancelled");
   if (run.cancel?.force === true || (run.cancel !== null && !input.force && run.stopped.has(run.phase))) {
-    throw new MaestroError("conflict", `run ${run.id} is being cancelled already`, { fix: "Wait for its tasks to end, or add --force." });
+    throw new MaestroError("conflict", `run ${run.id} is being cancelled already`, {
+      fix: "Wait for its tasks to end, or add --force.",
+    });
   }
   const steps = atWork(run);
   emit(turn, { kind: "cancel_requested", by: input.by, reason: input.reason, force: input.force });
-  stopCommands(turn, steps, { code: "CANCELLED", message: `cancelled by ${input.by.id}: ${input.reason}`, final: true }, input.force);
+  stopCommands(
+    turn,
+    steps,
+    { code: "CANCELLED", message: `cancelled by ${input.by.id}: ${input.reason}`, final: true },
+    input.force,
+  );
 }
 
 function receiveRetry(turn: Turn, input: Extract<RunInput, { kind: "retry" }>): void {
   const { run, program } = turn;
-  if (!isTerminal(run.status)) throw new MaestroError("conflict", `run ${run.id} is ${run.status}; only an ended run can be retried`);
-  if (run.startedAt === null && run.status === "denied") throw new MaestroError("conflict", `run ${run.id} was denied before it started`, { fix: "Start a new run." });
-  if (run.rollback !== "none") throw new MaestroError("conflict", `run ${run.id} was rolled back: its earlier results are undone`, { fix: "Start it again with `maestro run --from-run`." });
+  if (!isTerminal(run.status))
+    throw new MaestroError("conflict", `run ${run.id} is ${run.status}; only an ended run can be retried`);
+  if (run.startedAt === null && run.status === "denied")
+    throw new MaestroError("conflict", `run ${run.id} was denied before it started`, { fix: "Start a new run." });
+  if (run.rollback !== "none")
+    throw new MaestroError("conflict", `run ${run.id} was rolled back: its earlier results are undone`, {
+      fix: "Start it again with `maestro run --from-run`.",
+    });
   for (const id of input.tasks ?? []) {
-    if (!program.index.has(id)) throw new MaestroError("not_found", `run ${run.id} has no task ${id}`, { facts: { tasks: [...program.index.keys()] } });
+    if (!program.index.has(id))
+      throw new MaestroError("not_found", `run ${run.id} has no task ${id}`, {
+        facts: { tasks: [...program.index.keys()] },
+      });
   }
   const tasks = reopenable(program, run, input.tasks);
-  const cleanUp = run.tasks.some((task) => task.index >= program.mainCount && (input.tasks?.includes(program.ids[task.index]!) ?? (task.status === "failed" || task.status === "cancelled")));
-  if (tasks.length === 0 && !cleanUp) throw new MaestroError("conflict", `run ${run.id} ${run.status}: nothing in it failed`, { fix: "Use `maestro run --from-run` to run it again." });
+  const cleanUp = run.tasks.some(
+    (task) =>
+      task.index >= program.mainCount &&
+      (input.tasks?.includes(program.ids[task.index]!) ?? (task.status === "failed" || task.status === "cancelled")),
+  );
+  if (tasks.length === 0 && !cleanUp)
+    throw new MaestroError("conflict", `run ${run.id} ${run.status}: nothing in it failed`, {
+      fix: "Use `maestro run --from-run` to run it again.",
+    });
   emit(turn, { kind: "run_reopened", by: input.by, tasks });
 }
 
@@ -120,7 +185,11 @@ function refuseUnread({ run }: Turn): void {
   let unread = 0;
   for (const list of run.signals.values()) unread += list.length;
   if (unread < MAX_UNREAD) return;
-  throw new MaestroError("limit_exceeded", `run ${run.id} has ${unread} signals that no task has waited for, which is the limit`, { fix: "Send signals that its tasks wait for; see them with `maestro show`." });
+  throw new MaestroError(
+    "limit_exceeded",
+    `run ${run.id} has ${unread} signals that no task has waited for, which is the limit`,
+    { fix: "Send signals that its tasks wait for; see them with `maestro show`." },
+  );
 }
 
 function refuseEnded({ run }: Turn, what: string): void {
@@ -130,4 +199,3 @@ function refuseEnded({ run }: Turn, what: string): void {
 function find(turn: Turn, ref: StepRef): Step | undefined {
   return stepOf(turn.program, turn.run, ref);
 }
-

@@ -15,7 +15,13 @@ describe("a retried run", () => {
     const world = new World(
       planOf([
         { id: "a", continueOnError: true },
-        { id: "f", needs: ["a"], when: "true", whenReadsStatus: true, forEach: { ...FAN, items: 'tasks.a.status == "failed" ? [1, 2] : tasks.a.output.list' } },
+        {
+          id: "f",
+          needs: ["a"],
+          when: "true",
+          whenReadsStatus: true,
+          forEach: { ...FAN, items: 'tasks.a.status == "failed" ? [1, 2] : tasks.a.output.list' },
+        },
       ]),
     );
     world.end("a", { error: "EXIT" }).end("f", {}, 0).end("f", { error: "EXIT" }, 1);
@@ -30,7 +36,9 @@ describe("a retried run", () => {
     world.end("a").end("f", {}, 0).end("f", {}, 1).end("f", { error: "EXIT" }, 2);
     retry(world, ["a"]);
     world.end("a").end("f", {}, 0).end("f", {}, 1).end("f", {}, 2);
-    const names = world.events.flatMap((event) => (event.kind === "attempt_started" ? [`${event.task}/${event.item}/${event.attempt}`] : []));
+    const names = world.events.flatMap((event) =>
+      event.kind === "attempt_started" ? [`${event.task}/${event.item}/${event.attempt}`] : [],
+    );
     assert.equal(new Set(names).size, names.length, names.join());
     assert.equal(snapshot(replay(world.program, world.events)), snapshot(world.run));
   });
@@ -52,15 +60,34 @@ describe("a retried run", () => {
     assert.ok(request?.kind === "approval_requested");
     const again = World.resume(world);
     again.pass(3_600_000);
-    again.send({ kind: "approve", approval: request.approval, verdict: "approve", by: OWNER, planDigest: world.program.digest, reason: "" });
+    again.send({
+      kind: "approve",
+      approval: request.approval,
+      verdict: "approve",
+      by: OWNER,
+      planDigest: world.program.digest,
+      reason: "",
+    });
     assert.deepEqual(again.working(), ["a"]);
     again.end("a");
     assert.ok(redecide(again.program, again.events).agrees);
   });
 
   it("undoes each step that is undoable once, however often it was reopened", () => {
-    const undo = { uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" }, with: {}, effects: [] } as const;
-    const world = new World(planOf([{ id: "a", undo }, { id: "b", needs: ["a"] }], { onFailure: "stop" }));
+    const undo = {
+      uses: { kind: "type", name: "noop", version: 1, digest: "sha256:x" },
+      with: {},
+      effects: [],
+    } as const;
+    const world = new World(
+      planOf(
+        [
+          { id: "a", undo },
+          { id: "b", needs: ["a"] },
+        ],
+        { onFailure: "stop" },
+      ),
+    );
     world.end("a").end("b", { error: "EXIT" });
     retry(world);
     world.end("b", { error: "EXIT" });

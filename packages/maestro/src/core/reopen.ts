@@ -13,7 +13,8 @@ export function reopenable(program: Program, run: Run, named: readonly string[] 
     const { plan } = program.tasks[task.index]!;
     // Finally tasks run again whatever is chosen.
     if (plan.phase !== "main") continue;
-    const wanted = named === undefined ? task.status === "failed" || task.status === "cancelled" : named.includes(plan.id);
+    const wanted =
+      named === undefined ? task.status === "failed" || task.status === "cancelled" : named.includes(plan.id);
     // Plan order is topological, so one pass finds everything downstream.
     if (wanted || program.tasks[task.index]!.needs.some((need) => chosen.has(need))) chosen.add(task.index);
   }
@@ -25,13 +26,18 @@ export function reopen(program: Program, run: Run, tasks: readonly string[], at:
   const anew = new Set(tasks.map((id) => program.index.get(id)!));
   for (const index of anew) {
     const task = program.tasks[index]!;
-    run.tasks[index] = task.needs.some((need) => anew.has(need)) ? afresh(task, run.tasks[index]!, at) : goOn(task, run.tasks[index]!, at);
+    run.tasks[index] = task.needs.some((need) => anew.has(need))
+      ? afresh(task, run.tasks[index]!, at)
+      : goOn(task, run.tasks[index]!, at);
   }
-  for (let i = program.mainCount; i < run.tasks.length; i++) run.tasks[i] = afresh(program.tasks[i]!, run.tasks[i]!, at);
+  for (let i = program.mainCount; i < run.tasks.length; i++)
+    run.tasks[i] = afresh(program.tasks[i]!, run.tasks[i]!, at);
   for (const task of run.tasks) recount(program, run, task);
   run.openMain = run.tasks.filter((task) => task.index < program.mainCount && !isOver(task)).length;
   run.openFinally = run.tasks.length - program.mainCount;
-  run.failures = run.tasks.filter((task) => task.status === "failed" && program.tasks[task.index]!.plan.continueOnError !== true).map((task) => task.index);
+  run.failures = run.tasks
+    .filter((task) => task.status === "failed" && program.tasks[task.index]!.plan.continueOnError !== true)
+    .map((task) => task.index);
   run.undoable = run.undoable.filter((step) => run.tasks[step.task]!.steps[Math.max(0, step.item)] === step);
   run.phase = "main";
   run.cancel = null;
@@ -65,7 +71,10 @@ function afresh(task: ProgramTask, old: TaskState, at: number): TaskState {
   fresh.isolation = old.isolation;
   fresh.runners = old.runners;
   if (task.items === undefined) fresh.steps[0]!.attempt = old.steps[0]!.attempt;
-  else fresh.earlier = Array.from({ length: Math.max(old.steps.length, old.earlier.length) }, (_, i) => Math.max(old.steps[i]?.attempt ?? 0, old.earlier[i] ?? 0));
+  else
+    fresh.earlier = Array.from({ length: Math.max(old.steps.length, old.earlier.length) }, (_, i) =>
+      Math.max(old.steps[i]?.attempt ?? 0, old.earlier[i] ?? 0),
+    );
   return fresh;
 }
 
@@ -79,7 +88,9 @@ function goOn(task: ProgramTask, old: TaskState, at: number): TaskState {
   fresh.approved = old.approved;
   fresh.startedAt = old.startedAt;
   fresh.cleared = true;
-  fresh.steps = old.steps.map((step) => (step.status === "succeeded" ? step : newStep(step.task, step.item, step.attempt)));
+  fresh.steps = old.steps.map((step) =>
+    step.status === "succeeded" ? step : newStep(step.task, step.item, step.attempt),
+  );
   fresh.succeeded = fresh.steps.filter((step) => step.status === "succeeded").length;
   fresh.open = fresh.steps.length - fresh.succeeded;
   return fresh;
@@ -94,7 +105,11 @@ function recount(program: Program, run: Run, task: TaskState): void {
     const need = run.tasks[index]!;
     if (!isOver(need)) task.waitingOn += 1;
     else if (need.status === "skipped") task.skippedNeeds += 1;
-    else if (need.status === "cancelled" || (need.status === "failed" && program.tasks[index]!.plan.continueOnError !== true)) task.failedNeeds += 1;
+    else if (
+      need.status === "cancelled" ||
+      (need.status === "failed" && program.tasks[index]!.plan.continueOnError !== true)
+    )
+      task.failedNeeds += 1;
   }
 }
 

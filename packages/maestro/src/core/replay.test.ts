@@ -19,7 +19,24 @@ const plans: fc.Arbitrary<Plan> = fc
     fc.array(
       fc.record({
         needs: fc.array(fc.nat(), { maxLength: 3 }),
-        shape: fc.constantFrom("plain", "plain", "fan", "fan-continue", "wait", "signal", "approval", "child", "poll", "guarded", "effects", "exec", "fan-signal", "fan-child", "fan-of", "fan-guarded"),
+        shape: fc.constantFrom(
+          "plain",
+          "plain",
+          "fan",
+          "fan-continue",
+          "wait",
+          "signal",
+          "approval",
+          "child",
+          "poll",
+          "guarded",
+          "effects",
+          "exec",
+          "fan-signal",
+          "fan-child",
+          "fan-of",
+          "fan-guarded",
+        ),
         max: fc.integer({ min: 1, max: 4 }),
         items: fc.integer({ min: 0, max: 6 }),
         retry: fc.boolean(),
@@ -38,18 +55,29 @@ const plans: fc.Arbitrary<Plan> = fc
   )
   .map(([parts, rollback, withFinally, tasks, wallMs]) => {
     const sketches: TaskSketch[] = parts.map((part, i) => {
-      const needs = [...new Set(part.needs.map((n) => n % (i + 1)))].filter((n) => n < i).sort((a, b) => a - b).map((n) => `t${n}`);
+      const needs = [...new Set(part.needs.map((n) => n % (i + 1)))]
+        .filter((n) => n < i)
+        .sort((a, b) => a - b)
+        .map((n) => `t${n}`);
       const common = {
         id: `t${i}`,
         needs,
-        ...(part.retry ? { retry: { attempts: 3, initialMs: 700, factor: 2, maxMs: 5000, jitter: "full", onLost: "retry" } as const } : {}),
+        ...(part.retry
+          ? { retry: { attempts: 3, initialMs: 700, factor: 2, maxMs: 5000, jitter: "full", onLost: "retry" } as const }
+          : {}),
         ...(part.tolerate ? { continueOnError: true as const } : {}),
         ...(part.undo ? { undo: part.queue ? asked : undo } : {}),
         ...(part.cache ? { cache: {} } : {}),
         ...(part.queue ? { timeout: { queueMs: 3000 } } : {}),
-        ...(part.reads && needs.length > 0 ? { when: `tasks.${needs[0]!}.failed <= 1`, whenReadsStatus: true as const } : {}),
+        ...(part.reads && needs.length > 0
+          ? { when: `tasks.${needs[0]!}.failed <= 1`, whenReadsStatus: true as const }
+          : {}),
       };
-      const forEach = { items: JSON.stringify(Array.from({ length: part.items }, (_, n) => n)), as: "n", max: part.max };
+      const forEach = {
+        items: JSON.stringify(Array.from({ length: part.items }, (_, n) => n)),
+        as: "n",
+        max: part.max,
+      };
       switch (part.shape) {
         case "fan":
           return { ...common, forEach: { ...forEach, onItemFailure: "stop" }, with: { n: "${{ n }}" } };
@@ -64,14 +92,31 @@ const plans: fc.Arbitrary<Plan> = fc
         case "child":
           return { ...common, uses: child };
         case "fan-signal":
-          return { ...common, uses: "wait", with: { signal: "go", timeout: "20s" }, forEach: { ...forEach, onItemFailure: "continue" } };
+          return {
+            ...common,
+            uses: "wait",
+            with: { signal: "go", timeout: "20s" },
+            forEach: { ...forEach, onItemFailure: "continue" },
+          };
         case "fan-child":
           return { ...common, uses: child, forEach: { ...forEach, onItemFailure: "stop" } };
         case "fan-of":
           // Its items are what an earlier task gave, which may change when that runs again.
-          return { ...common, forEach: { ...forEach, onItemFailure: "stop", items: needs[0] === undefined ? "[]" : `tasks.${needs[0]}.succeeded > 0 ? [1, 2] : [3]` }, with: { n: "${{ n }}" } };
+          return {
+            ...common,
+            forEach: {
+              ...forEach,
+              onItemFailure: "stop",
+              items: needs[0] === undefined ? "[]" : `tasks.${needs[0]}.succeeded > 0 ? [1, 2] : [3]`,
+            },
+            with: { n: "${{ n }}" },
+          };
         case "fan-guarded":
-          return { ...common, forEach: { ...forEach, onItemFailure: "continue" }, approvals: { count: 1, roles: [], notRequester: false, expiresMs: 9000 } };
+          return {
+            ...common,
+            forEach: { ...forEach, onItemFailure: "continue" },
+            approvals: { count: 1, roles: [], notRequester: false, expiresMs: 9000 },
+          };
         case "poll":
           return { ...common, until: { condition: "task.attempt >= 2", everyMs: 500, max: 4 } };
         case "guarded":
@@ -86,11 +131,21 @@ const plans: fc.Arbitrary<Plan> = fc
     });
     if (withFinally) {
       const forEach = { items: "[1, 2, 3]", as: "n", max: 2, onItemFailure: "stop" } as const;
-      sketches.push({ id: "z1", phase: "finally", forEach }, { id: "z2", phase: "finally", needs: ["z1"], retry: { attempts: 2, initialMs: 500, factor: 1, maxMs: 500, jitter: "none", onLost: "retry" } });
+      sketches.push(
+        { id: "z1", phase: "finally", forEach },
+        {
+          id: "z2",
+          phase: "finally",
+          needs: ["z1"],
+          retry: { attempts: 2, initialMs: 500, factor: 1, maxMs: 500, jitter: "none", onLost: "retry" },
+        },
+      );
     }
     return planOf(sketches, {
       onFailure: rollback ? "rollback" : "stop",
-      ...(tasks === undefined && wallMs === undefined ? {} : { budget: { ...(tasks === undefined ? {} : { tasks }), ...(wallMs === undefined ? {} : { wallMs }) } }),
+      ...(tasks === undefined && wallMs === undefined
+        ? {}
+        : { budget: { ...(tasks === undefined ? {} : { tasks }), ...(wallMs === undefined ? {} : { wallMs }) } }),
     });
   });
 
@@ -99,7 +154,10 @@ function worldOf(plan: Plan, dice: () => number): World {
   const world = new World(plan, {
     queued: true,
     gate: () => (dice() < 0.9 ? ALLOW : { ...ALLOW, allow: false, reasons: ["dice"] }),
-    cache: () => ({ key: "sha256:key", hit: dice() < 0.4 ? { fromRun: "r_earlier", result: { output: { v: 0 } } } : null }),
+    cache: () => ({
+      key: "sha256:key",
+      hit: dice() < 0.4 ? { fromRun: "r_earlier", result: { output: { v: 0 } } } : null,
+    }),
   });
   world.random = dice;
   world.slots = 1 + Math.floor(dice() * 5);
@@ -127,7 +185,14 @@ function move(world: World, dice: () => number): void {
   const at = world.atWork[Math.floor(dice() * world.atWork.length)];
   if (roll < 0.55 && at !== undefined) {
     const fate = dice();
-    const result = fate < 0.7 ? { output: { v: 1 } } : fate < 0.85 ? { error: "UNAVAILABLE" } : fate < 0.92 ? { error: "LOST" } : { error: "EXIT", final: true };
+    const result =
+      fate < 0.7
+        ? { output: { v: 1 } }
+        : fate < 0.85
+          ? { error: "UNAVAILABLE" }
+          : fate < 0.92
+            ? { error: "LOST" }
+            : { error: "EXIT", final: true };
     world.end(at.task, result, at.item);
     return;
   }
@@ -138,13 +203,29 @@ function move(world: World, dice: () => number): void {
   const open = world.run.tasks.find((task) => task.approval !== null && task.status === "pending" && !task.approved);
   if (roll < 0.7 && open?.approval) {
     const verdict = dice() < 0.8 ? "approve" : "deny";
-    attempt(() => world.send({ kind: "approve", approval: open.approval!.request.approval, verdict, by: OWNER, planDigest: world.program.digest, reason: "" }));
+    attempt(() =>
+      world.send({
+        kind: "approve",
+        approval: open.approval!.request.approval,
+        verdict,
+        by: OWNER,
+        planDigest: world.program.digest,
+        reason: "",
+      }),
+    );
     return;
   }
   const child = world.run.tasks.flatMap((task) => task.steps).find((step) => step.status === "child");
   if (roll < 0.8 && child) {
     const task = world.program.tasks[child.task]!.plan.id;
-    world.send({ kind: "child_finished", task, item: child.item, childRun: child.child!, status: dice() < 0.8 ? "succeeded" : "failed", output: {} });
+    world.send({
+      kind: "child_finished",
+      task,
+      item: child.item,
+      childRun: child.child!,
+      status: dice() < 0.8 ? "succeeded" : "failed",
+      output: {},
+    });
     return;
   }
   if (roll < 0.82) {
@@ -191,7 +272,7 @@ describe("any run of any plan", () => {
       fc.property(plans, fc.integer(), fc.nat(), (plan, seed, cut) => {
         const dice = diceOf(seed);
         const whole = play(worldOf(plan, dice), dice);
-        const half = World.resume(whole, whole.durable[cut % whole.durable.length]!);
+        const half = World.resume(whole, whole.durable[cut % whole.durable.length]);
         assertSound(play(half, dice));
       }),
       { numRuns: 400 },
@@ -212,7 +293,9 @@ function assertSound(world: World): void {
 /** No attempt is started twice under one name, and none has two results. */
 function assertCountedOnce(history: readonly RunEvent[]): void {
   for (const kind of ["attempt_started", "attempt_finished"] as const) {
-    const names = history.flatMap((event) => (event.kind === kind ? [`${event.task}/${event.item}/${event.attempt}`] : []));
+    const names = history.flatMap((event) =>
+      event.kind === kind ? [`${event.task}/${event.item}/${event.attempt}`] : [],
+    );
     assert.equal(new Set(names).size, names.length, `${kind}: ${names.join()}`);
   }
 }
@@ -220,8 +303,12 @@ function assertCountedOnce(history: readonly RunEvent[]): void {
 function assertSettled(world: World): void {
   const { run } = world;
   for (const task of run.tasks) {
-    assert.ok(task.status !== "pending" && task.status !== "active" ? task.open === 0 && task.active === 0 : false, `${world.program.tasks[task.index]!.plan.id} is ${task.status}, open ${task.open}, active ${task.active}`);
-    if (task.items !== null && task.reusedFrom === null && task.status !== "skipped") assert.equal(task.succeeded + task.failed + task.cancelled >= task.items.length, true);
+    assert.ok(
+      task.status !== "pending" && task.status !== "active" ? task.open === 0 && task.active === 0 : false,
+      `${world.program.tasks[task.index]!.plan.id} is ${task.status}, open ${task.open}, active ${task.active}`,
+    );
+    if (task.items !== null && task.reusedFrom === null && task.status !== "skipped")
+      assert.equal(task.succeeded + task.failed + task.cancelled >= task.items.length, true);
   }
   assert.equal(run.children, 0);
   assert.equal(run.running, run.tasks.flatMap((task) => task.steps).filter((step) => step.status === "undoing").length);
@@ -234,14 +321,26 @@ describe("replay()", () => {
   it("names the event that does not fit", () => {
     const world = new World(planOf([{ id: "a" }]));
     world.end("a");
-    const events = world.events.filter((event) => event.kind !== "attempt_started").map((event, i) => ({ ...event, seq: i + 1 }));
-    assert.throws(() => replay(world.program, events), (error: unknown) => error instanceof MaestroError && error.code === "store_corrupt" && /event 4 \(attempt_finished\)/.test(error.message));
+    const events = world.events
+      .filter((event) => event.kind !== "attempt_started")
+      .map((event, i) => ({ ...event, seq: i + 1 }));
+    assert.throws(
+      () => replay(world.program, events),
+      (error: unknown) =>
+        error instanceof MaestroError &&
+        error.code === "store_corrupt" &&
+        /event 4 \(attempt_finished\)/.test(error.message),
+    );
   });
 
   it("notices a decision that was changed", () => {
-    const world = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"], when: "inputs.x == 1" }]), { inputs: { x: 2 } });
+    const world = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"], when: "inputs.x == 1" }]), {
+      inputs: { x: 2 },
+    });
     world.end("a");
-    const forged = world.events.map((event) => (event.kind === "task_skipped" ? { ...event, reason: "upstream_failed" as const } : event));
+    const forged = world.events.map((event) =>
+      event.kind === "task_skipped" ? { ...event, reason: "upstream_failed" as const } : event,
+    );
     const result = redecide(world.program, forged);
     assert.equal(result.agrees, false);
   });

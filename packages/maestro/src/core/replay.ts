@@ -18,13 +18,18 @@ export function replay(program: Program, events: Iterable<RunEvent>): Run {
   for (const event of events) {
     try {
       if (run === undefined) {
-        if (event.kind !== "run_created") throw new MaestroError("conflict", `a history begins with run_created, not ${event.kind}`);
+        if (event.kind !== "run_created")
+          throw new MaestroError("conflict", `a history begins with run_created, not ${event.kind}`);
         run = createRun(program, event);
       } else {
         applyEvent(program, run, event);
       }
     } catch (cause) {
-      throw new MaestroError("store_corrupt", `the history breaks at event ${event.seq} (${event.kind}): ${messageOf(cause)}`, { cause, facts: { seq: event.seq } });
+      throw new MaestroError(
+        "store_corrupt",
+        `the history breaks at event ${event.seq} (${event.kind}): ${messageOf(cause)}`,
+        { cause, facts: { seq: event.seq } },
+      );
     }
   }
   if (run === undefined) throw new MaestroError("store_corrupt", "the history is empty");
@@ -41,7 +46,8 @@ export type Redecision =
  */
 export function redecide(program: Program, events: readonly RunEvent[]): Redecision {
   const first = events[0];
-  if (first?.kind !== "run_created") throw new MaestroError("store_corrupt", "the history does not begin with run_created");
+  if (first?.kind !== "run_created")
+    throw new MaestroError("store_corrupt", "the history does not begin with run_created");
   const run = createRun(program, first);
   let decided = 0;
   let at = 1;
@@ -54,17 +60,27 @@ export function redecide(program: Program, events: readonly RunEvent[]): Redecis
       applyEvent(program, run, event);
       at += 1;
     }
-    const turn = beginTurn(program, run, recordedFacts(events, at, event.at, () => turn.events.length));
+    const turn = beginTurn(
+      program,
+      run,
+      recordedFacts(events, at, event.at, () => turn.events.length),
+    );
     advance(turn);
     for (const again of turn.events) {
       const recorded = events[at];
       if (recorded === undefined || canonical(asJson(recorded)) !== canonical(asJson(again))) {
-        return { agrees: false, seq: again.seq, recorded: recorded === undefined ? null : asJson(recorded), decided: asJson(again) };
+        return {
+          agrees: false,
+          seq: again.seq,
+          recorded: recorded === undefined ? null : asJson(recorded),
+          decided: asJson(again),
+        };
       }
       at += 1;
       decided += 1;
     }
-    if (!outside && turn.events.length === 0) return { agrees: false, seq: event.seq, recorded: asJson(event), decided: null };
+    if (!outside && turn.events.length === 0)
+      return { agrees: false, seq: event.seq, recorded: asJson(event), decided: null };
   }
   return { agrees: true, run, decided };
 }
@@ -89,7 +105,10 @@ function isFromOutside(event: RunEvent): boolean {
       return event.dimension !== "wall";
     case "step_failed":
       // An input that cannot be evaluated shows itself when the slot is given.
-      return event.error.code === "INPUT_INVALID" || (event.error.code === "EXPRESSION" && event.error.message.startsWith("with:"));
+      return (
+        event.error.code === "INPUT_INVALID" ||
+        (event.error.code === "EXPRESSION" && event.error.message.startsWith("with:"))
+      );
     default:
       return false;
   }
@@ -100,7 +119,11 @@ function checkStart(program: Program, run: Run, event: RunEvent): JsonValue {
   if (event.kind !== "attempt_started" || event.input === undefined) return null;
   const step = stepOf(program, run, event);
   if (step === undefined) return null;
-  const turn = beginTurn(program, run, recordedFacts([], 0, event.at, () => 0));
+  const turn = beginTurn(
+    program,
+    run,
+    recordedFacts([], 0, event.at, () => 0),
+  );
   const usesDir = program.tasks[step.task]!.plan.usesDir === true;
   const input = digestOf(evaluateInput(turn, step, usesDir ? virtualDir(turn, step) : ""));
   return input === event.input ? null : { ...(asJson(event) as Record<string, JsonValue>), input };

@@ -21,7 +21,11 @@ export function shouldRetry(
 }
 
 /** Delay before the next attempt, in ms. `random` in [0, 1) is an argument, and recorded. A lost attempt starts again at once. */
-export function retryDelayMs(policy: RetryPolicy = ONCE, attempt: { readonly error: TaskError; readonly tries: number }, random: number): number {
+export function retryDelayMs(
+  policy: RetryPolicy = ONCE,
+  attempt: { readonly error: TaskError; readonly tries: number },
+  random: number,
+): number {
   if (attempt.error.code === "LOST") return 0;
   const full = Math.min(policy.maxMs, policy.initialMs * policy.factor ** Math.max(0, attempt.tries - 1));
   switch (policy.jitter) {

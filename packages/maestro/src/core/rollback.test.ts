@@ -11,16 +11,41 @@ const RETRY = { attempts: 3, initialMs: 1000, factor: 1, maxMs: 1000, jitter: "n
 
 /** A run whose first task is being undone because the second failed. */
 function undoing(first: Partial<Plan["tasks"][number]> = {}, rest: Partial<Plan> = {}): World {
-  const world = new World(planOf([{ id: "a", undo, ...first }, { id: "b", needs: ["a"] }], { onFailure: "rollback", ...rest }));
+  const world = new World(
+    planOf(
+      [
+        { id: "a", undo, ...first },
+        { id: "b", needs: ["a"] },
+      ],
+      { onFailure: "rollback", ...rest },
+    ),
+  );
   world.end("a").end("b", { error: "EXIT" });
-  assert.deepEqual(world.atWork.map((command) => command.undo), [true]);
+  assert.deepEqual(
+    world.atWork.map((command) => command.undo),
+    [true],
+  );
   return world;
 }
 
 describe("a rollback", () => {
   it("gives an undo its own tries, and an undo that is lost again and again comes to its end", () => {
-    const tried = new World(planOf([{ id: "a", undo, retry: RETRY }, { id: "b", needs: ["a"] }], { onFailure: "rollback" }));
-    tried.end("a", { error: "EXIT" }).pass(1000).end("a", { error: "EXIT" }).pass(1000).end("a").end("b", { error: "EXIT" });
+    const tried = new World(
+      planOf(
+        [
+          { id: "a", undo, retry: RETRY },
+          { id: "b", needs: ["a"] },
+        ],
+        { onFailure: "rollback" },
+      ),
+    );
+    tried
+      .end("a", { error: "EXIT" })
+      .pass(1000)
+      .end("a", { error: "EXIT" })
+      .pass(1000)
+      .end("a")
+      .end("b", { error: "EXIT" });
     tried.end("a", { error: "EXIT" }).pass(1000).end("a", { error: "EXIT" }).pass(1000).end("a");
     assert.equal(tried.run.tasks[0]!.steps[0]!.status, "undone");
     const lost = undoing();
@@ -56,15 +81,27 @@ describe("a rollback", () => {
 
 describe("what a later run reuses", () => {
   it("excludes what was built on a task that must run again", () => {
-    const world = new World(planOf([{ id: "a", continueOnError: true }, { id: "b", needs: ["a"] }, { id: "c" }, { id: "d", needs: ["c"] }]));
+    const world = new World(
+      planOf([{ id: "a", continueOnError: true }, { id: "b", needs: ["a"] }, { id: "c" }, { id: "d", needs: ["c"] }]),
+    );
     world.end("a", { error: "EXIT" }).end("b").end("c").end("d");
-    assert.deepEqual(reusable(world.program, world.run, "d").map((event) => event.task), ["c"]);
+    assert.deepEqual(
+      reusable(world.program, world.run, "d").map((event) => event.task),
+      ["c"],
+    );
   });
 
   it("waits with everything else while the run is queued", () => {
-    const earlier = new World(planOf([{ id: "a" }, { id: "b", needs: ["a"] }, { id: "c", needs: ["b"], when: "inputs.x == 1" }]), { inputs: { x: 2 } });
+    const earlier = new World(
+      planOf([{ id: "a" }, { id: "b", needs: ["a"] }, { id: "c", needs: ["b"], when: "inputs.x == 1" }]),
+      { inputs: { x: 2 } },
+    );
     earlier.end("a").end("b");
-    const world = new World(earlier.program.plan, { queued: true, inputs: { x: 2 }, reuse: reusable(earlier.program, earlier.run, "c") });
+    const world = new World(earlier.program.plan, {
+      queued: true,
+      inputs: { x: 2 },
+      reuse: reusable(earlier.program, earlier.run, "c"),
+    });
     assert.equal(world.run.status, "queued");
     world.send({ kind: "admitted" });
     assert.equal(world.run.status, "succeeded");
@@ -74,9 +111,18 @@ describe("what a later run reuses", () => {
 
 describe("the gate", () => {
   it("is asked again before an undo, and its no ends the undo", () => {
-    const world = new World(planOf([{ id: "a", undo: { ...undo, effects: ["network"] } }, { id: "b", needs: ["a"] }], { onFailure: "rollback" }), {
-      gate: () => ({ ...ALLOW, allow: false, reasons: ["not now"] }),
-    });
+    const world = new World(
+      planOf(
+        [
+          { id: "a", undo: { ...undo, effects: ["network"] } },
+          { id: "b", needs: ["a"] },
+        ],
+        { onFailure: "rollback" },
+      ),
+      {
+        gate: () => ({ ...ALLOW, allow: false, reasons: ["not now"] }),
+      },
+    );
     world.end("a").end("b", { error: "EXIT" });
     assert.equal(world.run.tasks[0]!.steps[0]!.status, "undo_failed");
     assert.equal(world.run.status, "failed");

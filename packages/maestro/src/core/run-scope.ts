@@ -78,7 +78,11 @@ function errorValue(error: NonNullable<Step["error"]>): JsonValue {
 function statusOf(run: Run): string {
   if (isTerminal(run.status)) return run.status;
   if (run.cancel !== null) return "cancelled";
-  return run.failures.length > 0 || run.budgetError !== null ? "failed" : run.phase === "main" ? "running" : "succeeded";
+  return run.failures.length > 0 || run.budgetError !== null
+    ? "failed"
+    : run.phase === "main"
+      ? "running"
+      : "succeeded";
 }
 
 function runNames(run: Run, status: string): JsonValue {

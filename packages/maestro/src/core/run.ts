@@ -186,7 +186,11 @@ export type Timer =
   | { readonly kind: "wall" };
 
 /** What advance still has to look at. */
-export type Todo = { readonly kind: "task"; readonly task: TaskState } | { readonly kind: "step"; readonly step: Step } | { readonly kind: "phase" } | { readonly kind: "signals"; readonly name: string };
+export type Todo =
+  | { readonly kind: "task"; readonly task: TaskState }
+  | { readonly kind: "step"; readonly step: Step }
+  | { readonly kind: "phase" }
+  | { readonly kind: "signals"; readonly name: string };
 
 export interface Transient {
   readonly agenda: Queue<Todo>;
@@ -231,7 +235,15 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     decisions: [],
     approvals: [],
     reopened: 0,
-    transient: { agenda: new Queue(), runnable: { inline: new Queue(), process: new Queue() }, timers: new Timers(), listening: new Map(), inputs: null, run: null, runStatus: "" },
+    transient: {
+      agenda: new Queue(),
+      runnable: { inline: new Queue(), process: new Queue() },
+      timers: new Timers(),
+      listening: new Map(),
+      inputs: null,
+      run: null,
+      runStatus: "",
+    },
   };
 }
 
@@ -301,7 +313,11 @@ export function newStep(task: number, item: number, attempt = 0): Step {
 }
 
 /** The step a reference names. */
-export function stepOf(program: Program, run: Run, ref: { readonly task: string; readonly item: number }): Step | undefined {
+export function stepOf(
+  program: Program,
+  run: Run,
+  ref: { readonly task: string; readonly item: number },
+): Step | undefined {
   const index = program.index.get(ref.task);
   if (index === undefined) return undefined;
   const { steps } = run.tasks[index]!;

@@ -26,8 +26,15 @@ export function takeItems(program: Program, run: Run, task: TaskState, at: numbe
 }
 
 /** Gives a task its end, closes what it never started, and counts its dependents down. */
-export function settleTask(program: Program, run: Run, task: TaskState, status: "succeeded" | "failed" | "skipped" | "cancelled", at: number): void {
-  if (task.open > 0) for (const step of task.steps) if (!isSettled(step.status)) close(run, task, step, "cancelled", at);
+export function settleTask(
+  program: Program,
+  run: Run,
+  task: TaskState,
+  status: "succeeded" | "failed" | "skipped" | "cancelled",
+  at: number,
+): void {
+  if (task.open > 0)
+    for (const step of task.steps) if (!isSettled(step.status)) close(run, task, step, "cancelled", at);
   task.active = 0;
   task.status = status;
   task.endedAt = at;
@@ -47,7 +54,8 @@ export function settleTask(program: Program, run: Run, task: TaskState, status: 
   }
   if (linked.plan.phase === "main") run.openMain -= 1;
   else run.openFinally -= 1;
-  if ((linked.plan.phase === "main" ? run.openMain : run.openFinally) === 0) run.transient.agenda.push({ kind: "phase" });
+  if ((linked.plan.phase === "main" ? run.openMain : run.openFinally) === 0)
+    run.transient.agenda.push({ kind: "phase" });
 }
 
 /**

@@ -46,11 +46,18 @@ function begin(turn: Turn, step: Step, linked: ProgramTask): Extract<Command, { 
   try {
     input = evaluateInput(turn, step, linked.plan.usesDir === true ? facts.dirOf(ref, attempt) : "");
     // A constant input is part of the plan, whose digest covers it.
-    if (undo || linked.inputDigest === undefined) digest = digestOf(linked.plan.usesDir === true ? evaluateInput(turn, step, virtualDir(turn, step)) : input);
+    if (undo || linked.inputDigest === undefined)
+      digest = digestOf(linked.plan.usesDir === true ? evaluateInput(turn, step, virtualDir(turn, step)) : input);
   } catch (error) {
     emit(turn, { kind: "step_failed", ...ref, error: toInputError(error) });
     return undefined;
   }
-  emit(turn, { kind: "attempt_started", ...ref, attempt, ...(digest === undefined ? {} : { input: digest }), ...(undo ? { phase: "undo" } : {}) });
+  emit(turn, {
+    kind: "attempt_started",
+    ...ref,
+    attempt,
+    ...(digest === undefined ? {} : { input: digest }),
+    ...(undo ? { phase: "undo" } : {}),
+  });
   return { kind: "execute", ...ref, attempt, undo, uses: undo ? linked.undo!.uses : linked.plan.uses, input };
 }

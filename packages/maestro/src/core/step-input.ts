@@ -13,7 +13,9 @@ export function evaluateInput(turn: Turn, step: Step, dir: string): JsonObject {
   const linked = turn.program.tasks[step.task]!;
   const undoing = step.status === "succeeded" || step.status === "undo_retrying";
   const template = undoing ? linked.undo!.input : linked.input;
-  const value = template.evaluate(template.constant ? NO_NAMES : stepScope(turn.program, turn.run, step, turn.facts.now, dir));
+  const value = template.evaluate(
+    template.constant ? NO_NAMES : stepScope(turn.program, turn.run, step, turn.facts.now, dir),
+  );
   if (!isJsonObject(value)) throw new MaestroError("invalid_input", "`with` must be a mapping");
   return value;
 }

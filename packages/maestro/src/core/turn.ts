@@ -20,11 +20,22 @@ export interface Facts {
 
 /** What the engine is to do once the events are durable. Lost in a crash, they are given again. */
 export type Command =
-  | ({ readonly kind: "execute"; readonly attempt: number; readonly undo: boolean; readonly uses: TaskUse; readonly input: JsonObject } & StepRef)
+  | ({
+      readonly kind: "execute";
+      readonly attempt: number;
+      readonly undo: boolean;
+      readonly uses: TaskUse;
+      readonly input: JsonObject;
+    } & StepRef)
   | ({ readonly kind: "decide" } & StepRef)
   | ({ readonly kind: "lookup"; readonly material: JsonValue; readonly files: readonly string[] } & StepRef)
   | ({ readonly kind: "stop"; readonly attempt: number; readonly error: TaskError } & StepRef)
-  | ({ readonly kind: "start_child"; readonly childRun: string; readonly input: JsonObject; readonly planDigest: Digest } & StepRef)
+  | ({
+      readonly kind: "start_child";
+      readonly childRun: string;
+      readonly input: JsonObject;
+      readonly planDigest: Digest;
+    } & StepRef)
   | { readonly kind: "cancel_child"; readonly childRun: string; readonly reason: string; readonly force: boolean };
 
 /** One pass over one run: events are applied as they are decided, so later decisions see earlier ones. */
@@ -53,15 +64,23 @@ export function refOf(program: Program, step: Step): StepRef {
 /** Steps whose attempt or child run is at work. */
 export function atWork(run: Run): readonly Step[] {
   if (run.running + run.children === 0) return [];
-  return run.tasks.flatMap((task) => (task.active + task.running === 0 ? [] : task.steps.filter(({ status }) => status === "running" || status === "undoing" || status === "child")));
+  return run.tasks.flatMap((task) =>
+    task.active + task.running === 0
+      ? []
+      : task.steps.filter(({ status }) => status === "running" || status === "undoing" || status === "child"),
+  );
 }
 
 /** Tells steps that were at work to stop: attempts get the error as the reason of their abort. */
 export function stopCommands(turn: Turn, steps: readonly Step[], error: TaskError, force: boolean): void {
   for (const step of steps) {
     // A step that a forced stop has closed is told as well.
-    const child = step.status === "child" || (step.status === "cancelled" && turn.program.tasks[step.task]!.mode === "child") ? step.child : null;
-    if (child === null) turn.commands.push({ kind: "stop", attempt: step.attempt, error, ...refOf(turn.program, step) });
+    const child =
+      step.status === "child" || (step.status === "cancelled" && turn.program.tasks[step.task]!.mode === "child")
+        ? step.child
+        : null;
+    if (child === null)
+      turn.commands.push({ kind: "stop", attempt: step.attempt, error, ...refOf(turn.program, step) });
     else turn.commands.push({ kind: "cancel_child", childRun: child, reason: error.message, force });
   }
 }

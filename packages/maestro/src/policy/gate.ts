@@ -12,7 +12,11 @@ export interface Gate {
 
 /** OpenID AuthZEN Authorization API 1.0: subject, action, resource, context. */
 export type GateRequest = {
-  readonly subject: { readonly type: Actor["type"]; readonly id: string; readonly properties: { readonly roles: readonly string[] } };
+  readonly subject: {
+    readonly type: Actor["type"];
+    readonly id: string;
+    readonly properties: { readonly roles: readonly string[] };
+  };
   readonly action: { readonly name: "run.start" | "task.execute" };
   readonly resource: {
     readonly type: "runbook" | "task";
@@ -25,5 +29,10 @@ export type GateRequest = {
       readonly [key: string]: JsonValue;
     };
   };
-  readonly context: { readonly purpose: string; readonly authority: string; readonly run: string; readonly planDigest: string };
+  readonly context: {
+    readonly purpose: string;
+    readonly authority: string;
+    readonly run: string;
+    readonly planDigest: string;
+  };
 };

@@ -17,22 +17,30 @@ const RULES: readonly Rule[] = [
   {
     id: "local.owner-only",
     why: "Without an identity provider only the owner of the data directory is known.",
-    forbids: ({ subject }, owner) => (subject.type === "user" && subject.id === owner ? undefined : `${subject.type} ${subject.id} is not the owner of this installation (${owner})`),
+    forbids: ({ subject }, owner) =>
+      subject.type === "user" && subject.id === owner
+        ? undefined
+        : `${subject.type} ${subject.id} is not the owner of this installation (${owner})`,
   },
   {
     id: "local.purpose-declared",
     why: "A run says why it happens, in a word its runbook knows.",
     forbids: ({ action, resource, context }) => {
       const purposes = resource.properties["purposes"];
-      if (action.name !== "run.start" || !Array.isArray(purposes) || purposes.includes(context.purpose)) return undefined;
-      return context.purpose === "" ? `no purpose is given; the runbook allows ${purposes.join(", ")}` : `purpose ${context.purpose} is not one of ${purposes.join(", ")}`;
+      if (action.name !== "run.start" || !Array.isArray(purposes) || purposes.includes(context.purpose))
+        return undefined;
+      return context.purpose === ""
+        ? `no purpose is given; the runbook allows ${purposes.join(", ")}`
+        : `purpose ${context.purpose} is not one of ${purposes.join(", ")}`;
     },
   },
   {
     id: "local.authority-given",
     why: "Where the runbook asks for a mandate, a run names its ticket, approval or legal basis.",
     forbids: ({ action, resource, context }) =>
-      action.name === "run.start" && resource.properties["authorityRequired"] === true && context.authority.trim() === ""
+      action.name === "run.start" &&
+      resource.properties["authorityRequired"] === true &&
+      context.authority.trim() === ""
         ? "the runbook requires an authority (a ticket, an approval, a legal basis) and none is given"
         : undefined,
   },
@@ -40,7 +48,11 @@ const RULES: readonly Rule[] = [
 
 /** Evaluates in process, so it answers at once. `id` makes decision ids. */
 export function localGate(owner: string, id: () => string): Gate {
-  const policyDigest = digestOf({ engine: "local@1", owner, rules: RULES.map((rule) => ({ id: rule.id, why: rule.why })) });
+  const policyDigest = digestOf({
+    engine: "local@1",
+    owner,
+    rules: RULES.map((rule) => ({ id: rule.id, why: rule.why })),
+  });
   return {
     decide(request): Decision {
       const rules: string[] = [];

@@ -94,7 +94,8 @@ export class SqliteWriter {
     }
     if (!this.#writeRow(append)) throw this.#conflict(append);
     try {
-      for (let at = 0; at < events.length; at += EVENTS_PER_ROW) this.#appendRow(id, firstSeq + at, events.slice(at, at + EVENTS_PER_ROW));
+      for (let at = 0; at < events.length; at += EVENTS_PER_ROW)
+        this.#appendRow(id, firstSeq + at, events.slice(at, at + EVENTS_PER_ROW));
     } catch (error) {
       throw isUniqueViolation(error) ? this.#conflict(append, error) : error;
     }
@@ -104,9 +105,13 @@ export class SqliteWriter {
     const lines = texts.join("\n");
     // A lone surrogate would be stored as another character, and a line break would make two events of one.
     if (!lines.isWellFormed() || texts.some((text) => text.includes("\n"))) {
-      throw new MaestroError("internal", `Event ${seq} of run ${id}, or one of the ${texts.length - 1} after it, is no line of JSON.`, {
-        facts: { run: id, seq },
-      });
+      throw new MaestroError(
+        "internal",
+        `Event ${seq} of run ${id}, or one of the ${texts.length - 1} after it, is no line of JSON.`,
+        {
+          facts: { run: id, seq },
+        },
+      );
     }
     this.#eventInsert.run(id, seq, texts.length, lines, eventChecksum(runChecksum(id), seq, lines));
   }

@@ -74,7 +74,8 @@ export function runChecksum(run: string): number {
 export function readEvents(run: string, ofRun: number, row: SqlRow): EventRow[] {
   const { seq, count, text, checksum: stored } = row as unknown as EventRow & Checked & { readonly count: number };
   const texts = text.split("\n");
-  if (eventChecksum(ofRun, seq, text) !== stored || texts.length !== count) throw damaged(`event ${seq} of run ${run}`, { run, seq });
+  if (eventChecksum(ofRun, seq, text) !== stored || texts.length !== count)
+    throw damaged(`event ${seq} of run ${run}`, { run, seq });
   return texts.map((line, i) => ({ seq: seq + i, text: line }));
 }
 

@@ -71,7 +71,7 @@ export class EngineBench {
 
   /** Gives turns until nothing more happens by itself. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 20; ) {
+    for (let quiet = 0; quiet < 20;) {
       const next = this.engine.nextAt();
       const worked = next !== undefined && next <= this.now;
       await this.engine.tick();
@@ -93,7 +93,15 @@ export class EngineBench {
     await this.settle();
   }
 
-  async run(plan: Plan, options: { readonly inputs?: JsonObject; readonly purpose?: string; readonly key?: string; readonly priority?: number } = {}): Promise<RunRow> {
+  async run(
+    plan: Plan,
+    options: {
+      readonly inputs?: JsonObject;
+      readonly purpose?: string;
+      readonly key?: string;
+      readonly priority?: number;
+    } = {},
+  ): Promise<RunRow> {
     const started = this.engine.start({
       plan: stored(plan),
       inputs: options.inputs ?? {},

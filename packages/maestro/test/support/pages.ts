@@ -61,7 +61,12 @@ export function missing(output: string, lines: readonly string[]): string | unde
     const pattern = line
       .trim()
       .split(/\s+/)
-      .map((word) => word.split("…").map((part) => RegExp.escape(part)).join("\\S*"))
+      .map((word) =>
+        word
+          .split("…")
+          .map((part) => RegExp.escape(part))
+          .join("\\S*"),
+      )
       .join(" ");
     const match = new RegExp(pattern).exec(seen.slice(from));
     if (match === null) return line;

@@ -28,7 +28,10 @@ export const ALLOW: Decision = {
   engine: "test",
 };
 
-export type TaskSketch = Partial<Omit<PlanTask, "id" | "uses">> & { readonly id: string; readonly uses?: PlanTask["uses"] | string };
+export type TaskSketch = Partial<Omit<PlanTask, "id" | "uses">> & {
+  readonly id: string;
+  readonly uses?: PlanTask["uses"] | string;
+};
 
 /** A plan from the parts a test cares about. */
 export function planOf(tasks: readonly TaskSketch[], rest: Partial<Plan> = {}): Plan {
@@ -96,7 +99,9 @@ export class World {
 
   constructor(plan: Plan, options: WorldOptions = {}, history?: readonly RunEvent[]) {
     this.options = options;
-    this.program = link(plan, digestOf(plan as unknown as JsonValue), (use) => (use.kind === "type" && use.name === "exec" ? "process" : "inline"));
+    this.program = link(plan, digestOf(plan as unknown as JsonValue), (use) =>
+      use.kind === "type" && use.name === "exec" ? "process" : "inline",
+    );
     if (history !== undefined) {
       this.run = replay(this.program, history);
       this.events.push(...history);
@@ -118,7 +123,13 @@ export class World {
     const first: RunEvent & RunCreated = { seq: 1, at: this.now, ...created };
     this.run = createRun(this.program, first);
     this.events.push(first);
-    this.record({ seq: 2, at: this.now, kind: "policy_decided", action: "run.start", decision: options.decision ?? ALLOW });
+    this.record({
+      seq: 2,
+      at: this.now,
+      kind: "policy_decided",
+      action: "run.start",
+      decision: options.decision ?? ALLOW,
+    });
     for (const body of options.reuse ?? []) this.record({ seq: this.run.seq + 1, at: this.now, ...body });
     if (options.queued === true || options.decision?.allow === false) this.settle();
     else this.send({ kind: "admitted" });
@@ -137,7 +148,13 @@ export class World {
     for (const task of world.run.tasks) {
       for (const { item, attempt, status } of task.steps) {
         if (status !== "running" && status !== "undoing") continue;
-        world.send({ kind: "attempt_finished", task: world.program.ids[task.index]!, item, attempt, result: { ok: false, error: { code: "LOST", message: "crash" } } });
+        world.send({
+          kind: "attempt_finished",
+          task: world.program.ids[task.index]!,
+          item,
+          attempt,
+          result: { ok: false, error: { code: "LOST", message: "crash" } },
+        });
       }
     }
     world.settle();
@@ -153,10 +170,20 @@ export class World {
   }
 
   /** Ends the attempt at work of that step. Output, or an error code. */
-  end(task: string, result: { readonly output?: JsonValue; readonly error?: string; readonly final?: boolean; readonly usd?: number } = {}, item = -1): this {
+  end(
+    task: string,
+    result: {
+      readonly output?: JsonValue;
+      readonly error?: string;
+      readonly final?: boolean;
+      readonly usd?: number;
+    } = {},
+    item = -1,
+  ): this {
     const at = this.atWork.findIndex((command) => command.task === task && command.item === item);
     const command = this.atWork[at];
-    if (command === undefined) throw new Error(`${task}[${item}] is not at work; these are: ${this.working().join(", ")}`);
+    if (command === undefined)
+      throw new Error(`${task}[${item}] is not at work; these are: ${this.working().join(", ")}`);
     this.atWork.splice(at, 1);
     return this.send({ kind: "attempt_finished", task, item, attempt: command.attempt, result: resultOf(result) });
   }
@@ -208,8 +235,20 @@ export class World {
     this.durable.push(this.events.length);
     for (const command of turn.commands) {
       this.commands.push(command);
-      if (command.kind === "decide") this.send({ kind: "decided", task: command.task, item: command.item, decision: this.options.gate?.() ?? ALLOW });
-      if (command.kind === "lookup") this.send({ kind: "cache_answered", task: command.task, item: command.item, ...(this.options.cache?.() ?? { key: null, hit: null }) });
+      if (command.kind === "decide")
+        this.send({
+          kind: "decided",
+          task: command.task,
+          item: command.item,
+          decision: this.options.gate?.() ?? ALLOW,
+        });
+      if (command.kind === "lookup")
+        this.send({
+          kind: "cache_answered",
+          task: command.task,
+          item: command.item,
+          ...(this.options.cache?.() ?? { key: null, hit: null }),
+        });
     }
   }
 
@@ -222,16 +261,30 @@ export class World {
     return {
       now: this.now,
       random: () => this.random(),
-      id: (prefix) => makeId(prefix, this.now, Uint8Array.from({ length: 10 }, (_, i) => (i === 9 ? this.ids++ : 0))),
+      id: (prefix) =>
+        makeId(
+          prefix,
+          this.now,
+          Uint8Array.from({ length: 10 }, (_, i) => (i === 9 ? this.ids++ : 0)),
+        ),
       dirOf: (step, attempt) => `/attempts/${step.task}.${attempt}`,
     };
   }
 }
 
-function resultOf(result: { readonly output?: JsonValue; readonly error?: string; readonly final?: boolean; readonly usd?: number }): AttemptResult {
+function resultOf(result: {
+  readonly output?: JsonValue;
+  readonly error?: string;
+  readonly final?: boolean;
+  readonly usd?: number;
+}): AttemptResult {
   const usage = result.usd === undefined ? {} : { usage: { usdMicros: result.usd } };
   if (result.error === undefined) return { ok: true, output: result.output ?? {}, ...usage };
-  return { ok: false, error: { code: result.error, message: "as the test wants it", ...(result.final === true ? { final: true } : {}) }, ...usage };
+  return {
+    ok: false,
+    error: { code: result.error, message: "as the test wants it", ...(result.final === true ? { final: true } : {}) },
+    ...usage,
+  };
 }
 
 /** Everything of a run that its events determine, as canonical bytes. The scheduler's scratch memory is left out. */
