@@ -30,7 +30,7 @@ export interface Limits {
   readonly evictAfterMs: number;
   /** Sleeping runs are loaded this long before they are due. */
   readonly prefetchMs: number;
-  /** ... and at most so many at a time. */
+  /** ... and at most so many in one turn, so that those that are due are not kept waiting. */
   readonly prefetchRuns: number;
   /** From SIGTERM to SIGKILL, on cancel and timeout. */
   readonly graceMs: number;
@@ -53,8 +53,8 @@ export const DEFAULT_LIMITS: Limits = {
   rounds: 16,
   turnMs: 25,
   evictAfterMs: 5_000,
-  prefetchMs: 1_000,
-  prefetchRuns: 5_000,
+  prefetchMs: 3_000,
+  prefetchRuns: 250,
   graceMs: 10_000,
   depth: 8,
 };

@@ -4,7 +4,7 @@ import { MaestroError } from "../core/problem.ts";
 import { replay } from "../core/replay.ts";
 import { isTerminal } from "../core/run.ts";
 import { checkRun } from "../store/check-run.ts";
-import type { EventRow, RunRow } from "../store/store.ts";
+import type { EventRow, RunRow, Store, StoredPlan } from "../store/store.ts";
 import { decodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
 import { newLive } from "./live.ts";
@@ -24,12 +24,7 @@ export async function loadRun(
   const { store } = engine.parts;
   const row = await store.runGet(id);
   if (row === undefined) throw new MaestroError("not_found", `there is no run ${id}`);
-  const plan = await store.planGet(row.planDigest);
-  if (plan === undefined)
-    throw new MaestroError("store_corrupt", `the plan ${row.planDigest} of run ${id} is missing`, {
-      facts: { run: id },
-    });
-  const { program } = engine.programs.get(plan);
+  const { program } = engine.programs.known(row.planDigest) ?? engine.programs.get(await planOf(store, row));
   const events = await loadEvents(engine.parts, row);
   const run = replay(program, events);
   const receipt = isTerminal(run.status) || run.reopened > 0 ? await store.receiptGet(id) : undefined;
@@ -47,6 +42,14 @@ export async function loadRun(
       live.openApprovals.add(task.approval.request.approval);
   }
   return live;
+}
+
+async function planOf(store: Store, row: RunRow): Promise<StoredPlan> {
+  const plan = await store.planGet(row.planDigest);
+  if (plan !== undefined) return plan;
+  throw new MaestroError("store_corrupt", `the plan ${row.planDigest} of run ${row.id} is missing`, {
+    facts: { run: row.id },
+  });
 }
 
 /** The whole history, checked against the row and with large values in place. */

@@ -49,8 +49,9 @@ export class Programs {
     return prepared;
   }
 
-  has(digest: Digest): boolean {
-    return this.cache.has(digest);
+  /** Without the plan's text, where it was needed not long ago. */
+  known(digest: Digest): Prepared | undefined {
+    return this.cache.get(digest);
   }
 
   type(use: TaskUse): TaskType | undefined {
