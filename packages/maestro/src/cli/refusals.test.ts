@@ -81,7 +81,7 @@ describe("the command line refuses", () => {
     [["run", "nope"], 5, /No workflow nope has run here/],
     [["run", "."], 2, /is a folder/],
     [["run", "broken.yaml"], 2, /error\[invalid_manifest\]: broken\.yaml has 2 problems/],
-    [["run", "-"], 2, /manifest must not be empty/, ""],
+    [["run", "-"], 2, /the manifest is empty/, ""],
     [["run", "-"], 2, /invalid_manifest/, "nonsense"],
     [["run", "ok.yaml", "-i", "n=x"], 2, /Input n is integer, not "x"/],
     [["run", "ok.yaml", "-i", "m=1"], 2, /has no input m/],
