@@ -25,6 +25,16 @@ export interface BenchEngine {
   close(): Promise<void>;
 }
 
+/**
+ * The same types, but noop says that it writes. The engine runs steps that only compute ahead of the commit of their start;
+ * a step with an effect is asked for at the gate and starts only when that and its start are durable.
+ */
+export function withEffect(types: EngineParts["types"]): EngineParts["types"] {
+  const noop = types.get("noop@1");
+  if (noop === undefined) throw new Error("this installation has no noop@1");
+  return new Map([...types, ["noop@1", { ...noop, description: { ...noop.description, effects: ["write"] } }]]);
+}
+
 export const BUILDER = "https://example.test/bench";
 
 /** `change` sees the parts as they would be and returns those to use instead. */

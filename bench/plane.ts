@@ -9,7 +9,6 @@ import type { Limits } from "../packages/maestro/src/engine/limits.ts";
 import type { ControlPlane } from "../packages/maestro/src/serve.ts";
 import { openControlPlane } from "../packages/maestro/src/serve.ts";
 import type { RunRow, StoredPlan } from "../packages/maestro/src/store/store.ts";
-import { taskTypes } from "../packages/maestro/src/task/catalogue.ts";
 
 export async function openPlane(dataDir: string, limits: Partial<Limits> = {}): Promise<ControlPlane> {
   return openControlPlane({ dataDir, limits });
@@ -57,8 +56,8 @@ function runbook(name: string, tasks: JsonObject, inputs: JsonObject = {}): stri
 }
 
 export async function compile(engine: DurableEngine, manifest: string): Promise<StoredPlan> {
-  const { store, clock } = engine.parts;
-  const descriptions = new Map([...taskTypes()].map(([name, type]) => [name, type.description] as const));
+  const { store, clock, types } = engine.parts;
+  const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
   const { plan, diagnostics } = await resolveManifest(manifest, "bench.json", {
     store,
     descriptions,
@@ -87,12 +86,14 @@ export async function start(
   return plane.engine.start({ plan, inputs, purpose: "bench", authority: "none", initiator: plane.owner });
 }
 
-/** Starts `count` runs, at most `atOnce` waiting for their answer: the engine refuses more than its mailbox holds. */
+const AT_ONCE = 2_000;
+
+/** Starts `count` runs, at most AT_ONCE waiting for their answer: the engine refuses more than its mailbox holds. */
 export async function startMany(
   plane: Pick<ControlPlane, "engine" | "owner">,
   plan: StoredPlan,
   count: number,
-  atOnce = 2_000,
+  acknowledged: (id: string) => void = () => undefined,
 ): Promise<readonly string[]> {
   const ids: string[] = [];
   let left = count;
@@ -101,9 +102,10 @@ export async function startMany(
       left -= 1;
       const row = await start(plane, plan);
       ids.push(row.id);
+      acknowledged(row.id);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, worker));
   return ids;
 }
 

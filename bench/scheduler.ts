@@ -1,10 +1,10 @@
 // The scheduler's decision at 1,000 steps a second offered (200 runs of five steps): from the moment a step could run
-// (its run was submitted, or the step before it returned its result) to the call that executes it. In between lie the
-// decision, the durable commit of both, and the wait for the turn before.
+// (its run was submitted, or the step before it returned its result) to the call that executes it. The steps have an
+// effect, so in between lie the gate's answer, the durable commit of result and start, and the wait for the turn before.
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EngineParts } from "../packages/maestro/src/engine/parts.ts";
-import { openEngine } from "./engine.ts";
+import { openEngine, withEffect } from "./engine.ts";
 import { bench, meter, percentile, quick } from "./measure.ts";
 import { compile, ends, FIVE_STEPS, start, startMany } from "./plane.ts";
 
@@ -19,6 +19,7 @@ await bench({
     const readyAt = new Map<string, number>();
     const took: number[] = [];
     const bench = await openEngine(join(dir, "data"), (parts) => ({
+      types: withEffect(parts.types),
       execute: watched(parts, { executedAt, readyAt, took }),
     }));
     const plan = await compile(bench.engine, FIVE_STEPS);

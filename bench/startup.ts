@@ -12,7 +12,7 @@ import { compile, ends, FIVE_STEPS, openPlane, startMany } from "./plane.ts";
 const RUNS = quick ? 200 : 10_000;
 const TIMES = quick ? 2 : 7;
 const MAESTRO = fileURLToPath(new URL("../packages/maestro/bin/maestro.mjs", import.meta.url));
-const PROCESS = fileURLToPath(new URL("w4-process.ts", import.meta.url));
+const PROCESS = fileURLToPath(new URL("startup-process.ts", import.meta.url));
 
 await bench({
   title: "Start",
@@ -54,10 +54,10 @@ async function command(...words: readonly string[]): Promise<number> {
 
 /** When it was ready; a process that ends by itself leaves its code in the cache. */
 async function ready(data: string): Promise<number> {
-  const child = spawn(process.execPath, [PROCESS, data, "resume"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [PROCESS, data], { stdio: ["ignore", "pipe", "inherit"] });
   const gone = new Promise((resolve) => child.once("exit", resolve));
   let at = Number.NaN;
-  for await (const line of createInterface(child.stdout)) if (line.startsWith("open ")) at = performance.now();
+  for await (const line of createInterface(child.stdout)) if (line === "open") at = performance.now();
   await gone;
   return at;
 }

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
+import { openEngine, withEffect } from "./engine.ts";
 import type { Reading } from "./measure.ts";
 import { bench, meter, quick } from "./measure.ts";
 import { compile, ends, FIVE_STEPS, openPlane, start, STEPS } from "./plane.ts";
@@ -43,10 +44,29 @@ await bench({
     }
     const floor = bareInserts(dir, await eventTexts(plane.engine, ids));
     await plane.close();
+    readings.push(await withEffects(join(dir, "effects")));
     readings.push({ what: "W1 time, warm ÷ its events in a bare table", value: took / floor, unit: "x" });
     return readings;
   },
 });
+
+/** Every step asks the gate and is durably started before it runs, so nothing of a run shares a commit. */
+async function withEffects(dir: string): Promise<Reading> {
+  const bench = await openEngine(dir, (parts) => ({ types: withEffect(parts.types) }));
+  const plan = await compile(bench.engine, FIVE_STEPS);
+  const done = ends(bench.engine, RUNS);
+  const stop = meter();
+  await Promise.all([done, ...Array.from({ length: RUNS }, async () => start(bench, plan))]);
+  const { ms, cost } = stop();
+  await bench.close();
+  return {
+    what: "W1 steps/s, warm, each step with an effect",
+    value: (RUNS * STEPS * 1_000) / ms,
+    unit: "/s",
+    better: "higher",
+    ...cost,
+  };
+}
 
 async function eventTexts(
   engine: DurableEngine,

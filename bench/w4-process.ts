@@ -1,28 +1,34 @@
 // The process that W4 kills and restarts: a control plane that tells its progress on stdout.
-//   node bench/w4-process.ts DIR start RUNS   starts the runs and prints `ids [...]` when all are acknowledged, `steps N` as they end
+//   node bench/w4-process.ts DIR start RUNS   starts the runs; prints `id ID` for each that is acknowledged, `steps N` as steps are durable
 //   node bench/w4-process.ts DIR hold RUNS    the same, but no step ever ends
 //   node bench/w4-process.ts DIR resume       prints `open MS` when it has recovered and `done` when nothing is left to do
+// Each step it executes is a line of DIR.executed, which outlives a kill: what was executed and not recorded shows there.
+import { openSync, writeSync } from "node:fs";
 import type { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
 import { openEngine } from "./engine.ts";
-import { compile, FIVE_STEPS, openPlane, startMany } from "./plane.ts";
+import { compile, FIVE_STEPS, startMany } from "./plane.ts";
 
 const [dir = "", mode, count = "0"] = process.argv.slice(2);
+const executed = openSync(`${dir}.executed`, "a");
 
+const opening = performance.now();
+const bench = await openEngine(dir, (parts) => ({
+  execute: async (request) => {
+    if (mode === "hold") return new Promise(() => undefined);
+    writeSync(executed, `${request.run}/${request.task}\n`);
+    return parts.execute(request);
+  },
+}));
 if (mode === "resume") {
-  const opened = performance.now();
-  const plane = await openPlane(dir);
-  console.log(`open ${performance.now() - opened}`);
-  await plane.engine.idle();
+  console.log(`open ${performance.now() - opening}`);
+  await bench.engine.idle();
   console.log("done");
-  await plane.close();
+  await bench.close();
 } else {
-  const bench =
-    mode === "hold"
-      ? await openEngine(dir, () => ({ execute: async () => new Promise(() => undefined) }))
-      : await openPlane(dir);
   tellSteps(bench.engine);
   const plan = await compile(bench.engine, FIVE_STEPS);
-  console.log(`ids ${JSON.stringify(await startMany(bench, plan, Number(count)))}`);
+  await startMany(bench, plan, Number(count), (id) => console.log(`id ${id}`));
+  console.log("started");
 }
 
 function tellSteps(engine: DurableEngine): void {

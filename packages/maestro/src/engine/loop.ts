@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { DurableEngine } from "./durable.ts";
+import { idleMemory } from "./idle-memory.ts";
 
 /** Longest a timer sleeps before it looks again: setTimeout takes 31 bits, and a wall clock may step. */
 const MAX_SLEEP_MS = 60_000;
@@ -9,16 +10,17 @@ export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
   let scheduled = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
+  const rest = idleMemory();
 
   const step = async (): Promise<void> => {
     await engine.tick();
     scheduled = false;
     if (stopped) return;
     const at = engine.nextAt();
-    if (at === undefined) return;
-    const delay = at - clock.now();
-    if (delay <= 0) poke();
-    else sleep(delay);
+    const delay = at === undefined ? MAX_SLEEP_MS : at - clock.now();
+    if (delay <= 0) return poke();
+    if (engine.attempts.size === 0) rest(delay);
+    if (at !== undefined) sleep(delay);
   };
   const poke = (): void => {
     if (scheduled || stopped) return;
