@@ -343,7 +343,7 @@ describe("expressions: references", () => {
 });
 
 describe("templates", () => {
-  const given = { ...scope(), task: prepare({ dir: "/work" }) };
+  const given = { ...scope(), task: prepare({ dir: "/data" }) };
   const table: readonly (readonly [string, JsonValue, JsonValue])[] = [
     ["a whole expression keeps its type", "${{ inputs.list.size() }}", 60],
     [
@@ -359,7 +359,7 @@ describe("templates", () => {
     [
       "in objects and lists",
       { a: ["${{ inputs.n }}", { b: "${{ task.dir }}/x" }], c: true },
-      { a: [3, { b: "/work/x" }], c: true },
+      { a: [3, { b: "/data/x" }], c: true },
     ],
     ["keys are left alone", { "${{ a }}": 1 }, { "${{ a }}": 1 }],
   ];
