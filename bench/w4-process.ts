@@ -1,7 +1,8 @@
 // The process that W4 kills and restarts: a control plane that tells its progress on stdout.
 //   node bench/w4-process.ts DIR start RUNS   starts the runs; prints `id ID` for each that is acknowledged, `steps N` as steps are durable
 //   node bench/w4-process.ts DIR hold RUNS    the same, but no step ever ends
-//   node bench/w4-process.ts DIR resume       prints `open MS` when it has recovered and `done` when nothing is left to do
+//   node bench/w4-process.ts DIR resume RUNS  prints `open MS` when it has recovered, starts those runs that were not
+//                                             acknowledged, and prints `done` when nothing is left to do
 // Each step it executes is a line of DIR.executed, which outlives a kill: what was executed and not recorded shows there.
 import { openSync, writeSync } from "node:fs";
 import type { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
@@ -19,16 +20,17 @@ const bench = await openEngine(dir, (parts) => ({
     return parts.execute(request);
   },
 }));
+if (mode === "resume") console.log(`open ${performance.now() - opening}`);
+else tellSteps(bench.engine);
+if (Number(count) > 0) {
+  const plan = await compile(bench.engine, FIVE_STEPS);
+  await startMany(bench, plan, Number(count), (id) => console.log(`id ${id}`));
+}
+console.log("started");
 if (mode === "resume") {
-  console.log(`open ${performance.now() - opening}`);
   await bench.engine.idle();
   console.log("done");
   await bench.close();
-} else {
-  tellSteps(bench.engine);
-  const plan = await compile(bench.engine, FIVE_STEPS);
-  await startMany(bench, plan, Number(count), (id) => console.log(`id ${id}`));
-  console.log("started");
 }
 
 function tellSteps(engine: DurableEngine): void {
