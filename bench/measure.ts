@@ -99,8 +99,9 @@ async function once(path: string): Promise<string> {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
   });
-  const [printed, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.on("close", resolve))]);
-  if (code !== 0) throw new Error(`${basename(path)} failed; what it says is above`);
+  const ended = new Promise<string>((resolve) => child.on("close", (code, signal) => resolve(String(signal ?? code))));
+  const [printed, how] = await Promise.all([text(child.stdout), ended]);
+  if (how !== "0") throw new Error(`${basename(path)} ended with ${how}; what it says is above`);
   return printed.trim().split("\n").at(-1) ?? "";
 }
 
