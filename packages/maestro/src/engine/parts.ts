@@ -1,10 +1,9 @@
 import type { AttemptResult, RunEvent } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
-import type { JsonObject } from "../core/json.ts";
-import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { Signer } from "../provenance/signer.ts";
+import type { AttemptRequest } from "../runner/attempt.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskType } from "../task/task.ts";
@@ -38,24 +37,8 @@ export interface EngineParts {
   log(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void;
 }
 
-export interface ExecuteRequest {
-  readonly run: string;
-  readonly namespace: string;
-  readonly task: string;
-  readonly item: number;
-  readonly attempt: number;
-  readonly type: TaskType;
-  readonly input: JsonObject;
-  readonly sandbox: Sandbox;
-  readonly limits: CommandLimits;
-  readonly artifacts: readonly string[];
-  readonly dir: string;
-  readonly base: string;
-  readonly graceMs: number;
-  readonly signal: AbortSignal;
-  /** A sign of life, for `timeout.heartbeat`. */
-  beat(): void;
-}
+/** What the attempt host takes; the engine always wants to hear of a sign of life, for `timeout.heartbeat`. */
+export type ExecuteRequest = AttemptRequest & { beat(): void };
 
 /** Something for one run that waits for the next turn; `done` answers the caller once it is durable. */
 export interface Message {
