@@ -47,7 +47,7 @@ export async function openEngine(
   const blobs = await openBlobs(join(dir, "blobs"));
   const workDir = join(dir, "work");
   const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dir] });
-  const host = { runner, logs: openLogs(join(dir, "logs")), blobs, now: () => clock.now() };
+  const host = { runner, logs: openLogs(join(dir, "logs")), blobs, now: () => clock.now(), environment: () => undefined };
   const parts: EngineParts = {
     store: await openSqlite({ path: join(dir, "maestro.db") }),
     blobs,

@@ -18,6 +18,7 @@ import { localGate } from "./policy/local.ts";
 import { openKeyRing } from "./provenance/keys.ts";
 import { TRUST_ROOT_FILE } from "./provenance/trust.ts";
 import { executeAttempt } from "./runner/attempt.ts";
+import type { AttemptDeps } from "./runner/attempt.ts";
 import { openLogs } from "./runner/log-files.ts";
 import { openProcessRunner } from "./runner/process.ts";
 import { openBlobs } from "./store/blob-files.ts";
@@ -87,7 +88,13 @@ async function open(
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
   const types = taskTypes();
   const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
-  const host = { runner, logs, blobs, now: () => clock.now() };
+  const host: AttemptDeps = {
+    runner,
+    logs,
+    blobs,
+    now: () => clock.now(),
+    environment: (name) => process.env[name],
+  };
   const engine = new DurableEngine({
     store,
     blobs,

@@ -73,6 +73,10 @@ export class AttemptContext implements TaskContext {
     return this.#deps.now();
   }
 
+  environment(name: string): string | undefined {
+    return this.#deps.environment(name);
+  }
+
   emit(event: TaskEvent): void {
     if (this.over) return;
     switch (event.kind) {

@@ -48,7 +48,7 @@ describe("executeAttempt()", () => {
   before(async () => {
     root = await realpath(await mkdtemp(join(tmpdir(), "maestro-attempt-")));
     const runner = await openProcessRunner({ workDir: join(root, "work"), hostname: "test" });
-    deps = { runner, logs: openLogs(join(root, "logs")), blobs: await openBlobs(join(root, "blobs")), now: () => 1000 };
+    deps = { runner, logs: openLogs(join(root, "logs")), blobs: await openBlobs(join(root, "blobs")), now: () => 1000, environment: () => undefined };
   });
   after(() => rm(root, { recursive: true, force: true }));
 

@@ -42,6 +42,8 @@ export interface AttemptDeps {
   readonly blobs: BlobStore;
   /** Epoch milliseconds. */
   now(): number;
+  /** A variable of the environment the engine was started in. */
+  environment(name: string): string | undefined;
   onEvent?(request: AttemptRequest, event: Extract<TaskEvent, { kind: "progress" | "heartbeat" }>): void;
 }
 

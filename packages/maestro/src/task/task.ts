@@ -37,6 +37,8 @@ export interface TaskContext {
   readonly base: string;
   /** Epoch milliseconds. */
   now(): number;
+  /** A variable of the environment the engine was started in: only for credentials that an input names. */
+  environment(name: string): string | undefined;
   /** What the attempt reports while it works. */
   emit(event: TaskEvent): void;
   /** Runs a command under the runner and sandbox the plan gives this task. Only for types with `runs: "process"`. */

@@ -25,7 +25,7 @@ export interface Workbench extends Disposable {
 }
 
 /** `command` answers in place of the child process, for results that are hard to bring about (limits). */
-export function workbench(options: { readonly command?: (command: Command) => CommandResult } = {}): Workbench {
+export function workbench(options: { readonly command?: (command: Command) => CommandResult; readonly environment?: Readonly<Record<string, string>> } = {}): Workbench {
   const root = mkdtempSync(join(tmpdir(), "maestro-task-"));
   const base = join(root, "base");
   const dir = join(root, "attempt");
@@ -43,6 +43,7 @@ export function workbench(options: { readonly command?: (command: Command) => Co
     dir: () => dir,
     base,
     now: () => Date.now(),
+    environment: (name) => options.environment?.[name],
     emit: (event) => void events.push(event),
     command: async (command) => options.command?.(command) ?? runCommand(command, dir, abort.signal),
     sandbox: "none",

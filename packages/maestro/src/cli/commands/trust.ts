@@ -1,0 +1,82 @@
+import { RUN } from "./shared.ts";
+import type { CommandSpec } from "../spec.ts";
+
+/** Proof. */
+export const TRUST: readonly CommandSpec[] = [
+  {
+    name: "verify",
+    group: "trust",
+    summary: "verify receipts offline",
+    description:
+      "Goes through the checks in order and says of each whether it passed, failed or was not made, and why. Needs no engine, no database and no network; with --trust-root no data directory either. " +
+      "Exit code 0 when every check that was made passed, 7 when one failed, 2 when a file cannot be read.",
+    args: [{ name: "file", about: "Receipt bundles", many: true }],
+    options: [
+      { flags: "--trust-root <file>", about: "Keys to believe (default: the data directory's own)" },
+      { flags: "--subject <file>", about: "A file that must be an artifact of the run", many: true },
+      { flags: "--plan <file>", about: "The plan as JSON, to compare its digest" },
+      { flags: "--events <file>", about: "The run's events, one JSON text per line, to compare the chain digest" },
+      { flags: "--previous <file>", about: "The receipt before, for a run that was retried" },
+      { flags: "--run <id>", about: "The receipt must be about this run" },
+      { flags: "--workflow <ref>", about: "… about this workflow, namespace/name@version" },
+      { flags: "--status <status>", about: "… and say this status" },
+    ],
+    examples: [
+      ["maestro verify receipt.json", "with this data directory's keys"],
+      [
+        "maestro verify receipt.json --trust-root trust-root.json --subject app-1.4.0.tgz",
+        "on another machine, with a file",
+      ],
+    ],
+    load: () => import("../command/verify.ts"),
+  },
+  {
+    name: "receipt show",
+    group: "trust",
+    summary: "show a run's receipt and verify it",
+    description: "With `-o json` the verification as data.",
+    args: [RUN],
+    options: [{ flags: "--ordinal <n>", about: "Of a retried run: 1 is the first (default: the newest)" }],
+    examples: [["maestro receipt show @last", "the newest run's"]],
+    load: () => import("../command/receipt-show.ts"),
+  },
+  {
+    name: "receipt export",
+    group: "trust",
+    summary: "write a run's receipt, and what is needed to verify it elsewhere",
+    description:
+      "The bundle to stdout; with --to a folder with receipt.json, trust-root.json, plan.json and events.jsonl, which `maestro verify` takes.",
+    args: [RUN],
+    options: [
+      { flags: "--ordinal <n>", about: "Of a retried run: 1 is the first (default: the newest)" },
+      { flags: "--to <folder>", about: "Write everything for an offline verification there" },
+    ],
+    examples: [
+      ["maestro receipt export @last > receipt.json", "the bundle"],
+      ["maestro receipt export 8k2f --to evidence", "all of it"],
+    ],
+    load: () => import("../command/receipt-export.ts"),
+  },
+  {
+    name: "receipt list",
+    group: "trust",
+    summary: "list the receipts of a run",
+    description: "A run has one, and one more for each retry.",
+    args: [RUN],
+    options: [],
+    examples: [["maestro receipt list @last", "the newest run's"]],
+    load: () => import("../command/receipt-list.ts"),
+  },
+  {
+    name: "key rotate",
+    group: "trust",
+    summary: "make a new signing key and retire the old one",
+    description:
+      "The old key's receipts stay verifiable by the trust root, which names it with its end; its private half is removed. Needs the data directory for itself: end `maestro up` before. " +
+      "Prints the new key's fingerprint.",
+    args: [],
+    options: [],
+    examples: [["maestro key rotate --data /srv/maestro", "a new key for this data directory"]],
+    load: () => import("../command/key-rotate.ts"),
+  },
+];

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import type { JsonObject } from "../core/json.ts";
+import { messageOf } from "../core/problem.ts";
+import { inputPath } from "./define.ts";
+import { TaskFailure } from "./task.ts";
+import type { TaskContext } from "./task.ts";
+
+/**
+ * Where a task reads a credential at the last moment: a variable of the engine's environment, or a file. The input, and
+ * with it the history and the receipt, holds only this name; the value is never recorded.
+ */
+export type CredentialSource = { readonly env: string } | { readonly file: string };
+
+export const CREDENTIAL_SCHEMA: JsonObject = {
+  description: "Where to read it from when the task runs: a variable of the engine's environment, or a file. Never the value.",
+  oneOf: [
+    {
+      type: "object",
+      properties: { env: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$" } },
+      required: ["env"],
+      additionalProperties: false,
+    },
+    {
+      type: "object",
+      properties: { file: { type: "string", minLength: 1, maxLength: 4096 } },
+      required: ["file"],
+      additionalProperties: false,
+    },
+  ],
+};
+
+/** Longer than any key or token is. */
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * The value, without the line end that editors put at the end of a file. Rejects with TaskFailure `CREDENTIAL`, which
+ * names the source and never quotes what was found there.
+ */
+export async function readCredential(context: TaskContext, source: CredentialSource): Promise<string> {
+  const where = "env" in source ? `The variable ${source.env}` : `The file ${source.file}`;
+  const value = "env" in source ? context.environment(source.env) : await readSecretFile(context, source.file);
+  if (value === undefined || value === "") throw missing(`${where} is not set or empty, and the task needs it.`);
+  if (value.length > MAX_BYTES) throw missing(`${where} is longer than ${MAX_BYTES} bytes; no credential is.`);
+  return value;
+}
+
+async function readSecretFile(context: TaskContext, path: string): Promise<string> {
+  try {
+    const text = await readFile(inputPath(context, path), "utf8");
+    return text.replace(/\r?\n$/, "");
+  } catch (error) {
+    throw missing(`The file ${path} could not be read: ${messageOf(error)}`, error);
+  }
+}
+
+function missing(message: string, cause?: unknown): TaskFailure {
+  return new TaskFailure({ code: "CREDENTIAL", message }, cause === undefined ? {} : { cause });
+}
