@@ -159,7 +159,7 @@ describe("admit()", () => {
   it("says what was blocked and how to allow it", async () => {
     await assert.rejects(admit(new URL("http://intranet.example.com/"), { resolve, allowPrivate: [] }), {
       message:
-        'intranet.example.com is 10.1.2.3, and that is a private address, which http@1 does not call unless it is told to. If it is meant, list "intranet.example.com" under `allowPrivate`.',
+        'intranet.example.com is 10.1.2.3, and that is a private address, which no task calls unless it is told to. If it is meant, list "intranet.example.com" under `allowPrivate`.',
     });
     await assert.rejects(admit(new URL("http://metadata.google.internal/"), { resolve, allowPrivate: [] }), {
       message: /cloud metadata address.* list "169\.254\.169\.254" under/,

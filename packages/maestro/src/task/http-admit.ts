@@ -29,7 +29,14 @@ export async function admit(
 ): Promise<readonly [Address, ...Address[]]> {
   const problem = urlProblem(url);
   if (problem !== undefined) throw new TaskFailure({ code: "BLOCKED_ADDRESS", message: problem, final: true });
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return admitHost(url.hostname.replace(/^\[|\]$/g, ""), rules);
+}
+
+/** The same for a host by name or address, whatever is spoken there. */
+export async function admitHost(
+  host: string,
+  rules: { readonly resolve: Resolve; readonly allowPrivate: readonly string[] },
+): Promise<readonly [Address, ...Address[]]> {
   const addresses =
     isIP(host) === 0
       ? await resolveName(host, rules.resolve)
@@ -41,7 +48,7 @@ export async function admit(
   const what = blocked === host ? blocked : `${host} is ${blocked}, and that`;
   throw new TaskFailure({
     code: "BLOCKED_ADDRESS",
-    message: `${what} is ${article(kind)} address, which http@1 does not call unless it is told to. If it is meant, list ${needsAddress(kind) || blocked === host ? `"${blocked}"` : `"${host}"`} under \`allowPrivate\`.`,
+    message: `${what} is ${article(kind)} address, which no task calls unless it is told to. If it is meant, list ${needsAddress(kind) || blocked === host ? `"${blocked}"` : `"${host}"`} under \`allowPrivate\`.`,
     final: true,
     details: { host, address: blocked, kind },
   });

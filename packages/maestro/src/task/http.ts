@@ -1,12 +1,10 @@
-import type { Dispatcher } from "undici";
-import type { LookupFunction } from "node:net";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { messageOf } from "../core/problem.ts";
 import { task } from "./define.ts";
-import { admit, allowanceProblem, systemResolve, urlProblem } from "./http-admit.ts";
-import type { Address, Resolve } from "./http-admit.ts";
+import { allowanceProblem, systemResolve, urlProblem } from "./http-admit.ts";
+import type { Resolve } from "./http-admit.ts";
 import { BodyTooLarge, describeBody, readBody } from "./http-body.ts";
 import { DEFAULT_MAX_BYTES, DEFAULT_REDIRECTS, DEFAULT_TIMEOUT_MS, httpDescription } from "./http-description.ts";
+import { exchange, explainExchange, shown } from "./http-exchange.ts";
 import { TaskFailure } from "./task.ts";
 import type { TaskContext, TaskType } from "./task.ts";
 
@@ -145,59 +143,15 @@ function firstHop(input: Input): Hop {
 }
 
 async function send(hop: Hop, input: Input, resolve: Resolve, signal: AbortSignal): Promise<Answer> {
-  const addresses = await abortable(admit(hop.url, { resolve, allowPrivate: input.allowPrivate ?? [] }), signal);
-  // Loaded by the first request: it is a tenth of the time in which a command starts.
-  const { Agent, request } = await import("undici");
-  // One connection for one request: nothing is pooled that a later request could reach without being checked.
-  const agent = new Agent({
-    connect: { lookup: pinned(addresses) },
-    maxHeaderSize: 64 * 1024,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxRequestsPerClient: 1,
-  });
-  try {
-    const response = await request(hop.url, {
-      dispatcher: agent,
-      method: hop.method,
-      headers: { ...hop.headers, "accept-encoding": "gzip, br, deflate, identity" },
-      body: hop.body,
-      signal,
-    });
-    const headers = plainHeaders(response.headers);
-    const bytes = await readBody(response.body, headers["content-encoding"], {
+  const rules = { resolve, allowPrivate: input.allowPrivate ?? [], signal };
+  const headers = { ...hop.headers, "accept-encoding": "gzip, br, deflate, identity" };
+  return exchange({ ...hop, headers }, rules, async (answer) => {
+    const bytes = await readBody(answer.body, answer.headers["content-encoding"], {
       maxBytes: input.maxBytes ?? DEFAULT_MAX_BYTES,
       signal,
     });
-    return { hop, status: response.statusCode, headers, bytes };
-  } finally {
-    await agent.destroy();
-  }
-}
-
-/** Answers with the addresses that were checked, whatever name is asked for. */
-function pinned(addresses: readonly [Address, ...Address[]]): LookupFunction {
-  return (_host, options, callback) => {
-    if (options.all === true)
-      callback(
-        null,
-        addresses.map(({ address, family }) => ({ address, family })),
-      );
-    else callback(null, addresses[0].address, addresses[0].family);
-  };
-}
-
-/** Name resolution cannot be called off; nobody waits for it any longer. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(signal.reason as Error);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+    return { hop, status: answer.status, headers: answer.headers, bytes };
+  });
 }
 
 /** Where a redirect leads (RFC 9110 15.4), undefined if the answer is none or none is to be followed. */
@@ -279,7 +233,6 @@ function conclude(answer: Answer, input: Input): JsonObject {
 }
 
 function explain(thrown: unknown, hop: Hop): unknown {
-  if (thrown instanceof TaskFailure) return thrown;
   const where = `${hop.method} ${shown(hop.url)}`;
   if (thrown instanceof BodyTooLarge) {
     return new TaskFailure({
@@ -288,49 +241,5 @@ function explain(thrown: unknown, hop: Hop): unknown {
       final: true,
     });
   }
-  const code = errorCode(thrown);
-  if (/^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code)) {
-    return new TaskFailure(
-      {
-        code: "TLS",
-        message: `${where} has no trustworthy TLS connection: ${messageOf(thrown)} (${code}). Give the other side a valid certificate, or add its authority with NODE_EXTRA_CA_CERTS.`,
-        final: true,
-      },
-      { cause: thrown },
-    );
-  }
-  // What undici throws has a code, but for some answers that are no HTTP.
-  if (code !== "" || (thrown instanceof Error && thrown.name === "HTTPParserError")) {
-    return new TaskFailure(
-      {
-        code: "UNAVAILABLE",
-        message: `${where} did not get through: ${reason(thrown)}. Check that the address is right and that the other side is up.`,
-        ...(code === "" ? {} : { details: { code } }),
-      },
-      { cause: thrown },
-    );
-  }
-  return thrown;
-}
-
-function errorCode(thrown: unknown): string {
-  const found = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-  if (typeof found === "string") return found;
-  return thrown instanceof AggregateError ? errorCode(thrown.errors[0]) : "";
-}
-
-function reason(thrown: unknown): string {
-  const first: unknown = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
-  return messageOf(first) || errorCode(thrown);
-}
-
-function plainHeaders(headers: Dispatcher.ResponseData["headers"]): Readonly<Record<string, string>> {
-  const plain: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) plain[name] = [value].flat().join(", ");
-  return plain;
-}
-
-/** A URL for messages and history: queries often hold tokens. */
-function shown(url: URL): string {
-  return `${url.origin}${url.pathname}`;
+  return explainExchange(thrown, where);
 }
