@@ -12,17 +12,27 @@ import type { TaskContext } from "./task.ts";
 export type CredentialSource = { readonly env: string } | { readonly file: string };
 
 export const CREDENTIAL_SCHEMA: JsonObject = {
-  description: "Where to read it from when the task runs: a variable of the engine's environment, or a file. Never the value.",
+  description:
+    "Where to read it from when the task runs: a variable of the engine's environment, or a file. Never the value.",
   oneOf: [
     {
       type: "object",
-      properties: { env: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$" } },
+      properties: {
+        env: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]{0,127}$", description: "Name of the variable." },
+      },
       required: ["env"],
       additionalProperties: false,
     },
     {
       type: "object",
-      properties: { file: { type: "string", minLength: 1, maxLength: 4096 } },
+      properties: {
+        file: {
+          type: "string",
+          minLength: 1,
+          maxLength: 4096,
+          description: "Path of the file; a line end at its end does not count.",
+        },
+      },
       required: ["file"],
       additionalProperties: false,
     },
