@@ -14,11 +14,13 @@ import {
   sampleEvents,
   sampleId,
   samplePlan,
+  samplePublished,
   sampleReceipt,
   sampleRun,
   START,
 } from "./sample.ts";
-import type { EventRow, Store } from "./store.ts";
+import { sha256 } from "../core/digest.ts";
+import type { EventRow, PublishedRow, Store, WorkflowQuery } from "./store.ts";
 
 /** An empty place for one store: opened, closed and opened again. */
 export interface StorePlace {
@@ -280,6 +282,31 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>): v
         assert.deepEqual(await list({ name: "evidence", version: "1.3.0" }), [elsewhere, third]);
         assert.deepEqual(await list({ namespace: "other" }), [elsewhere]);
         assert.deepEqual(await list({ name: "nothing" }), []);
+      });
+    });
+
+    describe("published versions", () => {
+      it("are kept for good, apart from plans that merely ran, in pages that join", async () => {
+        const plans = [31, 32, 33].map((n) => samplePlan(n, { name: "catalogued" }));
+        for (const plan of plans) await store.planPut(plan);
+        const rows = plans.slice(1).map((plan, n) => samplePublished(plan, START + n));
+        const [older, newer] = rows as [PublishedRow, PublishedRow];
+        assert.deepEqual([await store.publishedPut(older), await store.publishedPut(newer)], [true, true]);
+        assert.equal(await store.publishedPut({ ...older, planDigest: sha256("other"), manifest: "x" }), false);
+        assert.deepEqual(await store.publishedGet("default", "catalogued", older.version), older);
+        assert.equal(await store.publishedGet("default", "catalogued", "9.9.9"), undefined);
+        const list = (query: Partial<WorkflowQuery>) => store.publishedList({ name: "catalogued", limit: 9, ...query });
+        assert.deepEqual(await list({}), [newer, older]);
+        assert.deepEqual(await list({ version: older.version }), [older]);
+        assert.deepEqual(await list({ namespace: "nowhere" }), []);
+        const after = { createdAt: newer.createdAt, digest: newer.planDigest };
+        assert.deepEqual(await list({ after, limit: 1 }), [older]);
+        assert.deepEqual((await store.publishedList({ limit: 1 })).length, 1);
+        const ran = await store.workflowList({ name: "catalogued", unpublished: true, limit: 9 });
+        assert.deepEqual(ran, plans.slice(0, 1));
+        const [first, second] = await store.workflowList({ name: "catalogued", limit: 2 });
+        const rest = await store.workflowList({ name: "catalogued", limit: 2, ...(second && { after: second }) });
+        assert.deepEqual([first, second, ...rest], plans.toReversed());
       });
     });
 

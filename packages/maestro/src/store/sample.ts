@@ -1,6 +1,6 @@
 import type { Digest } from "../core/digest.ts";
 import { chain, sha256 } from "../core/digest.ts";
-import type { ApprovalRow, CacheRow, ReceiptRow, RunAppend, RunRow, StoredPlan } from "./store.ts";
+import type { ApprovalRow, CacheRow, PublishedRow, ReceiptRow, RunAppend, RunRow, StoredPlan } from "./store.ts";
 
 // Rows for the tests of stores: whole, plausible, and different in every field that a mistake could swap.
 
@@ -87,6 +87,12 @@ export function samplePlan(n: number, changes: Partial<StoredPlan> = {}): Stored
     createdAt: START + n,
     ...changes,
   };
+}
+
+export function samplePublished(plan: StoredPlan, createdAt: number): PublishedRow {
+  const { namespace, name, version, digest, manifest } = plan;
+  const bundle = `{"plan":"${digest}"}`;
+  return { namespace, name, version, planDigest: digest, manifest, bundle, createdAt };
 }
 
 export function sampleReceipt(run: string, ordinal: number): ReceiptRow {

@@ -148,3 +148,25 @@ select
 from run left join run_head on run_head.run_id = run.id;
 
 CREATE TABLE schema_migration (version integer not null primary key, name text not null, digest text not null, applied_at integer not null) strict;
+
+CREATE TABLE workflow (
+  namespace text not null,
+  name text not null,
+  version text not null,
+  plan_digest text not null,
+  manifest text not null,
+  bundle text not null,
+  created_at integer not null,
+  checksum integer not null,
+  primary key (namespace, name, version)
+) strict;
+
+CREATE INDEX workflow_by_age on workflow (created_at, plan_digest);
+
+CREATE INDEX workflow_by_name on workflow (name, created_at, plan_digest);
+
+CREATE UNIQUE INDEX workflow_by_plan on workflow (plan_digest);
+
+CREATE TRIGGER workflow_no_delete before delete on workflow begin select raise(abort, 'append-only: published versions are never deleted'); end;
+
+CREATE TRIGGER workflow_no_update before update on workflow begin select raise(abort, 'append-only: published versions are never changed'); end;

@@ -17,6 +17,7 @@ import type {
   CacheRow,
   Commit,
   EventRow,
+  PublishedRow,
   ReceiptRow,
   RunPage,
   RunQuery,
@@ -24,8 +25,10 @@ import type {
   Store,
   StoredPlan,
   WakeKey,
+  WorkflowQuery,
 } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";
+import { listValues, publishedValues, readPublished } from "./workflow-rows.ts";
 
 export interface SqliteOptions {
   /** The database file; made, with its folder, where there is none. */
@@ -85,6 +88,9 @@ const READS = [
   "plan-get",
   "plan-list",
   "plan-list-by-name",
+  "workflow-get",
+  "workflow-list",
+  "workflow-list-by-name",
   "run-get",
   "run-by-key",
   "run-find-prefix",
@@ -114,12 +120,14 @@ class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
+  readonly #workflowPut: Statement;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
 
   constructor(db: DatabaseSync, path: string) {
     this.#db = db;
     this.#path = path;
     this.#writer = new SqliteWriter(db);
+    this.#workflowPut = new Statement(db, "workflow-put");
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
   }
 
@@ -136,10 +144,24 @@ class SqliteStore implements Store {
   }
 
   async workflowList(query: Parameters<Store["workflowList"]>[0]): Promise<readonly StoredPlan[]> {
-    const values = [query.namespace ?? null, query.version ?? null, query.limit];
+    const values = [...listValues(query), query.unpublished === true ? 1 : 0];
     return query.name === undefined
       ? this.#all("plan-list", readPlan, ...values)
       : this.#all("plan-list-by-name", readPlan, ...values, query.name);
+  }
+
+  async publishedPut(row: PublishedRow): Promise<boolean> {
+    return this.#guard(() => this.#workflowPut.run(...publishedValues(row)) === 1);
+  }
+
+  async publishedGet(namespace: string, name: string, version: string): Promise<PublishedRow | undefined> {
+    return this.#one("workflow-get", readPublished, namespace, name, version);
+  }
+
+  async publishedList(query: WorkflowQuery): Promise<readonly PublishedRow[]> {
+    return query.name === undefined
+      ? this.#all("workflow-list", readPublished, ...listValues(query))
+      : this.#all("workflow-list-by-name", readPublished, ...listValues(query), query.name);
   }
 
   async runGet(id: string): Promise<RunRow | undefined> {

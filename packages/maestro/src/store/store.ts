@@ -19,13 +19,17 @@ export interface Store {
   /** Plans are immutable: putting the same digest again is no change. */
   planPut(plan: StoredPlan): Promise<void>;
   planGet(digest: Digest): Promise<StoredPlan | undefined>;
-  /** Workflows by name, newest first; `version` narrows to one. Powers `uses: runbook:` and the API's list. */
-  workflowList(query: {
-    readonly namespace?: string;
-    readonly name?: string;
-    readonly version?: string;
-    readonly limit: number;
-  }): Promise<readonly StoredPlan[]>;
+  /** Plans by the name of their workflow, newest first; `version` narrows to one, `unpublished` to those that are only known because they ran. */
+  workflowList(query: WorkflowQuery & { readonly unpublished?: boolean }): Promise<readonly StoredPlan[]>;
+
+  /**
+   * Keeps a version for good, under a name that is still free; its plan must be stored already. False: the name at that
+   * version is taken, and nothing was changed.
+   */
+  publishedPut(row: PublishedRow): Promise<boolean>;
+  publishedGet(namespace: string, name: string, version: string): Promise<PublishedRow | undefined>;
+  /** Newest first. */
+  publishedList(query: WorkflowQuery): Promise<readonly PublishedRow[]>;
 
   runGet(id: string): Promise<RunRow | undefined>;
   /** Ids that begin or end with `part`, at most `limit`. */
@@ -89,6 +93,34 @@ export interface StoredPlan {
   readonly text: string;
   /** The manifest as its author wrote it. */
   readonly manifest: string;
+  readonly createdAt: number;
+}
+
+export interface WorkflowQuery {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly version?: string;
+  readonly limit: number;
+  /** Only what comes after this place: the last row of the page before. */
+  readonly after?: ListPlace;
+}
+
+export interface ListPlace {
+  readonly createdAt: number;
+  /** Of the plan. */
+  readonly digest: string;
+}
+
+/** A version of a workflow that was published: it never changes and never goes. */
+export interface PublishedRow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  readonly planDigest: Digest;
+  /** As its author wrote it. */
+  readonly manifest: string;
+  /** The signed statement about all of this: a Sigstore bundle, JSON text. */
+  readonly bundle: string;
   readonly createdAt: number;
 }
 

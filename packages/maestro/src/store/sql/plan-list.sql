@@ -1,5 +1,7 @@
--- Newest first.  $1 namespace or null  $2 version or null  $3 limit
+-- Newest first, below a place in that order.  $1 namespace or null  $2 version or null  $3 limit  $4 created at  $5 digest
+-- $6 1: only plans that were not published
 select digest, namespace, name, version, manifest_digest as "manifestDigest", text, manifest, created_at as "createdAt", checksum
 from plan
-where ($1 is null or namespace = $1) and ($2 is null or version = $2)
+where (created_at, digest) < ($4, $5) and ($1 is null or namespace = $1) and ($2 is null or version = $2)
+  and ($6 = 0 or not exists (select 1 from workflow where plan_digest = plan.digest))
 order by created_at desc, digest desc limit $3

@@ -1,0 +1,5 @@
+-- Newest first, below a place in that order.  $1 namespace or null  $2 version or null  $3 limit  $4 created at  $5 plan digest
+select namespace, name, version, plan_digest as "planDigest", manifest, bundle, created_at as "createdAt", checksum
+from workflow
+where (created_at, plan_digest) < ($4, $5) and ($1 is null or namespace = $1) and ($2 is null or version = $2)
+order by created_at desc, plan_digest desc limit $3
