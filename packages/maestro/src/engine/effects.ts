@@ -1,8 +1,10 @@
-import type { AttemptResult, StepRef } from "../core/event.ts";
+import type { AttemptResult, Origin, StepRef } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { isStopped, isTerminal } from "../core/run.ts";
+import { isStopped, isTerminal, stepOf } from "../core/run.ts";
+import type { TraceContext } from "../core/trace-context.ts";
+import { contextFor } from "../core/trace-context.ts";
 import type { Command } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
 import { admit } from "./admission.ts";
@@ -88,6 +90,7 @@ export class Effects {
       task: command.task,
       item: command.item,
       attempt: command.attempt,
+      undo: command.undo,
       type,
       input: command.input,
       sandbox: plan.runner?.sandbox ?? "preferred",
@@ -97,6 +100,11 @@ export class Effects {
         return engine.dirOf(attempt.run, command, command.attempt);
       },
       base: live.run.created.base ?? this.engine.parts.workDir,
+      get trace(): TraceContext | undefined {
+        const { created } = live.run;
+        const { task, item, attempt: number } = command;
+        return contextFor(created, { kind: "attempt", task, item, attempt: number }, engine.parts.traces?.(created));
+      },
       get graceMs(): number {
         return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;
       },
@@ -205,6 +213,7 @@ export class Effects {
         labels: created.labels,
         priority: created.priority,
         ...base,
+        ...this.originOfChild(live, command),
       };
       const { admission } = await admit(this.engine, request, { id: childRun, parent, depth });
       // A child has no idempotency key, so there is never an existing one.
@@ -233,6 +242,20 @@ export class Effects {
     } finally {
       this.starting.delete(childRun);
     }
+  }
+
+  /** A child belongs to the request of its parent, and to its trace. */
+  private originOfChild({ run, program }: LiveRun, ref: StepRef): { readonly origin?: Origin } {
+    const { created } = run;
+    const request = created.origin?.request;
+    const attempt = stepOf(program, run, ref)?.attempt ?? 1;
+    const context = contextFor(
+      created,
+      { kind: "attempt", task: ref.task, item: ref.item, attempt },
+      this.engine.parts.traces?.(created),
+    );
+    if (request === undefined && context === undefined) return {};
+    return { origin: { ...(request === undefined ? {} : { request }), ...context } };
   }
 
   /** It may have been recorded after all, by another turn. */

@@ -1,4 +1,4 @@
-import type { AttemptResult, RunEvent } from "../core/event.ts";
+import type { AttemptResult, RunCreated, RunEvent } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Gate } from "../policy/gate.ts";
@@ -33,12 +33,20 @@ export interface EngineParts {
   readonly limits: Limits;
   /** Records what it is sent and starts nothing. */
   readonly passive: boolean;
+  /** Whether spans of this run are exported; absent: nobody exports any. */
+  traces?(created: Pick<RunCreated, "run" | "origin">): boolean;
+  /** Called after each commit that added to the run. Must be quick and must not throw. */
+  observe?(live: LiveRun, events: readonly RunEvent[]): void;
   /** Where the engine tells an operator what went wrong; one line per fact. */
   log(level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>): void;
 }
 
 /** What the attempt host takes; the engine always wants to hear of a sign of life, for `timeout.heartbeat`. */
-export type ExecuteRequest = AttemptRequest & { beat(): void };
+export type ExecuteRequest = AttemptRequest & {
+  beat(): void;
+  /** It undoes what an earlier attempt of the step did. */
+  readonly undo: boolean;
+};
 
 /** Something for one run that waits for the next turn; `done` answers the caller once it is durable. */
 export interface Message {
