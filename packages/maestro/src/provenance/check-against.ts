@@ -79,15 +79,19 @@ function notASubject(file: HashedFile, candidates: readonly string[]): string {
   return `${found}, which is none of the ${count(candidates.length, "artifact")} of the run`;
 }
 
-export function checkPlan(ladder: Ladder, claims: ReceiptClaims, plan: string | undefined): JsonValue | undefined {
+export function checkPlan(
+  ladder: Ladder,
+  claims: Pick<ReceiptClaims, "plan">,
+  plan: string | undefined,
+): JsonValue | undefined {
   if (plan === undefined) {
-    ladder.skip("plan", `no plan was given; the receipt names ${claims.plan}`);
+    ladder.skip("plan", `no plan was given; it names ${claims.plan}`);
     return undefined;
   }
   return ladder.check("plan", () => {
     const value = parseStrict(plan, { depth: 256 });
     const found = digestOf(value);
-    if (found !== claims.plan) throw new CheckFailed(`the plan's digest is ${found}, the receipt says ${claims.plan}`);
+    if (found !== claims.plan) throw new CheckFailed(`the plan's digest is ${found}, it says ${claims.plan}`);
     return { value, detail: found };
   });
 }

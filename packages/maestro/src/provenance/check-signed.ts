@@ -80,22 +80,28 @@ export function checkStatement(
 }
 
 export function checkSigner(ladder: Ladder, claims: ReceiptClaims, key: TrustedKey): void {
-  ladder.check("signer", () => {
-    if (claims.builder !== key.builder)
-      throw new CheckFailed(`it speaks for ${claims.builder}, but its key may speak only for ${key.builder}`);
-    const ended = new Date(claims.endedAt).toISOString();
-    if (key.validFrom !== null && claims.endedAt < key.validFrom - CLOCK_SKEW_MS) {
-      throw new CheckFailed(
-        `the run ended at ${ended}, before its key became valid at ${new Date(key.validFrom).toISOString()}`,
-      );
-    }
-    if (key.validUntil !== null && claims.endedAt > key.validUntil + CLOCK_SKEW_MS) {
-      throw new CheckFailed(
-        `the run ended at ${ended}, after its key was retired at ${new Date(key.validUntil).toISOString()}`,
-      );
-    }
-    return { value: undefined, detail: `${key.builder}, valid at ${ended}` };
-  });
+  ladder.check("signer", () => checkKeyTime(key, claims.builder, claims.endedAt, "the run ended"));
+}
+
+/** The key may speak for that builder, and was valid when `what` happened. Throws CheckFailed. */
+export function checkKeyTime(
+  key: TrustedKey,
+  builder: string,
+  at: number,
+  what: string,
+): { readonly value: undefined; readonly detail: string } {
+  if (builder !== key.builder)
+    throw new CheckFailed(`it speaks for ${builder}, but its key may speak only for ${key.builder}`);
+  const then = new Date(at).toISOString();
+  if (key.validFrom !== null && at < key.validFrom - CLOCK_SKEW_MS) {
+    throw new CheckFailed(
+      `${what} at ${then}, before its key became valid at ${new Date(key.validFrom).toISOString()}`,
+    );
+  }
+  if (key.validUntil !== null && at > key.validUntil + CLOCK_SKEW_MS) {
+    throw new CheckFailed(`${what} at ${then}, after its key was retired at ${new Date(key.validUntil).toISOString()}`);
+  }
+  return { value: undefined, detail: `${key.builder}, valid at ${then}` };
 }
 
 /** A receipt has no final newline; one is forgiven, because editors and shells add it. */
@@ -103,7 +109,8 @@ export function withoutFinalNewline(bytes: Uint8Array): Uint8Array {
   return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
 }
 
-function decode(bytes: Uint8Array): string {
+/** Throws a SyntaxError for what is not UTF-8. */
+export function decode(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch (error) {

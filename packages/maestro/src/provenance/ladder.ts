@@ -40,7 +40,10 @@ export interface Ladder {
 }
 
 /** Climbs until a check fails; the rungs not reached are listed as such. */
-export function climb(steps: (ladder: Ladder) => void): readonly Check[] {
+export function climb(
+  steps: (ladder: Ladder) => void,
+  rungs: readonly { readonly id: CheckId; readonly title: string }[] = RUNGS,
+): readonly Check[] {
   const done = new Map<CheckId, Pick<Check, "status" | "detail">>();
   const ladder: Ladder = {
     check(id, claim) {
@@ -62,8 +65,8 @@ export function climb(steps: (ladder: Ladder) => void): readonly Check[] {
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error;
   }
-  const failed = RUNGS.find((rung) => done.get(rung.id)?.status === "failed");
-  return RUNGS.map((rung) => {
+  const failed = rungs.find((rung) => done.get(rung.id)?.status === "failed");
+  return rungs.map((rung) => {
     const outcome = done.get(rung.id) ?? {
       status: "skipped",
       detail: `not reached: the check "${failed?.id ?? ""}" failed`,

@@ -79,7 +79,7 @@ describe("verifyReceipt()", () => {
         ["digest", "no digest was given to compare with"],
         ["expected", "nothing was said to be expected"],
         ["subjects", "no files were given, and the run left no artifacts"],
-        ["plan", `no plan was given; the receipt names ${plain.facts.planDigest}`],
+        ["plan", `no plan was given; it names ${plain.facts.planDigest}`],
         ["events", `no events were given; the receipt covers 8 of them by ${plain.facts.events.head}`],
         ["history", "no events were given"],
         ["previous", "it is the first receipt of its run"],
