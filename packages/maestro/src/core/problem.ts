@@ -44,6 +44,11 @@ export const PROBLEMS = {
     title: "The request is not of the form this operation takes.",
     fix: "Compare it with the reference of the operation.",
   },
+  unsupported_media_type: {
+    class: "usage",
+    title: "The body is not of a type that this operation takes.",
+    fix: "Send JSON with `content-type: application/json`.",
+  },
   payload_too_large: {
     class: "usage",
     title: "A value is larger than its limit.",
@@ -68,6 +73,11 @@ export const PROBLEMS = {
     class: "not_found",
     title: "There is nothing by that name here.",
     fix: "List what exists: `maestro runs`, `maestro task list`.",
+  },
+  removed: {
+    class: "not_found",
+    title: "It was removed when its time was over.",
+    fix: "What retention removes and when: `maestro gc --dry-run`; a legal hold keeps what is still there: `maestro hold set`.",
   },
   ambiguous_id: {
     class: "usage",
@@ -105,6 +115,11 @@ export const PROBLEMS = {
     title: "Another engine is running on this data directory.",
     fix: "Use that engine, stop it, or choose another directory with --data.",
   },
+  address_unusable: {
+    class: "unavailable",
+    title: "The control plane cannot listen there.",
+    fix: "Choose another address with `--listen HOST:PORT`, port 0 for any that is free, or `--no-listen`.",
+  },
   server_unreachable: {
     class: "unavailable",
     title: "The control plane does not answer.",
@@ -139,6 +154,16 @@ export const PROBLEMS = {
     class: "auth",
     title: "The signing key cannot be used.",
     fix: "Check the passphrase and the permissions of the key file.",
+  },
+  unauthorized: {
+    class: "auth",
+    title: "The control plane does not know who asks.",
+    fix: "Name the file with the server's token: `--token-file FILE`, MAESTRO_TOKEN_FILE, or `tokenFile` in a context.",
+  },
+  token_unusable: {
+    class: "auth",
+    title: "The token cannot be used.",
+    fix: "Check that the token file exists, is one line and belongs to you alone (`chmod 600`).",
   },
   node_too_old: {
     class: "usage",

@@ -1,12 +1,19 @@
 import { chain } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
+import type { Removal } from "./retention.ts";
 import type { EventRow, RunRow } from "./store.ts";
 
 /**
  * Whether a run's events are the ones its row vouches for: all of them, from 1 to `row.seq`, and chained to `row.head`.
+ * None at all is right where `removal` says that retention removed just this history.
  * Errors: `store_corrupt` with `run` and, where one event is to blame, `seq` in `facts`.
  */
-export function checkRun(row: Pick<RunRow, "id" | "seq" | "head">, events: readonly EventRow[]): void {
+export function checkRun(
+  row: Pick<RunRow, "id" | "seq" | "head">,
+  events: readonly EventRow[],
+  removal?: Pick<Removal, "seq" | "head">,
+): void {
+  if (events.length === 0 && removal?.seq === row.seq && removal.head === row.head) return;
   let head: Parameters<typeof chain>[0] = "";
   let seq = 0;
   for (const event of events) {

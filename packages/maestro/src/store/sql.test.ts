@@ -46,7 +46,7 @@ describe("the statements of store/sql", () => {
   }
 
   it("are each used by the store", () => {
-    const sources = ["sqlite.ts", "commit.ts"]
+    const sources = ["sqlite.ts", "commit.ts", "sqlite-retention.ts"]
       .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
       .join("");
     assert.deepEqual(

@@ -7,9 +7,11 @@ import { SqliteWriter } from "./commit.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
+import type { RetentionStore } from "./retention.ts";
 import type { ListStatement } from "./run-list.ts";
 import { listRuns } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
+import { SqliteRetention } from "./sqlite-retention.ts";
 import { Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
 import type {
@@ -18,6 +20,7 @@ import type {
   Commit,
   EventRow,
   PublishedRow,
+  ReceiptKey,
   ReceiptRow,
   RunPage,
   RunQuery,
@@ -31,7 +34,7 @@ import { ASLEEP_FOREVER } from "./store.ts";
 import { listValues, publishedValues, readPublished } from "./workflow-rows.ts";
 
 export interface SqliteOptions {
-  /** The database file; made, with its folder, where there is none. */
+  /** The database file; made, with its folder, where there is none. `:memory:` is one that ends with its store. */
   readonly path: string;
   /** For the record of migrations. Default: the clock. */
   readonly now?: () => number;
@@ -49,7 +52,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const state = await checkFiles(path);
     // SQLite would make it readable for all; its log takes over what the file has.
-    if (state.bytes === 0) await writeFile(path, "", { flag: "a", mode: 0o600 });
+    if (state.bytes === 0 && path !== ":memory:") await writeFile(path, "", { flag: "a", mode: 0o600 });
     db = connect(path);
     migrate(db, readMigrations(MIGRATIONS), { path, now: now() });
     checkDatabase(db, path, state);
@@ -102,6 +105,7 @@ const READS = [
   "run-by-concurrency-key",
   "receipt-get",
   "receipt-newest",
+  "receipt-list",
   "cache-get",
   "approval-list",
   "approval-list-by-run",
@@ -117,6 +121,7 @@ const READS = [
 type ReadName = (typeof READS)[number];
 
 class SqliteStore implements Store {
+  readonly retention: RetentionStore;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
@@ -127,6 +132,7 @@ class SqliteStore implements Store {
     this.#db = db;
     this.#path = path;
     this.#writer = new SqliteWriter(db);
+    this.retention = new SqliteRetention(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
   }
@@ -225,6 +231,11 @@ class SqliteStore implements Store {
     return ordinal === undefined
       ? this.#one("receipt-newest", readReceipt, run)
       : this.#one("receipt-get", readReceipt, run, ordinal);
+  }
+
+  async receiptList(page: { readonly before?: ReceiptKey; readonly limit: number }): Promise<readonly ReceiptRow[]> {
+    const { run, ordinal } = page.before ?? { run: "\u{10ffff}", ordinal: 0 };
+    return this.#all("receipt-list", readReceipt, run, ordinal, page.limit);
   }
 
   async cacheGet(key: Digest, now: number): Promise<CacheRow | undefined> {

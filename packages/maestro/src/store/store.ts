@@ -1,6 +1,7 @@
 import type { Actor, RunStatus } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { RetentionStore } from "./retention.ts";
 
 /**
  * What the engine remembers. SQL below this interface holds mechanics, never rules; time and ids are parameters.
@@ -57,9 +58,14 @@ export interface Store {
 
   /** The newest receipt of a run, or the one with that ordinal (1 is the first; a retried run has several). */
   receiptGet(run: string, ordinal?: number): Promise<ReceiptRow | undefined>;
+  /** Receipts by run, the newest run first, of one run the newest first, strictly below `before`. */
+  receiptList(page: { readonly before?: ReceiptKey; readonly limit: number }): Promise<readonly ReceiptRow[]>;
   cacheGet(key: Digest, now: number): Promise<CacheRow | undefined>;
   /** Open approvals, oldest first. */
   approvalList(query: { readonly run?: string; readonly limit: number }): Promise<readonly ApprovalRow[]>;
+
+  /** What removes, by its record, what has had its time. */
+  readonly retention: RetentionStore;
 
   close(): Promise<void>;
 }
@@ -190,9 +196,12 @@ export interface RunPage {
   readonly cursor: string | null;
 }
 
-export interface ReceiptRow {
+export interface ReceiptKey {
   readonly run: string;
   readonly ordinal: number;
+}
+
+export interface ReceiptRow extends ReceiptKey {
   readonly digest: Digest;
   /** The Sigstore bundle, JSON text. */
   readonly bundle: string;

@@ -1,0 +1,2 @@
+-- $1 run
+delete from event where run_id = $1

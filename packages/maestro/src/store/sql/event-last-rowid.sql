@@ -1,0 +1,2 @@
+-- Where the table of events ends.
+select max(rowid) as last from event

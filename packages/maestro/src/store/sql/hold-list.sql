@@ -1,0 +1,4 @@
+-- Newest first; ids begin with their time.  $1 open ones only (0 or 1)  $2 limit
+select id, kind, target, reason, placed_by as "placedBy", placed_at as "placedAt", released_by as "releasedBy",
+  released_at as "releasedAt", release_reason as "releaseReason", checksum
+from hold where $1 = 0 or released_at is null order by id desc limit $2

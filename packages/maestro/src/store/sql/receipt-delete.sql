@@ -1,0 +1,2 @@
+-- $1 run
+delete from receipt where run_id = $1

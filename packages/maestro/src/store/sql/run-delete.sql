@@ -1,0 +1,2 @@
+-- $1 run
+delete from run where id = $1 and active = 0
