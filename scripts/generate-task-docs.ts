@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type JsonObject, type JsonValue, isJsonObject } from "../packages/maestro/src/core/json.ts";
 import { builtInTypes } from "../packages/maestro/src/task/catalogue.ts";
+import { CREDENTIAL_SCHEMA } from "../packages/maestro/src/task/credential.ts";
 import type { TaskDescription } from "../packages/maestro/src/task/task.ts";
 
 export const taskTypesPath = fileURLToPath(new URL("../docs/reference/task-types.md", import.meta.url));
@@ -95,14 +96,17 @@ function flow(value: JsonValue): string {
 function typeOf(schema: JsonObject): string {
   if (Array.isArray(schema["enum"])) return schema["enum"].map((value) => code(value as JsonValue)).join(", ");
   if (schema["const"] !== undefined) return code(schema["const"]);
+  if (Array.isArray(schema["oneOf"]) && schema["oneOf"] === CREDENTIAL_SCHEMA["oneOf"])
+    return "`{ env: NAME }` or `{ file: PATH }`";
   const types = [schema["type"] ?? []].flat().map((type) => (typeof type === "string" ? type : ""));
   const named = types.length > 0 ? types : alternatives(schema);
   return named.length === 0 ? "any" : [...new Set(named)].join(" or ");
 }
 
 function alternatives(schema: JsonObject): readonly string[] {
-  return Array.isArray(schema["anyOf"])
-    ? (schema["anyOf"] as readonly JsonValue[]).map((entry) => (isJsonObject(entry) ? typeOf(entry) : "any"))
+  const entries = schema["anyOf"] ?? schema["oneOf"];
+  return Array.isArray(entries)
+    ? (entries as readonly JsonValue[]).map((entry) => (isJsonObject(entry) ? typeOf(entry) : "any"))
     : [];
 }
 

@@ -4,6 +4,7 @@ import { exec } from "./exec.ts";
 import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
+import { notify } from "./notify.ts";
 import { npmInventory } from "./npm-inventory.ts";
 import type { TaskType } from "./task.ts";
 import { transform } from "./transform.ts";
@@ -18,6 +19,7 @@ export const builtInTypes: readonly TaskType[] = [
   http,
   licenseCheck,
   noop,
+  notify,
   npmInventory,
   transform,
   validate,

@@ -116,7 +116,7 @@ export function shown(url: URL): string {
 }
 
 /** Answers with the addresses that were checked, whatever name is asked for. */
-function pinned(addresses: readonly [Address, ...Address[]]): LookupFunction {
+export function pinned(addresses: readonly [Address, ...Address[]]): LookupFunction {
   return (_host, options, callback) => {
     if (options.all === true)
       callback(
@@ -127,7 +127,7 @@ function pinned(addresses: readonly [Address, ...Address[]]): LookupFunction {
   };
 }
 
-function errorCode(thrown: unknown): string {
+export function errorCode(thrown: unknown): string {
   const found = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
   if (typeof found === "string") return found;
   return thrown instanceof AggregateError ? errorCode(thrown.errors[0]) : "";

@@ -6,6 +6,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   prlimit: "util-linux",
   setpriv: "util-linux",
   setsid: "util-linux",
+  openssl: "openssl",
   script: "bsdutils",
 };
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
