@@ -1,3 +1,4 @@
+import type { Digest } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
 import type { Effect } from "./plan.ts";
 
@@ -22,4 +23,6 @@ export interface TaskDescription {
   readonly runs: "inline" | "process" | "engine";
   /** A `with` that is valid and complete, for docs and tests. */
   readonly example: JsonObject;
+  /** Of the file that carries it out, where it is none of ours: it is part of what plans and receipts pin. */
+  readonly program?: Digest;
 }

@@ -51,6 +51,12 @@ export class AttemptContext implements TaskContext {
   get limits(): CommandLimits {
     return this.request.limits;
   }
+  get deadline(): number | undefined {
+    return this.request.deadline;
+  }
+  get graceMs(): number {
+    return this.request.graceMs;
+  }
   get signal(): AbortSignal {
     this.signalSeen = true;
     return this.request.signal;
@@ -106,6 +112,14 @@ export class AttemptContext implements TaskContext {
     }
   }
 
+  drained(): Promise<void> {
+    return this.#deps.logs.drained(this.ref);
+  }
+
+  resident(isolation: Isolation): void {
+    this.#command = { isolation, exit: null };
+  }
+
   async command(command: Command): Promise<CommandResult> {
     const { request } = this;
     if (request.type.description.runs !== "process") {
@@ -125,8 +139,10 @@ export class AttemptContext implements TaskContext {
       get graceMs(): number {
         return request.graceMs;
       },
-      readable: [request.base],
-      log: (stream, bytes) => this.#log(stream, bytes),
+      readable: [request.base, ...(command.readable ?? [])],
+      ...(command.stop === undefined ? {} : { force: command.stop }),
+      log: (stream, bytes) =>
+        stream === "stdout" && command.onStdout !== undefined ? command.onStdout(bytes) : this.#log(stream, bytes),
       drained: () => logs.drained(ref),
     });
     const weakest = this.#command?.isolation;

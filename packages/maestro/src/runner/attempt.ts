@@ -32,6 +32,8 @@ export interface AttemptRequest {
   readonly signal: AbortSignal;
   /** Between SIGTERM and SIGKILL; read when the signal fires. */
   readonly graceMs: number;
+  /** Epoch milliseconds at which `timeout.run` will end it, for tasks that want to know. */
+  readonly deadline?: number;
   /** Called at every sign of life: output, progress, heartbeat. */
   beat?(): void;
 }

@@ -12,6 +12,8 @@ import { launchOf } from "./launch.ts";
 import { withDefaults } from "./limits.ts";
 import { isolationFrom, notStrict, PROBE, readProbe, shortcomings, type Findings } from "./measure.ts";
 import type { Command, CommandContext, CommandResult, Runner } from "./runner.ts";
+import { startResident } from "./resident.ts";
+import type { Resident, ResidentCommand } from "./resident.ts";
 import { isInside } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { markerOf, readProcess, readProcesses, sendSignal } from "./tree.ts";
@@ -31,6 +33,8 @@ export interface ProcessRunnerOptions {
 export interface ProcessRunner extends Runner {
   /** How isolated a command of this declaration is on this machine, measured from inside. Errors: as `run`. */
   measure(sandbox: Sandbox, options?: { readonly network?: boolean }): Promise<Isolation>;
+  /** Starts a program that stays, without a sandbox; `reap` finds it like any other. Errors: those of `startResident`. */
+  resident(command: ResidentCommand): Promise<Resident>;
 }
 
 export async function openProcessRunner(options: ProcessRunnerOptions): Promise<ProcessRunner> {
@@ -80,6 +84,10 @@ class LocalProcesses implements ProcessRunner {
     return isolationFrom(sandbox, setting.backend, setting.findings);
   }
 
+  resident(command: ResidentCommand): Promise<Resident> {
+    return startResident(command, { marker: this.#nextMarker(), watch: this.#watch, tools: this.#tools });
+  }
+
   async reap(): Promise<number> {
     const killed = new Set<number>();
     for (let round = 0; round < 50; round++) {
@@ -98,6 +106,11 @@ class LocalProcesses implements ProcessRunner {
     return killed.size;
   }
 
+  #nextMarker(): string {
+    this.#commands += 1;
+    return `${this.#scope}.${this.#engine}.${this.#commands}`;
+  }
+
   /** Of this data directory, and of an engine that is no more. */
   #isLeftOver(pid: number): boolean {
     const [scope, engine = ""] = markerOf(pid)?.split(".") ?? [];
@@ -108,8 +121,7 @@ class LocalProcesses implements ProcessRunner {
 
   async #execute(command: Command, context: CommandContext, backend: Isolation["backend"]): Promise<ChildEnd> {
     if (context.signal.aborted) throw abortReason(context.signal);
-    this.#commands += 1;
-    const marker = `${this.#scope}.${this.#engine}.${this.#commands}`;
+    const marker = this.#nextMarker();
     const launch = launchOf({
       command,
       context,

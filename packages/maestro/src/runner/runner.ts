@@ -26,8 +26,14 @@ export interface Command {
   readonly writable?: readonly string[];
   /** Strict sandboxes have none unless the task asks for it; asking makes the measured isolation `partial`. */
   readonly network?: boolean;
+  /** Folders that a sandboxed command may also read, absolute. */
+  readonly readable?: readonly string[];
   /** Bytes of stdout to hand back; the log has all of it. Default 1 MiB. */
   readonly captureBytes?: number;
+  /** Takes stdout as it comes, in place of the log; false makes the writer wait until the log has drained. */
+  onStdout?(bytes: Uint8Array): boolean;
+  /** Ends the tree at once when it is aborted. */
+  readonly stop?: AbortSignal;
 }
 
 export interface CommandContext {

@@ -1,11 +1,11 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { stripVTControlCharacters } from "node:util";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { Command, CommandResult } from "../runner/runner.ts";
 import { inputPath, task } from "./define.ts";
 import { execDescription } from "./exec-description.ts";
 import { parseJson, readJsonFile, unreadable } from "./json-file.ts";
+import { lastWords } from "./last-words.ts";
 import { TaskFailure } from "./task.ts";
 import type { TaskContext, TaskType } from "./task.ts";
 
@@ -29,7 +29,6 @@ interface Input {
 const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
 const DEFAULT_CAPTURE_BYTES = 1024 * 1024;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
-const TAIL_LINES = 10;
 
 export const exec: TaskType = {
   description: execDescription,
@@ -121,7 +120,7 @@ function failureOf(
       details: { limit: result.limit },
     });
   }
-  const stderr = tail(result.stderrTail);
+  const stderr = lastWords(result.stderrTail);
   const words =
     stderr === "" ? "It wrote nothing to stderr; `maestro logs` has its output." : `Its last words:\n${stderr}`;
   if (result.signal !== null)
@@ -159,12 +158,6 @@ function limitText(limit: NonNullable<CommandResult["limit"]>, { limits }: TaskC
 function exitMeaning(exit: number): string {
   if (exit === 127) return " (a command was not found)";
   return exit === 126 ? " (a command may not be executed)" : "";
-}
-
-/** The last lines, without escape sequences and control characters: this text is shown in terminals. */
-function tail(stderr: string): string {
-  const plain = stripVTControlCharacters(stderr).replace(/[^\P{C}\n\t]/gu, "");
-  return plain.trimEnd().split("\n").slice(-TAIL_LINES).join("\n").slice(-2000).toWellFormed();
 }
 
 /** What the command said before it failed is worth keeping; whether it is well-formed no longer matters. */

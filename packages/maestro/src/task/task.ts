@@ -1,4 +1,4 @@
-import type { TaskError } from "../core/event.ts";
+import type { Isolation, TaskError } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import type { TaskDescription } from "../core/task-description.ts";
@@ -31,6 +31,10 @@ export interface TaskContext {
   readonly attempt: number;
   /** Aborted on cancel, timeout and shutdown; its reason is a TaskFailure. Stop work and reject. */
   readonly signal: AbortSignal;
+  /** Epoch milliseconds at which it will be aborted, where the plan has `timeout.run`. */
+  readonly deadline?: number | undefined;
+  /** How long work that was called off may take to end by itself. */
+  readonly graceMs: number;
   /** The attempt's own folder, absolute; made on the first call. */
   dir(): string;
   /** Relative paths in inputs are meant from here: the folder the run was started in. */
@@ -41,6 +45,10 @@ export interface TaskContext {
   environment(name: string): string | undefined;
   /** What the attempt reports while it works. */
   emit(event: TaskEvent): void;
+  /** Resolves when the log has room again; who passes on what others write waits for it now and then. */
+  drained(): Promise<void>;
+  /** Says that the work was done by a program that stays, and how isolated that is. */
+  resident(isolation: Isolation): void;
   /** Runs a command under the runner and sandbox the plan gives this task. Only for types with `runs: "process"`. */
   command(command: Command): Promise<CommandResult>;
   readonly sandbox: Sandbox;

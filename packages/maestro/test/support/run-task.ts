@@ -25,7 +25,12 @@ export interface Workbench extends Disposable {
 }
 
 /** `command` answers in place of the child process, for results that are hard to bring about (limits). */
-export function workbench(options: { readonly command?: (command: Command) => CommandResult; readonly environment?: Readonly<Record<string, string>> } = {}): Workbench {
+export function workbench(
+  options: {
+    readonly command?: (command: Command) => CommandResult;
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+): Workbench {
   const root = mkdtempSync(join(tmpdir(), "maestro-task-"));
   const base = join(root, "base");
   const dir = join(root, "attempt");
@@ -40,6 +45,9 @@ export function workbench(options: { readonly command?: (command: Command) => Co
     item: -1,
     attempt: 1,
     signal: abort.signal,
+    graceMs: 1000,
+    drained: async () => undefined,
+    resident: () => undefined,
     dir: () => dir,
     base,
     now: () => Date.now(),
