@@ -108,6 +108,18 @@ export interface RunCreated {
   /** How many runs lie above it. Absent: none. */
   readonly depth?: number;
   readonly rerunOf?: { readonly run: string; readonly from?: string };
+  readonly origin?: Origin;
+}
+
+/** Where the request came from, for traces and logs. Nothing is decided by it. */
+export interface Origin {
+  /** The id of the request that started the run; child runs have that of their parent. */
+  readonly request?: string;
+  /** W3C trace context of the caller. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  /** The trace context of the run that this one repeats. */
+  readonly repeats?: string;
 }
 
 /** Asked before the run starts and before every step whose type declares effects. */

@@ -64,6 +64,7 @@ export async function admit(
     ...(request.base === undefined ? {} : { base: request.base }),
     ...(given.parent === undefined ? {} : { parent: given.parent }),
     ...(given.depth === undefined ? {} : { depth: given.depth }),
+    ...(request.origin === undefined ? {} : { origin: request.origin }),
   };
   let decision: Decision;
   try {

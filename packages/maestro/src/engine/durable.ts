@@ -7,11 +7,9 @@ import type { RunInput } from "../core/input.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { receive } from "../core/receive.ts";
 import { stepOf } from "../core/run.ts";
-import type { Facts, Turn } from "../core/turn.ts";
-import { beginTurn, emit } from "../core/turn.ts";
+import { beginTurn, emit, type Facts, type Turn } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
-import { Attempts } from "./attempts.ts";
-import type { Attempt } from "./attempts.ts";
+import { type Attempt, Attempts } from "./attempts.ts";
 import { commitRuns } from "./commit.ts";
 import { checkInput } from "./door.ts";
 import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
@@ -23,8 +21,7 @@ import { ConcurrencyKeys, replacedBy } from "./keys.ts";
 import { Faults } from "./faults.ts";
 import { RunFacts } from "./facts.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
-import type { LiveRun } from "./live.ts";
-import { project, rowChanged } from "./live.ts";
+import { type LiveRun, project, rowChanged } from "./live.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { Listeners } from "./listeners.ts";
 import { loadRun } from "./load.ts";
@@ -33,8 +30,8 @@ import { Programs } from "./programs.ts";
 import { recoverRuns } from "./recover.ts";
 import { Slots } from "./slots.ts";
 import { Starts } from "./starts.ts";
-import type { Admission } from "./admission.ts";
-import { openRun } from "./admission.ts";
+import { EngineStats } from "./stats.ts";
+import { type Admission, openRun } from "./admission.ts";
 import { viewOf } from "./view.ts";
 
 /**
@@ -46,13 +43,14 @@ export class DurableEngine implements Engine {
   readonly parts: EngineParts;
   readonly programs: Programs;
   readonly keys: ConcurrencyKeys;
-  private readonly live: LiveRuns;
+  readonly live: LiveRuns;
   readonly attempts = new Attempts();
   private readonly slots: Slots;
   readonly effects: Effects;
   readonly starts: Starts;
   private mailbox: Message[] = [];
-  private readonly listeners = new Listeners();
+  readonly stats = new EngineStats();
+  private readonly listeners: Listeners;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
   closed = false;
@@ -65,6 +63,7 @@ export class DurableEngine implements Engine {
   constructor(parts: EngineParts) {
     this.parts = parts;
     this.faults = new Faults((level, message, fields) => parts.log(level, message, fields));
+    this.listeners = new Listeners(this.stats, parts);
     this.programs = new Programs(parts.types);
     this.keys = new ConcurrencyKeys(parts.store);
     this.effects = new Effects(this);
@@ -166,6 +165,7 @@ export class DurableEngine implements Engine {
     if (this.turn !== null || this.closed || now < this.pressure.stalledUntil) return;
     const turn: Pending = { now, touched: [], executions: [], effects: [], messages: [], answers: [], ended: [] };
     this.turn = turn;
+    this.stats.turnBegan();
     try {
       this.effects.tryAgain();
       await this.gather(turn);
@@ -179,6 +179,7 @@ export class DurableEngine implements Engine {
       this.abandon(turn, error);
     } finally {
       this.turn = null;
+      this.stats.turnEnded(turn.touched.length, turn.now);
     }
     if (!this.busy()) for (const wake of this.idleWaiters.splice(0)) wake();
     if (this.hasWork()) this.onWork();
@@ -326,13 +327,13 @@ export class DurableEngine implements Engine {
   }
 
   private async commit(turn: Pending): Promise<void> {
-    const { evictAfterMs } = this.parts.limits;
     const changed = turn.touched.filter((live) => {
       if (live.gone) return false;
-      live.projection = project(live, turn.now, evictAfterMs);
+      live.projection = project(live, turn.now, this.parts.limits.evictAfterMs);
       return live.pending.length > 0 || live.row === null || rowChanged(live.row, live);
     });
-    if (changed.length > 0) await commitRuns(this.parts, changed, (live, error) => this.quarantine(live, error));
+    const fault = (live: LiveRun, error: unknown): void => this.quarantine(live, error);
+    if (changed.length > 0) await this.stats.timeCommit(() => commitRuns(this.parts, changed, fault));
   }
 
   /** Out of memory; a run that never became durable gives its concurrency key back. */
@@ -350,7 +351,7 @@ export class DurableEngine implements Engine {
       if (live.gone) continue;
       const events = live.pending;
       live.pending = [];
-      if (events.length > 0) this.listeners.tell(live.run.id, events);
+      if (events.length > 0) this.listeners.tell(live, events);
       this.live.settle(live, turn.now);
       if (events.at(-1)?.kind === "run_ended") this.effects.ended(live);
     }
@@ -369,6 +370,7 @@ export class DurableEngine implements Engine {
 
   /** The turn could not be made durable: it never happened. Runs are loaded anew, answers of runners are kept for the next try. */
   private abandon(turn: Pending, error: unknown): void {
+    this.stats.failedTurns += 1;
     for (const live of turn.touched) this.drop(live);
     for (const { attempt } of turn.executions) this.attempts.callOff(attempt);
     const undone = new Set(turn.executions.map(({ attempt }) => attempt));

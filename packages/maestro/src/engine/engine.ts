@@ -1,4 +1,4 @@
-import type { Actor, Decision, RunEvent, StepRef, TaskError } from "../core/event.ts";
+import type { Actor, Decision, Origin, RunEvent, StepRef, TaskError } from "../core/event.ts";
 import type { RunInput } from "../core/input.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Digest } from "../core/digest.ts";
@@ -20,7 +20,12 @@ export interface Engine {
   /** Runs again: reuses what succeeded before `from`, or everything is new where `from` is absent. */
   rerun(
     run: string,
-    request: { readonly from?: string; readonly inputs?: JsonObject; readonly initiator: Actor },
+    request: {
+      readonly from?: string;
+      readonly inputs?: JsonObject;
+      readonly initiator: Actor;
+      readonly origin?: Origin;
+    },
   ): Promise<RunRow>;
   /** Called after each commit that touched the run, with the events it added. Returns how to stop. */
   subscribe(run: string | "*", listener: (run: string, events: readonly RunEvent[]) => void): () => void;
@@ -45,6 +50,7 @@ export interface StartRequest {
   readonly idempotencyKey?: string;
   /** Relative paths in inputs are meant from here. Absolute. */
   readonly base?: string;
+  readonly origin?: Origin;
 }
 
 /** What a start would begin with. */

@@ -31,8 +31,18 @@ export class LiveRuns {
     return this.byId.size;
   }
 
+  /** Timers that are set; some of runs that have gone meanwhile. */
+  get timersSet(): number {
+    return this.timers.size;
+  }
+
   get(id: string): LiveRun | undefined {
     return this.byId.get(id);
+  }
+
+  /** In memory, or on its way there. */
+  has(id: string): boolean {
+    return this.byId.has(id) || this.loading.has(id);
   }
 
   add(live: LiveRun): void {

@@ -12,7 +12,9 @@ export interface Load {
 /** Overload is refused, never absorbed: who may still come in, and whether the store gives reason to wait. */
 export class Pressure {
   private readonly parts: Pick<EngineParts, "clock" | "limits">;
-  private readonly load: () => Load;
+  readonly load: () => Load;
+  /** How often each limit has refused somebody. */
+  readonly refused = { activeRuns: 0, mailbox: 0 };
   /** After a failed commit nothing is tried before this time. */
   stalledUntil = 0;
   private stalledBy: unknown = null;
@@ -35,18 +37,20 @@ export class Pressure {
   refuseStart(): void {
     this.refuseRequest();
     const { activeRuns } = this.parts.limits;
-    if (this.load().activeRuns >= activeRuns)
-      throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
+    if (this.load().activeRuns < activeRuns) return;
+    this.refused.activeRuns += 1;
+    throw new MaestroError("overloaded", `${activeRuns} runs are active, which is the limit (limits.activeRuns)`);
   }
 
   refuseRequest(): void {
     this.refuseCancel();
     const { mailbox } = this.parts.limits;
-    if (this.load().waiting >= mailbox)
-      throw new MaestroError(
-        "overloaded",
-        `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`,
-      );
+    if (this.load().waiting < mailbox) return;
+    this.refused.mailbox += 1;
+    throw new MaestroError(
+      "overloaded",
+      `${mailbox} requests are waiting for the engine, which is its limit (limits.mailbox)`,
+    );
   }
 
   /** A cancel must get through above all when there is too much. */

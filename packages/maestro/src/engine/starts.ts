@@ -1,5 +1,8 @@
 import type { Digest } from "../core/digest.ts";
+import type { Origin } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
+import type { Run } from "../core/run.ts";
+import { contextFor } from "../core/trace-context.ts";
 import type { RunRow, StoredPlan } from "../store/store.ts";
 import type { Admission } from "./admission.ts";
 import { admit } from "./admission.ts";
@@ -81,6 +84,7 @@ export class Starts {
       labels: created.labels,
       priority: created.priority,
       ...(created.base === undefined ? {} : { base: created.base }),
+      ...this.originOfRepeat(run, request.origin),
     });
     if (admission.existing !== undefined) return admission.existing;
     return this.submit({
@@ -88,6 +92,14 @@ export class Starts {
       reuse,
       rerunOf: { run: id, ...(request.from === undefined ? {} : { from: request.from }) },
     });
+  }
+
+  /** A repetition is a trace of its own, which names the one that it repeats. */
+  private originOfRepeat({ created, reopened }: Run, origin: Origin | undefined): { readonly origin?: Origin } {
+    const sampled = this.engine.parts.traces?.(created);
+    if (sampled === undefined) return origin === undefined ? {} : { origin };
+    const context = contextFor(created, { kind: "run", opened: reopened }, sampled);
+    return { origin: { ...origin, ...(context === undefined ? {} : { repeats: context.traceparent }) } };
   }
 
   /** Stores a plan before the first run that uses it, once however many ask. */
