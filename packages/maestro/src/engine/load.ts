@@ -63,6 +63,7 @@ export async function loadEvents(
     for (const one of page) rows.push(one);
     if (page.length < PAGE) break;
   }
+  if (rows.length < row.seq) await refuseRemoved(parts.store, row);
   checkRun(row, rows);
   const events: RunEvent[] = [];
   for (const { text } of rows) {
@@ -70,6 +71,17 @@ export async function loadEvents(
     events.push(event instanceof Promise ? await event : event);
   }
   return events;
+}
+
+/** Errors: `removed` where it was retention that took the history, by its record. */
+export async function refuseRemoved(store: Store, row: RunRow): Promise<void> {
+  const removal = await store.retention.removalOf(row.id, "events");
+  if (removal === undefined || removal.seq !== row.seq || removal.head !== row.head) return;
+  const at = new Date(removal.removedAt).toISOString();
+  throw new MaestroError("removed", `The history of run ${row.id} was removed on ${at} (${removal.policy}).`, {
+    facts: { run: row.id, removedAt: removal.removedAt, removedBy: removal.removedBy, policy: removal.policy },
+    fix: "Its row and its receipts are still here: `maestro receipt show`.",
+  });
 }
 
 /** What children were started with, in case one has to be started again. */

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256, type Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
-import type { BlobStore } from "./blobs.ts";
+import type { RemovableBlobs } from "./blobs.ts";
 import { storageError } from "./storage-error.ts";
 
 type Stored = { readonly digest: Digest; readonly size: number };
@@ -16,19 +16,21 @@ const COPY_BYTES = 1 << 20;
  * Blobs as files: `<dir>/sha256/ab/<hex>`, written beside their place, synced and renamed, so that a file with a
  * blob's name is always the whole blob. Errors: `storage_full`, `storage_failed`, `store_corrupt` (names the file).
  */
-export async function openBlobs(dir: string): Promise<BlobStore> {
+export async function openBlobs(dir: string): Promise<RemovableBlobs> {
   const store = new BlobFiles(dir);
   await guarded(dir, () => store.prepare());
   return store;
 }
 
-class BlobFiles implements BlobStore {
+class BlobFiles implements RemovableBlobs {
   readonly #dir: string;
   readonly #incoming: string;
   /** Folders that are known to be there and synced into their parent; at most 256. */
   readonly #folders = new Set<string>();
   /** Writes under way: two puts of the same bytes are one write. */
   readonly #writing = new Map<Digest, Promise<void>>();
+  /** Removals under way: a put of the same bytes waits, and then writes them anew. */
+  readonly #removing = new Map<Digest, Promise<boolean>>();
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -98,6 +100,37 @@ class BlobFiles implements BlobStore {
     return guarded(path, async () => ((await stat(path).catch(absent)) === undefined ? undefined : path));
   }
 
+  async *old(before: number): AsyncGenerator<readonly Stored[]> {
+    const root = join(this.#dir, "sha256");
+    for (const folder of (await guarded(root, () => readdir(root))).sort()) {
+      const found: Stored[] = [];
+      for (const name of await guarded(root, () => readdir(join(root, folder)))) {
+        const digest: Digest = `sha256:${name}`;
+        const there = DIGEST.test(digest) ? await stat(join(root, folder, name)).catch(absent) : undefined;
+        if (there !== undefined && there.mtimeMs < before) found.push({ digest, size: there.size });
+      }
+      if (found.length > 0) yield found;
+    }
+  }
+
+  async remove(digest: Digest, before: number): Promise<boolean> {
+    // A put that is under way decides first; whatever it comes to is its caller's to hear.
+    while (this.#writing.has(digest)) await Promise.allSettled([this.#writing.get(digest)]);
+    const path = this.#fileOf(digest);
+    const work = guarded(path, async () => {
+      const there = await stat(path).catch(absent);
+      if (there === undefined || there.mtimeMs >= before) return false;
+      await rm(path, { force: true });
+      return true;
+    });
+    this.#removing.set(digest, work);
+    try {
+      return await work;
+    } finally {
+      this.#removing.delete(digest);
+    }
+  }
+
   /** The digest is known only when the last byte was read, so the copy comes first and gets its name afterwards. */
   async #copyIn(source: FileHandle): Promise<Stored> {
     const temporary = this.#temporary();
@@ -132,6 +165,7 @@ class BlobFiles implements BlobStore {
   }
 
   async #once(digest: Digest, size: number, write: () => Promise<void>): Promise<void> {
+    while (this.#removing.has(digest)) await Promise.allSettled([this.#removing.get(digest)]);
     const running = this.#writing.get(digest);
     if (running !== undefined) return running;
     const work = this.#unlessThere(digest, size, write);
@@ -148,6 +182,8 @@ class BlobFiles implements BlobStore {
     const there = await stat(path).catch(absent);
     // A file of the wrong size is damage; writing it again mends it.
     if (there?.size !== size) return write();
+    // Wanted again as of now, so that nobody removes it who looked before its new owner is recorded.
+    await utimes(path, new Date(), new Date());
     // It may have been named by a process that died before its folder was synced.
     if (!this.#folders.has(dirname(path))) await this.#folder(dirname(path));
   }

@@ -12,3 +12,11 @@ export interface BlobStore {
   /** Path of the blob's file, for readers that stream; undefined when there is none. */
   path(digest: Digest): Promise<string | undefined>;
 }
+
+/** Blobs that can also be removed, by one who knows that nothing refers to them. */
+export interface RemovableBlobs extends BlobStore {
+  /** Every blob that was last put before `before` (epoch ms), in parts of bounded size. */
+  old(before: number): AsyncIterable<readonly { readonly digest: Digest; readonly size: number }[]>;
+  /** Removes it unless it was put at or after `before`; false where it was, or is gone. A put of the same bytes waits. */
+  remove(digest: Digest, before: number): Promise<boolean>;
+}
