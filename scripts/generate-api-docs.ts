@@ -12,14 +12,22 @@ export function apiPage(): string {
 
 # API
 
-The command line speaks to the control plane through these operations, and so can anything else of the same user: they are
-served on the socket \`control.sock\` in the data directory while an engine runs.
+The command line speaks to the control plane through these operations, and so can anything else. \`maestro up\` serves them on
+\`http://127.0.0.1:7717\` to whoever has the token, and on the socket \`control.sock\` in the data directory to the same user
+([the guide](../guides/control-plane.md)). \`GET /v1/openapi.json\` is the same as data, and so is
+[openapi-v1.json](../../spec/openapi-v1.json).
 
+    curl -H "Authorization: Bearer $(cat .maestro/token)" http://127.0.0.1:7717/v1/runs
     curl --unix-socket .maestro/control.sock http://maestro.local/v1/runs
 
 Requests and answers are JSON in UTF-8. Every answer has \`apiVersion\` and \`kind\`. Fields that an operation does not know are
 refused, all problems at once. Errors are \`application/problem+json\` (RFC 9457) with the codes of [errors.md](errors.md). A run is
 named by its id, a unique beginning or end of it, \`@last\` or \`@failed\`. Times are epoch milliseconds.
+
+Every answer has an \`x-request-id\`: that of the request if it had a sane one, else a new one. Over the network every
+operation but \`/healthz\` and \`/readyz\` wants \`Authorization: Bearer TOKEN\`; requests under a name that is not the server's
+own are answered 421, those of web pages of other origins 403, and there is no CORS. Over a [limit](limits.md#the-network) the
+answer is 503 with \`Retry-After\`.
 
 | operation | method and path |
 | --- | --- |
@@ -31,7 +39,12 @@ ${ROUTES.map(routeSection).join("\n\n")}
 
 function routeSection(route: Route): string {
   const parts = [`## ${route.operation}`, `\`${route.method} ${route.path}\``, route.summary];
+  if (route.open) parts.push("Needs no token.");
   if (Object.keys(route.query).length > 0) parts.push(fieldTable("query", route.query));
+  if (route.headers.length > 0) {
+    const rows = route.headers.map(({ name, description }) => `| \`${name}\` | ${description} |`);
+    parts.push(["| header | meaning |", "| --- | --- |", ...rows].join("\n"));
+  }
   if (route.body !== null) parts.push(fieldTable("body", route.body));
   const answers = route.answers.map(({ status, type, description }) => `- \`${status}\` \`${type}\`: ${description}`);
   parts.push(`Answers\n\n${answers.join("\n")}`);

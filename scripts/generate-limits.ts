@@ -3,6 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MAX_ITEMS } from "../packages/maestro/src/core/decide-task.ts";
+import { NETWORK_LIMITS } from "../packages/maestro/src/api/listen.ts";
+import type { NetworkLimits } from "../packages/maestro/src/api/listen.ts";
 import { isJsonObject } from "../packages/maestro/src/core/json.ts";
 import type { JsonValue } from "../packages/maestro/src/core/json.ts";
 import { MANIFEST_SCHEMA } from "../packages/maestro/src/core/manifest-schema.ts";
@@ -40,6 +42,21 @@ const ENGINE: Readonly<Record<keyof Limits, Meaning>> = {
   prefetchRuns: ["… so many at a time", "count", "the next round takes the rest"],
   graceMs: ["from SIGTERM to SIGKILL, on cancel and timeout", "ms", "the whole tree of processes is killed"],
   depth: ["child runs inside one another", "count", "the task that would start one more fails"],
+};
+
+const NETWORK: Readonly<Record<keyof NetworkLimits, Meaning>> = {
+  connections: ["open connections", "count", "503 and the end of the connection"],
+  requests: ["requests that are being answered", "count", "503 with `Retry-After`"],
+  streams: ["live answers: events and logs that are followed", "count", "503 with `Retry-After`"],
+  headerBytes: ["address and headers of a request", "bytes", "431"],
+  headersMs: ["until the headers are there", "ms", "408"],
+  requestMs: ["until the body is there", "ms", "408"],
+  idleMs: ["a connection without a request", "ms", "it is closed"],
+  stallMs: [
+    "a reader takes nothing of its answer",
+    "ms",
+    "it is cut off; an event stream goes on with `Last-Event-ID`",
+  ],
 };
 
 const SOURCE: Readonly<Record<keyof typeof SOURCE_LIMITS, Meaning>> = {
@@ -105,6 +122,13 @@ ${table(["what", "name", "limit", "beyond it"], engine)}
 
 An attempt that was told to stop and has not ended ${withUnit(FORCE_AFTER_MS, "ms")} after its grace is taken for ended: its run
 goes on, and what the attempt still says does not count.
+
+## The network
+
+What \`maestro up\` gives those who come over TCP; the control socket has no such limits. A body has the limit of its operation
+([openapi-v1.json](../../spec/openapi-v1.json)): 413.
+
+${table(["what", "name", "limit", "beyond it"], rows(NETWORK, NETWORK_LIMITS))}
 
 ## A manifest
 

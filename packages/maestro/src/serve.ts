@@ -142,6 +142,12 @@ async function open(
     owner,
     async close(graceMs = 0) {
       await engine.drain(graceMs);
+    ready: async () => {
+      engine.pressure.refuseStart();
+      // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
+      await store.runList({ limit: 1 });
+    },
+    retention,
       loop.stop();
       for (const release of releases.splice(0).reverse()) await release();
     },

@@ -117,6 +117,68 @@ describe("the API", () => {
     assert.equal(last, `end ${rest.length + 1}`);
   });
 
+  it("resumes a stream by its header, also where the address says where it first began", async () => {
+    const id = await start();
+    await call("PATCH", `/v1/runs/${id}`, { action: "cancel" });
+    const { body: page } = await call("GET", `/v1/runs/${id}/events`);
+    const seqs = (page["events"] as readonly { readonly seq: number }[]).map(({ seq }) => String(seq));
+    const read = async (query: string, header: Readonly<Record<string, string>>): Promise<readonly string[]> => {
+      const url = `http://maestro.local/v1/runs/${id}/events${query}`;
+      const response = await plane.handle(new Request(url, { headers: { accept: "text/event-stream", ...header } }));
+      const ids: string[] = [];
+      for await (const message of readMessages(response.body ?? new ReadableStream()))
+        if (message.event === "event") ids.push(message.id);
+      return ids;
+    };
+    assert.deepEqual(await read("", {}), seqs);
+    for (const at of seqs.keys()) {
+      const rest = seqs.slice(at + 1);
+      assert.deepEqual(await read("", { "last-event-id": seqs[at] ?? "" }), rest);
+      assert.deepEqual(await read(`?after=${seqs[at]}`, {}), rest);
+      assert.deepEqual(await read("?after=1", { "last-event-id": seqs[at] ?? "" }), rest);
+    }
+  });
+
+  it("lists receipts in pages, and gives each by its id", async () => {
+    const ids = [];
+    for (let i = 0; i < 3; i++) {
+      const id = await start();
+      await call("PATCH", `/v1/runs/${id}`, { action: "cancel" });
+      ids.push(id);
+    }
+    const seen: string[] = [];
+    for (let cursor = ""; ;) {
+      const { status, body } = await call("GET", `/v1/receipts?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`);
+      assert.equal(status, 200);
+      seen.push(...(body["receipts"] as readonly { id: string }[]).map(({ id }) => id));
+      if (body["cursor"] === null) break;
+      cursor = body["cursor"] as string;
+    }
+    assert.deepEqual(seen, seen.toSorted().toReversed());
+    for (const id of ids) {
+      assert.ok(seen.includes(`${id}.1`));
+      const one = await call("GET", `/v1/receipts/${id}.1`);
+      assert.equal(one.headers.get("maestro-receipt-ordinal"), "1");
+      assert.deepEqual((await call("GET", `/v1/receipts/${id}`)).body, one.body);
+    }
+    const none = await call("GET", `/v1/receipts/${ids[0]}.7`);
+    assert.deepEqual([none.status, none.body.detail], [404, `Run ${ids[0]} has no receipt number 7.`]);
+    assert.equal((await call("GET", "/v1/receipts?cursor=x")).status, 400);
+  });
+
+  it("is alive and ready, and describes itself", async () => {
+    assert.equal((await call("GET", "/healthz")).body["status"], "live");
+    assert.equal((await call("GET", "/readyz")).body["status"], "ready");
+    assert.match(String((await call("GET", "/v1/openapi.json")).body["openapi"]), /^3\.1\./);
+  });
+
+  it("keeps a correlation id that is sane", async () => {
+    const { headers } = await call("GET", "/v1/health", undefined, { "x-request-id": "abc-1" });
+    assert.equal(headers.get("x-request-id"), "abc-1");
+    const { body } = await call("GET", "/v1/none", undefined, { "x-request-id": "abc-2" });
+    assert.equal(body["requestId"], "abc-2");
+  });
+
   it("gives the first run for an idempotency key, in the body or as a header", async () => {
     const id = await start({ key: "k" });
     const { body } = await call("POST", "/v1/runs", { manifest: MANIFEST }, { "idempotency-key": "k" });
@@ -208,8 +270,8 @@ describe("the API", () => {
       "POST",
       "/v1/runs",
       { manifest: MANIFEST },
-      400,
-      "invalid_request",
+      415,
+      "unsupported_media_type",
       /content type is "text\/plain"/,
       { "content-type": "text/plain" },
     ],

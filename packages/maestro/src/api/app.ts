@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import type { Catalog } from "../catalog/catalog.ts";
 import type { Actor } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
@@ -11,6 +11,7 @@ import type { BlobStore } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskType } from "../task/task.ts";
 import { problem } from "./respond.ts";
+import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { matchPath } from "./route.ts";
 import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
@@ -31,6 +32,10 @@ export interface AppDeps {
   readonly trustRoot: () => Promise<string>;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */
+  readonly ready: () => Promise<void>;
+  /** Removes what has had its time. Errors: `conflict`, `invalid_request` for the policy. */
+  readonly retention: Pick<Retention, "run" | "policy">;
   readonly version: string;
   /** On whose behalf requests act. Until there are logins it is the owner of the data directory. */
   readonly actor: Actor;
@@ -48,28 +53,34 @@ export interface Compiled {
 /** The one request handler: HTTP, the control socket and the in-process CLI all call this. Never rejects. */
 export function createApp(deps: AppDeps): (request: Request) => Promise<Response> {
   return async (request) => {
-    const requestId = randomUUID();
-    const url = new URL(request.url);
-    const where = { instance: url.pathname, requestId };
-    try {
-      const found = findRoute(request.method, url.pathname);
-      if ("allow" in found) {
-        const error = new MaestroError(
-          "invalid_request",
-          `${url.pathname} does not take ${request.method}; it takes ${found.allow.join(", ")}.`,
-        );
-        return problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } });
-      }
-      return await found.route.handle(deps, request, url, found.params);
-    } catch (error) {
-      if (!(error instanceof MaestroError)) deps.fault(error, requestId);
-      return problem(error, where);
-    }
+    const requestId = requestIdOf(request);
+    const response = await answer(deps, request, requestId);
+    response.headers.set(REQUEST_ID, requestId);
+    return response;
   };
 }
 
 type Found =
   | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
+async function answer(deps: AppDeps, request: Request, requestId: string): Promise<Response> {
+  const url = new URL(request.url);
+  const where = { instance: url.pathname, requestId };
+  try {
+    const found = findRoute(request.method, url.pathname);
+    if ("allow" in found) {
+      const error = new MaestroError(
+        "invalid_request",
+        `${url.pathname} does not take ${request.method}; it takes ${found.allow.join(", ")}.`,
+      );
+      return problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } });
+    }
+    return await found.route.handle(deps, request, url, found.params);
+  } catch (error) {
+    if (!(error instanceof MaestroError)) deps.fault(error, requestId);
+    return problem(error, where);
+  }
+}
+
   | { readonly allow: readonly string[] };
 
 function findRoute(method: string, pathname: string): Found {

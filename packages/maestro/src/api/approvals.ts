@@ -19,6 +19,7 @@ export const listApprovals = route({
     {
       status: 200,
       type: "application/json",
+      schema: "ApprovalList",
       description: "`approvals`, each with the plan's digest that an answer must name.",
     },
   ],
@@ -39,7 +40,14 @@ export const answerApproval = route({
     plan: text("Digest of the plan that was looked at.", { max: 71, pattern: DIGEST_PATTERN }),
     reason: text("Why; recorded and in the receipt.", { max: 1000 }),
   },
-  answers: [{ status: 200, type: "application/json", description: "`run`: its row when the answer is durable." }],
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "Answered",
+      description: "`run`: its row when the answer is durable.",
+    },
+  ],
   async handle({ store, engine, actor }, { params, body }) {
     const approval = await findApproval(store, params.approval);
     if (approval.planDigest !== body.plan) {

@@ -17,7 +17,12 @@ export const listArtifacts = route({
   operation: "listRunArtifacts",
   summary: "Files the run's steps left behind: of each step its last successful attempt's.",
   answers: [
-    { status: 200, type: "application/json", description: "`artifacts`: task, item, name, digest and size of each." },
+    {
+      status: 200,
+      type: "application/json",
+      schema: "ArtifactList",
+      description: "`artifacts`: task, item, name, digest and size of each.",
+    },
   ],
   async handle(deps, { params }) {
     const run = await findRun(deps.store, params.run);

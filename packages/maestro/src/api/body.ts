@@ -13,7 +13,7 @@ export async function readJsonBody(request: Request, maxBytes: number): Promise<
   // Also a defence: a web page cannot send this type to another origin without asking first.
   if (!/^application\/([a-z0-9.-]+\+)?json\b/i.test(type)) {
     throw new MaestroError(
-      "invalid_request",
+      "unsupported_media_type",
       `The body's content type is ${type === "" ? "missing" : JSON.stringify(type)}; this operation takes application/json.`,
     );
   }
@@ -23,13 +23,19 @@ export async function readJsonBody(request: Request, maxBytes: number): Promise<
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of request.body ?? []) {
-    size += part.byteLength;
-    if (size > maxBytes)
-      throw new MaestroError("payload_too_large", `The body is larger than ${maxBytes} bytes.`, {
-        facts: { limit: maxBytes },
-      });
-    parts.push(part);
+  try {
+    for await (const part of request.body ?? []) {
+      size += part.byteLength;
+      if (size > maxBytes)
+        throw new MaestroError("payload_too_large", `The body is larger than ${maxBytes} bytes.`, {
+          facts: { limit: maxBytes },
+        });
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof MaestroError) throw error;
+    // Its sender has gone: no fault of ours, and nobody is left to read this.
+    throw new MaestroError("invalid_request", "The body ended before it was complete.", { cause: error });
   }
   return Buffer.concat(parts);
 }

@@ -21,10 +21,18 @@ export const listEvents = route({
     after: optional(integer("Only events with a greater seq.", { min: 0, max: Number.MAX_SAFE_INTEGER })),
     limit: optional(integer("Events per page; default 500.", { min: 1, max: 5000 })),
   },
+  headers: [
+    { name: "last-event-id", description: "The seq of the last event that was read: what follows it is sent." },
+    {
+      name: "accept",
+      description: "`text/event-stream` to follow live, `application/jsonl` for the texts as committed.",
+    },
+  ],
   answers: [
     {
       status: 200,
       type: "application/json",
+      schema: "EventList",
       description: "`events`, and `next`: the `after` of the following page, null at the end.",
     },
     {
@@ -41,12 +49,15 @@ export const listEvents = route({
   ],
   async handle({ store, engine, version, now }, { request, params, query }) {
     const run = await findRun(store, params.run);
-    const after = query.after ?? lastEventId(request);
+    const seen = lastEventId(request);
     if (request.headers.get("accept")?.includes("text/event-stream") === true) {
+      // A browser that connects again repeats the address it began with, and says by the header how far it came.
+      const from = seen ?? query.after ?? 0;
       const hello = `hello api=${API_VERSION} server=${version} now=${new Date(now()).toISOString()}`;
-      const stream = eventStream((gone) => follow({ store, engine }, run.id, after, gone), hello);
+      const stream = eventStream((gone) => follow({ store, engine }, run.id, from, gone), hello);
       return bytes(stream, "text/event-stream", { [LIVE_HEADER]: "no" });
     }
+    const after = query.after ?? seen ?? 0;
     const limit = query.limit ?? PAGE;
     const page = await store.runEvents(run.id, { afterSeq: after, limit });
     const next = page.length < limit ? null : (page.at(-1)?.seq ?? null);
@@ -65,9 +76,9 @@ export const listEvents = route({
   },
 });
 
-function lastEventId(request: Request): number {
+function lastEventId(request: Request): number | undefined {
   const given = request.headers.get("last-event-id");
-  if (given === null || given === "") return 0;
+  if (given === null || given === "") return undefined;
   if (!/^\d{1,15}$/.test(given))
     throw new MaestroError(
       "invalid_request",

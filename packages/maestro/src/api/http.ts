@@ -1,7 +1,9 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import { MaestroError, messageOf } from "../core/problem.ts";
+import { requestIdOf } from "./request-id.ts";
+import { problem } from "./respond.ts";
+import type { Slots } from "./slots.ts";
 import { partsOf } from "./stream.ts";
-import type { ReadableStream as NodeWebStream } from "node:stream/web";
 
 /** The one request handler (`createApp`). */
 export type Handler = (request: Request) => Promise<Response>;
@@ -9,70 +11,202 @@ export type Handler = (request: Request) => Promise<Response>;
 /** Marks answers that go on until somebody leaves; `nodeListener` ends them when its server closes. */
 export const LIVE_HEADER = "x-accel-buffering";
 
-/**
- * A `node:http` listener around the request handler: bodies stream both ways, a client that leaves cancels its answer, and
- * live answers end when `closing` is aborted.
- */
-export function nodeListener(handle: Handler, origin: string, closing: AbortSignal): RequestListener {
+export interface ListenerOptions {
+  /** What requests are addressed to. */
+  readonly origin: string;
+  /** Aborted: live answers end. */
+  readonly closing: AbortSignal;
+  /** Requests that are being answered, and live answers, at once; absent: as many as come. */
+  readonly requests?: Slots;
+  readonly streams?: Slots;
+  /** A reader that takes nothing for so long is cut off; absent: it may take its time. */
+  readonly stallMs?: number;
+}
+
+/** What is still to come of a body when its request was answered is read and forgotten, up to here. */
+const MAX_DISCARD = 16 * 1024 * 1024;
+
+/** A `node:http` listener around the request handler: bodies stream both ways, and a client that leaves cancels its answer. */
+export function nodeListener(handle: Handler, options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
     const gone = new AbortController();
     outgoing.on("close", () => gone.abort());
     // The handler never rejects; what can fail here is a connection, and then there is nobody left to tell.
-    serve({ handle, origin, closing }, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
+    serve(handle, options, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
   };
 }
 
-interface Server {
-  readonly handle: Handler;
-  readonly origin: string;
-  readonly closing: AbortSignal;
+/**
+ * Takes no new connections, ends live answers now, because they would never end by themselves, gives what is asked and not
+ * yet answered `graceMs`, then cuts it off.
+ */
+export async function closeGently(server: Server, closing: AbortController, graceMs: number): Promise<void> {
+  closing.abort();
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise<void>((closed) => server.close(() => closed()));
+  clearTimeout(cut);
 }
 
 async function serve(
-  { handle, origin, closing }: Server,
+  handle: Handler,
+  options: ListenerOptions,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = toRequest(incoming, origin, signal);
-  const response = request === undefined ? new Response(null, { status: 400 }) : await handle(request);
-  outgoing.writeHead(response.status, [...response.headers].flat());
-  if (response.body === null || incoming.method === "HEAD") return void outgoing.end();
-  outgoing.flushHeaders();
-  const live = response.headers.has(LIVE_HEADER);
-  await pump(response.body, outgoing, live ? AbortSignal.any([signal, closing]) : signal);
-}
-
-function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSignal): Request | undefined {
-  const url = URL.parse(incoming.url ?? "/", origin);
-  if (url === null || !url.href.startsWith(`${origin}/`)) return undefined;
-  const method = incoming.method ?? "GET";
-  const headers = new Headers();
-  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
-    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-  if (method === "GET" || method === "HEAD") return new Request(url, { method: "GET", headers, signal });
-  const body = Readable.toWeb(incoming) as NodeWebStream<Uint8Array>;
-  return new Request(url, { method, headers, signal, body, duplex: "half" });
-}
-
-async function pump(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
-  for await (const part of partsOf(body, signal)) {
-    if (!outgoing.write(part)) await drained(outgoing, signal);
+  const leaveRequests = options.requests?.take();
+  const full = options.requests !== undefined && leaveRequests === undefined ? options.requests : undefined;
+  let leaveStreams: (() => void) | undefined;
+  try {
+    const request = toRequest(incoming, options.origin, signal);
+    let response = request instanceof Response ? request : undefined;
+    if (request instanceof Request) response = full === undefined ? await handle(request) : refusal(request, full);
+    if (response === undefined) return;
+    const live = response.headers.has(LIVE_HEADER);
+    if (live && options.streams !== undefined && request instanceof Request) {
+      leaveStreams = options.streams.take();
+      if (leaveStreams === undefined) {
+        await response.body?.cancel();
+        response = refusal(request, options.streams);
+      }
+    }
+    if (leaveStreams !== undefined) leaveRequests?.();
+    await send(response, incoming, outgoing, { signal, live: leaveStreams !== undefined || live, ...options });
+  } finally {
+    leaveRequests?.();
+    leaveStreams?.();
   }
-  // An answer that was cut must not look like one that is complete.
-  if (signal.aborted) outgoing.destroy();
-  else outgoing.end();
 }
 
-function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+async function send(
+  response: Response,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  how: ListenerOptions & { readonly signal: AbortSignal; readonly live: boolean },
+): Promise<void> {
+  if (response.body === null || incoming.method === "HEAD") {
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    await response.body?.cancel();
+    return void outgoing.end();
+  }
+  const signal = how.live ? AbortSignal.any([how.signal, how.closing]) : how.signal;
+  let fine = true;
+  if (response.headers.get("content-type")?.endsWith("json") === true) {
+    // Made whole already: one write, and its reader knows its length.
+    const body = new Uint8Array(await response.arrayBuffer());
+    response.headers.set("content-length", String(body.byteLength));
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    fine = outgoing.write(body) || (await drained(outgoing, signal, how.stallMs));
+  } else {
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    outgoing.flushHeaders();
+    fine = await pump(response.body, outgoing, signal, how.stallMs);
+  }
+  // A connection that ends with unread data is reset, and a refusal is lost with it: what is on its way is let in first.
+  if (fine && !incoming.complete) fine = await discardRest(incoming, signal);
+  // An answer that was cut must not look like one that is complete.
+  if (fine && !signal.aborted) outgoing.end();
+  else outgoing.destroy();
+}
+
+/** Politely: why, and when to come again. The connection ends, so that its place is free at once. */
+function refusal(request: Request, { limit }: Slots): Response {
+  const error = new MaestroError(
+    "overloaded",
+    `The control plane answers ${limit} of these at once, which is its limit.`,
+  );
+  return problem(error, whereOf(request), { headers: { connection: "close", "retry-after": "2" } });
+}
+
+function whereOf(request: Request): { readonly instance: string; readonly requestId: string } {
+  return { instance: new URL(request.url).pathname, requestId: requestIdOf(request) };
+}
+
+/** The request, or the answer to what cannot be one. */
+function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSignal): Request | Response {
+  const url = URL.parse(incoming.url ?? "/", origin);
+  const method = incoming.method ?? "GET";
+  const refuse = (error: MaestroError, status: number): Response =>
+    problem(error, whereOf(new Request(`${origin}${url?.pathname ?? "/"}`)), { status });
+  if (url === null || !url.href.startsWith(`${origin}/`))
+    return refuse(new MaestroError("invalid_request", "The request's target is not a path of this server."), 400);
+  // Fetch knows no such requests.
+  if (/^(CONNECT|TRACE|TRACK)$/.test(method))
+    return refuse(new MaestroError("invalid_request", `${method} is not a method of this API.`), 405);
+  try {
+    const headers = new Headers();
+    for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
+      headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
+    if (method === "GET" || method === "HEAD") return new Request(url, { method: "GET", headers, signal });
+    return new Request(url, { method, headers, signal, body: bodyOf(incoming), duplex: "half" });
+  } catch (error) {
+    return refuse(
+      new MaestroError("invalid_request", `The request cannot be read: ${messageOf(error)}`, { cause: error }),
+      400,
+    );
+  }
+}
+
+/** The body as it comes. Leaving it early leaves the connection whole, so that a refusal still arrives. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const parts = incoming.iterator({ destroyOnReturn: false });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const part = await parts.next();
+        if (part.done === true) controller.close();
+        else controller.enqueue(part.value as Uint8Array);
+      },
+      async cancel() {
+        await parts.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** False when there is too much of it. */
+function discardRest(incoming: IncomingMessage, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const done = (): void => {
-      outgoing.off("drain", done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    outgoing.once("drain", done);
+    let left = MAX_DISCARD;
+    const done = (): void => resolve(left >= 0);
+    incoming.on("data", (part: Uint8Array) => {
+      left -= part.byteLength;
+      if (left < 0) done();
+    });
+    incoming.once("end", done);
     signal.addEventListener("abort", done);
-    if (signal.aborted) done();
+    if (incoming.complete || signal.aborted) done();
+  });
+}
+
+/** False when the reader took nothing for too long. */
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  outgoing: ServerResponse,
+  signal: AbortSignal,
+  stallMs: number | undefined,
+): Promise<boolean> {
+  for await (const part of partsOf(body, signal)) {
+    // What waits for a slow reader is this part and no more: the next one is not asked for until this one is out.
+    if (!outgoing.write(part) && !(await drained(outgoing, signal, stallMs))) return false;
+  }
+  return true;
+}
+
+/** False when the reader took nothing for `stallMs`. */
+function drained(outgoing: ServerResponse, signal: AbortSignal, stallMs: number | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    const done = (fine: boolean) => (): void => {
+      outgoing.off("drain", onDrain);
+      signal.removeEventListener("abort", onAbort);
+      clearTimeout(timer);
+      resolve(fine);
+    };
+    const [onDrain, onAbort] = [done(true), done(true)];
+    const timer = stallMs === undefined ? undefined : setTimeout(done(false), stallMs);
+    outgoing.once("drain", onDrain);
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
   });
 }

@@ -19,6 +19,7 @@ export const listLogs = route({
     {
       status: 200,
       type: "application/json",
+      schema: "LogList",
       description: "`logs`: task, item (-1 without fan-out), attempt, size in bytes and lines of each.",
     },
   ],
@@ -51,7 +52,12 @@ export const readLog = route({
       description:
         "The bytes as the task wrote them. `maestro-log-offset` is the first one's place, `maestro-log-size` the log's size.",
     },
-    { status: 200, type: "application/json", description: "With search: `lines`, each with line, offset and text." },
+    {
+      status: 200,
+      type: "application/json",
+      schema: "LogMatches",
+      description: "With search: `lines`, each with line, offset and text.",
+    },
   ],
   async handle(deps, { params, query }) {
     const run = await findRun(deps.store, params.run);

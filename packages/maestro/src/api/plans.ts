@@ -50,6 +50,7 @@ export const planWorkflow = route({
       type: "application/json",
       description: "`plan` and `digest`, both null when `diagnostics` has errors; `diagnostics`, errors and warnings.",
     },
+      schema: "Plan",
   ],
   async handle(deps, { body }) {
     if (body.manifest === undefined) {
@@ -67,7 +68,14 @@ export const getRunPlan = route({
   path: "/v1/runs/{run}/plan",
   operation: "getRunPlan",
   summary: "The plan a run keeps, and the manifest it was compiled from.",
-  answers: [{ status: 200, type: "application/json", description: "`digest`, `plan` and `manifest` (its text)." }],
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "Plan",
+      description: "`digest`, `plan` and `manifest` (its text).",
+    },
+  ],
   async handle({ store }, { params }) {
     const run = await findRun(store, params.run);
     const stored = await store.planGet(run.planDigest);

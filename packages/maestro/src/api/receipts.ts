@@ -1,10 +1,16 @@
 import { MaestroError } from "../core/problem.ts";
-import { integer, optional } from "./field.ts";
+import type { ReceiptKey, ReceiptRow, Store } from "../store/store.ts";
+import { integer, optional, text } from "./field.ts";
 import { findRun } from "./find-run.ts";
-import { bytes } from "./respond.ts";
+import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
 
-export const getReceipt = route({
+const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/** A receipt's id, and a page's cursor. */
+const KEY_PATTERN = "^[a-z0-9_]{1,64}\\.[0-9]{1,7}$";
+
+export const getRunReceipt = route({
   method: "GET",
   path: "/v1/runs/{run}/receipt",
   operation: "getRunReceipt",
@@ -14,26 +20,97 @@ export const getReceipt = route({
   answers: [
     {
       status: 200,
-      type: "application/vnd.dev.sigstore.bundle.v0.3+json",
+      type: BUNDLE,
+      schema: "SigstoreBundle",
       description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
     },
   ],
   async handle({ store }, { params, query }) {
-    const run = await findRun(store, params.run);
-    const receipt = await store.receiptGet(run.id, query.ordinal);
-    if (receipt === undefined) {
-      const why =
-        query.ordinal !== undefined
-          ? `Run ${run.id} has no receipt number ${query.ordinal}.`
-          : `Run ${run.id} has no receipt; it is ${run.status}.`;
-      throw new MaestroError("not_found", why, {
-        fix: `A run has its receipt when it ends: \`maestro watch ${run.id}\`.`,
-      });
-    }
-    return bytes(new TextEncoder().encode(receipt.bundle), "application/vnd.dev.sigstore.bundle.v0.3+json", {
-      "maestro-receipt-digest": receipt.digest,
-      "maestro-receipt-ordinal": String(receipt.ordinal),
-      "maestro-run": run.id,
+    return bundleOf(await findReceipt(store, params.run, query.ordinal));
+  },
+});
+
+export const listReceipts = route({
+  method: "GET",
+  path: "/v1/receipts",
+  operation: "listReceipts",
+  summary: "Receipts, those of the newest run first, in keyset pages.",
+  query: {
+    limit: optional(integer("Default 50.", { min: 1, max: 500 })),
+    cursor: optional(text("`cursor` of the page before.", { max: 100, pattern: KEY_PATTERN })),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "ReceiptList",
+      description:
+        "`receipts`: id, run, ordinal, digest and createdAt of each, and `cursor` of the next page, null at the end.",
+    },
+  ],
+  async handle({ store }, { query }) {
+    const limit = query.limit ?? 50;
+    const page = await store.receiptList({
+      limit,
+      ...(query.cursor === undefined ? {} : { before: keyOf(query.cursor) }),
+    });
+    const last = page.at(-1);
+    return object("ReceiptList", {
+      receipts: page.map(({ run, ordinal, digest, createdAt }) => ({
+        id: `${run}.${ordinal}`,
+        run,
+        ordinal,
+        digest,
+        createdAt,
+      })),
+      cursor: last === undefined || page.length < limit ? null : `${last.run}.${last.ordinal}`,
     });
   },
 });
+
+export const getReceipt = route({
+  method: "GET",
+  path: "/v1/receipts/{receipt}",
+  operation: "getReceipt",
+  summary: "One receipt by its id, `RUN.ORDINAL`; without an ordinal the run's newest.",
+  answers: [
+    {
+      status: 200,
+      type: BUNDLE,
+      schema: "SigstoreBundle",
+      description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
+    },
+  ],
+  async handle({ store }, { params }) {
+    const { receipt } = params;
+    if (!new RegExp(KEY_PATTERN).test(receipt)) return bundleOf(await findReceipt(store, receipt, undefined));
+    const { run, ordinal } = keyOf(receipt);
+    return bundleOf(await findReceipt(store, run, ordinal));
+  },
+});
+
+function keyOf(id: string): ReceiptKey {
+  const [run = "", ordinal = ""] = id.split(".");
+  return { run, ordinal: Number(ordinal) };
+}
+
+async function findReceipt(store: Store, reference: string, ordinal: number | undefined): Promise<ReceiptRow> {
+  const run = await findRun(store, reference);
+  const receipt = await store.receiptGet(run.id, ordinal);
+  if (receipt !== undefined) return receipt;
+  const why =
+    ordinal === undefined
+      ? `Run ${run.id} has no receipt; it is ${run.status}.`
+      : `Run ${run.id} has no receipt number ${ordinal}.`;
+  throw new MaestroError("not_found", why, {
+    fix: `A run has its receipt when it ends: \`maestro watch ${run.id}\`.`,
+  });
+}
+
+function bundleOf(receipt: ReceiptRow): Response {
+  return bytes(new TextEncoder().encode(receipt.bundle), BUNDLE, {
+    "maestro-receipt-digest": receipt.digest,
+    "maestro-receipt-ordinal": String(receipt.ordinal),
+    "maestro-run": receipt.run,
+  });
+}

@@ -35,26 +35,45 @@ export function bytes(
 export function problem(
   thrown: unknown,
   where: { readonly instance: string; readonly requestId: string },
-  override: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  override: ProblemOverride = {},
 ): Response {
+  const { status, headers, text } = problemText(thrown, where, override);
+  return new Response(text, { status, headers });
+}
+
+interface ProblemOverride {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** `problem` in parts, for where there is no Request that a Response could answer. */
+export function problemText(
+  thrown: unknown,
+  where: { readonly instance: string; readonly requestId: string },
+  override: ProblemOverride = {},
+): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly text: string } {
   const error =
     thrown instanceof MaestroError
       ? thrown
       : new MaestroError("internal", "Something went wrong inside the control plane.", { cause: thrown });
   const status = override.status ?? STATUS_OF_CODE[error.code] ?? HTTP_STATUS[error.class];
-  return new Response(JSON.stringify({ ...problemObject(error), status, ...where }), {
+  return {
     status,
+    text: JSON.stringify({ ...problemObject(error), status, ...where }),
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
-      ...(error.class === "unavailable" ? { "retry-after": "1" } : {}),
+      ...(status === 503 ? { "retry-after": "1" } : {}),
       ...override.headers,
     },
-  });
+  };
 }
 
 /** Where HTTP has a more exact status than the class. */
-const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = { payload_too_large: 413 };
+const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = {
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+};
 
 function problemObject(error: MaestroError): JsonObject {
   return {

@@ -4,6 +4,7 @@ import type { AppDeps } from "./app.ts";
 import { readJsonBody } from "./body.ts";
 import { readObject, readQuery } from "./field.ts";
 import type { Read, Shape } from "./field.ts";
+import type { SchemaName } from "./schemas.ts";
 
 /**
  * One operation of the API, as data: what the router matches, what the reference and OpenAPI print, and how it is
@@ -18,8 +19,19 @@ export interface Route {
   readonly summary: string;
   readonly query: Shape;
   readonly body: Shape | null;
+  /** Headers that mean something to it. */
+  readonly headers: readonly HeaderField[];
+  /** Answered to everybody who can connect, because it tells nothing: the probes of a supervisor. */
+  readonly open: boolean;
+  /** Bytes of its body at most. */
+  readonly maxBody: number;
   readonly answers: readonly Answer[];
   handle(deps: AppDeps, request: Request, url: URL, params: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+export interface HeaderField {
+  readonly name: string;
+  readonly description: string;
 }
 
 export type Method = "GET" | "POST" | "PATCH";
@@ -29,10 +41,13 @@ export interface Answer {
   readonly type:
     | "application/json"
     | "application/jsonl"
+    | "application/problem+json"
     | "text/event-stream"
     | "application/octet-stream"
     | "application/vnd.dev.sigstore.bundle.v0.3+json";
   readonly description: string;
+  /** What the JSON is, by its name in `schemas.ts`. */
+  readonly schema?: SchemaName;
 }
 
 export interface Call<P extends string, Q extends Shape, B extends Shape> {
@@ -55,6 +70,8 @@ interface Definition<Path extends string, Q extends Shape, B extends Shape> {
   readonly body?: B;
   /** Bytes; default 64 KiB. */
   readonly maxBody?: number;
+  readonly headers?: readonly HeaderField[];
+  readonly open?: true;
   readonly answers: readonly Answer[];
   handle(deps: AppDeps, call: Call<ParamsOf<Path>, Q, B>): Promise<Response>;
 }
@@ -77,6 +94,9 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
     summary: definition.summary,
     query,
     body,
+    headers: definition.headers ?? [],
+    open: definition.open === true,
+    maxBody: definition.maxBody ?? DEFAULT_MAX_BODY,
     answers: definition.answers,
     async handle(deps, request, url, params) {
       const readQ = readQuery(query, url.searchParams) as Read<Q>;

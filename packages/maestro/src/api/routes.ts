@@ -3,10 +3,11 @@ import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { listEvents } from "./events.ts";
 import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, listWorkflows, planWorkflow } from "./plans.ts";
-import { getReceipt } from "./receipts.ts";
+import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
+import { describeApi } from "./describe.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
-import { getHealth, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
+import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
 
 /** Every operation of the API. What is not here cannot be called; the router, the reference and the tests read this. */
 export const ROUTES: readonly Route[] = [
@@ -24,6 +25,8 @@ export const ROUTES: readonly Route[] = [
   readLog,
   listArtifacts,
   readArtifact,
+  getRunReceipt,
+  listReceipts,
   getReceipt,
   replayRun,
   listApprovals,
@@ -32,4 +35,7 @@ export const ROUTES: readonly Route[] = [
   getTask,
   getTrustRoot,
   getHealth,
+  getLiveness,
+  getReadiness,
+  describeApi(() => ROUTES),
 ];

@@ -8,6 +8,7 @@ import { findRun } from "./find-run.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
+import type { SchemaName } from "./schemas.ts";
 
 const STATUSES: readonly RunStatus[] = [
   "queued",
@@ -21,7 +22,8 @@ const STATUSES: readonly RunStatus[] = [
 const TASK_ID = "^[A-Za-z_][A-Za-z0-9_-]{0,99}$";
 const LABEL_KEY = "^[a-z0-9A-Z]([a-z0-9A-Z._/-]{0,61}[a-z0-9A-Z])?$";
 
-const runAnswer = (status: number, description: string) => ({ status, type: "application/json", description }) as const;
+const runAnswer = (status: number, description: string, schema: SchemaName = "Run") =>
+  ({ status, type: "application/json", schema, description }) as const;
 
 export const startRun = route({
   method: "POST",
@@ -62,7 +64,7 @@ export const startRun = route({
   maxBody: 4 * MAX_MANIFEST,
   answers: [
     runAnswer(201, "`run`: its row."),
-    runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`."),
+    runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`.", "Preview"),
   ],
   async handle(deps, { body, request }) {
     const plan = await resolvePlan(deps, body);
@@ -111,7 +113,7 @@ export const listRuns = route({
     limit: optional(integer("Default 50.", { min: 1, max: 500 })),
     cursor: optional(text("`cursor` of the page before.", { max: 500 })),
   },
-  answers: [runAnswer(200, "`runs`: their rows, and `cursor` of the next page, null at the end.")],
+  answers: [runAnswer(200, "`runs`: their rows, and `cursor` of the next page, null at the end.", "RunList")],
   async handle({ store }, { query }) {
     const { label, parent, limit = 50, ...rest } = query;
     const [labelKey = "", ...value] = label?.split("=") ?? [];
@@ -131,7 +133,7 @@ export const getRun = route({
   operation: "getRun",
   summary:
     "A run with every task and, for what waits, why. The id may be a unique beginning or end of one, @last or @failed.",
-  answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.")],
+  answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.", "RunView")],
   async handle({ store, engine }, { params }) {
     const row = await findRun(store, params.run);
     const view = await engine.view(row.id);

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeWebStream } from "node:stream/web";
 import { MaestroError } from "../core/problem.ts";
-import { nodeListener } from "./http.ts";
+import { closeGently, nodeListener } from "./http.ts";
 import type { Handler } from "./http.ts";
 
 /** Requests over the control socket have this origin; it names no network host. */
@@ -42,7 +42,7 @@ export async function serveSocket(path: string, handle: Handler): Promise<Contro
   await ensurePrivateFolder(path);
   await rm(path, { force: true });
   const closing = new AbortController();
-  const server = createServer(nodeListener(handle, SOCKET_ORIGIN, closing.signal));
+  const server = createServer(nodeListener(handle, { origin: SOCKET_ORIGIN, closing: closing.signal }));
   // Streams to a watcher stay open for hours; a local owner needs no protection from slow requests.
   server.requestTimeout = 0;
   await new Promise<void>((listening, failed) => {
@@ -65,13 +65,7 @@ export async function serveSocket(path: string, handle: Handler): Promise<Contro
   // It serves others while its owner works; it is no reason to stay.
   server.unref();
   return {
-    async close(graceMs) {
-      // Streams end now, because they would never end by themselves; what is asked and not yet answered gets its time.
-      closing.abort();
-      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-      await new Promise<void>((closed) => server.close(() => closed()));
-      clearTimeout(cut);
-    },
+    close: (graceMs) => closeGently(server, closing, graceMs),
   };
 }
 

@@ -56,6 +56,24 @@ describe("server-sent events", () => {
     );
   });
 
+  it("are interleaved with comments while nothing happens", async () => {
+    const happened = Promise.withResolvers<void>();
+    const stream = eventStream(
+      async function* (): AsyncGenerator<SseMessage> {
+        await happened.promise;
+        yield { id: "1", event: "event", data: "x" };
+      },
+      "hello",
+      5,
+    );
+    let text = "";
+    for await (const part of partsOf(stream, new AbortController().signal)) {
+      text += new TextDecoder().decode(part);
+      if (text.match(/: ping/g)?.length === 3) happened.resolve();
+    }
+    assert.match(text, /^: hello\nretry: \d+\n\n(: ping\n\n){3,}id: 1\nevent: event\ndata: x\n\n$/);
+  });
+
   it("are pulled, and their source learns that the reader has gone", async () => {
     let made = 0;
     let gone = false;

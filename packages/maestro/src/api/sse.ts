@@ -16,6 +16,7 @@ const PING_MS = 15_000;
 export function eventStream(
   open: (signal: AbortSignal) => AsyncGenerator<SseMessage>,
   hello: string,
+  pingMs = PING_MS,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const gone = new AbortController();
@@ -27,7 +28,7 @@ export function eventStream(
     },
     async pull(controller) {
       next ??= messages.next();
-      const result = await beforeQuiet(next);
+      const result = await beforeQuiet(next, pingMs);
       if (gone.signal.aborted) return;
       if (result === "quiet") return controller.enqueue(encoder.encode(": ping\n\n"));
       next = undefined;
@@ -40,10 +41,10 @@ export function eventStream(
   });
 }
 
-async function beforeQuiet<T>(next: Promise<T>): Promise<T | "quiet"> {
+async function beforeQuiet<T>(next: Promise<T>, ms: number): Promise<T | "quiet"> {
   let timer: NodeJS.Timeout | undefined;
   const quiet = new Promise<"quiet">((resolve) => {
-    timer = setTimeout(() => resolve("quiet"), PING_MS);
+    timer = setTimeout(() => resolve("quiet"), ms);
     // A stream must not keep a process alive that has nothing else to do.
     timer.unref();
   });

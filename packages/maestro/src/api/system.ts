@@ -1,7 +1,8 @@
 import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { findRun } from "./find-run.ts";
-import { bytes, object } from "./respond.ts";
+import { requestIdOf } from "./request-id.ts";
+import { bytes, object, problem } from "./respond.ts";
 import { route } from "./route.ts";
 
 export const listTasks = route({
@@ -9,7 +10,9 @@ export const listTasks = route({
   path: "/v1/tasks",
   operation: "listTaskTypes",
   summary: "The task types of this installation.",
-  answers: [{ status: 200, type: "application/json", description: "`tasks`: the description of each." }],
+  answers: [
+    { status: 200, type: "application/json", schema: "TaskTypeList", description: "`tasks`: the description of each." },
+  ],
   handle({ taskTypes }) {
     return Promise.resolve(
       object("TaskTypeList", { tasks: [...taskTypes.values()].map(({ description }) => description) }),
@@ -22,7 +25,7 @@ export const getTask = route({
   path: "/v1/tasks/{name}",
   operation: "getTaskType",
   summary: "One task type by `name` or `name@version`: its documentation, schemas, effects and an example.",
-  answers: [{ status: 200, type: "application/json", description: "`task`: the description." }],
+  answers: [{ status: 200, type: "application/json", schema: "TaskType", description: "`task`: the description." }],
   handle({ taskTypes }, { params }) {
     const all = [...taskTypes.values()].map(({ description }) => description);
     const named = all.filter(({ name, version }) => name === params.name || `${name}@${version}` === params.name);
@@ -46,6 +49,7 @@ export const replayRun = route({
     {
       status: 200,
       type: "application/json",
+      schema: "Replay",
       description: "`equal`, `events`, `head`, and where it differs, `difference` and `atSeq`.",
     },
   ],
@@ -64,6 +68,7 @@ export const getTrustRoot = route({
     {
       status: 200,
       type: "application/json",
+      schema: "TrustRoot",
       description: "The trust root as a file for `maestro verify --trust-root`.",
     },
   ],
@@ -77,8 +82,42 @@ export const getHealth = route({
   path: "/v1/health",
   operation: "getHealth",
   summary: "That it lives, which version it is and what time it has.",
-  answers: [{ status: 200, type: "application/json", description: "`status` is `ok`." }],
+  answers: [{ status: 200, type: "application/json", schema: "Health", description: "`status` is `ok`." }],
   handle({ version, now }) {
     return Promise.resolve(object("Health", { status: "ok", version, now: now(), pid: process.pid }));
+  },
+});
+
+export const getLiveness = route({
+  method: "GET",
+  path: "/healthz",
+  operation: "getLiveness",
+  summary: "That the process answers. For a supervisor; needs no token.",
+  open: true,
+  answers: [{ status: 200, type: "application/json", schema: "Liveness", description: "`status` is `live`." }],
+  handle() {
+    return Promise.resolve(object("Liveness", { status: "live" }));
+  },
+});
+
+export const getReadiness = route({
+  method: "GET",
+  path: "/readyz",
+  operation: "getReadiness",
+  summary: "Whether new work would be taken now, else why not. For a supervisor; needs no token.",
+  open: true,
+  answers: [
+    { status: 200, type: "application/json", schema: "Readiness", description: "`status` is `ready`." },
+    { status: 503, type: "application/problem+json", description: "`detail` says why not." },
+  ],
+  async handle({ ready, fault }, { request }) {
+    try {
+      await ready();
+      return object("Readiness", { status: "ready" });
+    } catch (error) {
+      const requestId = requestIdOf(request);
+      if (!(error instanceof MaestroError)) fault(error, requestId);
+      return problem(error, { instance: "/readyz", requestId }, { status: 503 });
+    }
   },
 });

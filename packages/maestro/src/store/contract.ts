@@ -20,7 +20,7 @@ import {
   START,
 } from "./sample.ts";
 import { sha256 } from "../core/digest.ts";
-import type { EventRow, PublishedRow, Store, WorkflowQuery } from "./store.ts";
+import type { EventRow, PublishedRow, ReceiptRow, Store, WorkflowQuery } from "./store.ts";
 
 /** An empty place for one store: opened, closed and opened again. */
 export interface StorePlace {
@@ -321,6 +321,23 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>): v
         assert.equal(await store.receiptGet(append.id, 3), undefined);
         await assert.rejects(store.commit({ runs: [], receipts: [{ ...first, bundle: "{}" }] }), { code: "internal" });
         assert.deepEqual(await store.receiptGet(append.id, 1), first);
+      });
+
+      it("are listed by run, the newest first, in pages that join without gap or double", async () => {
+        const appends = [begin(fresh()), begin(fresh())];
+        const all = appends.flatMap(({ id }) => [1, 2, 3].map((ordinal) => sampleReceipt(id, ordinal)));
+        await store.commit({ runs: appends, receipts: all });
+        const listed: ReceiptRow[] = [];
+        for (let before: ReceiptRow | undefined; ;) {
+          const page = await store.receiptList({ limit: 2, ...(before && { before }) });
+          listed.push(...page);
+          before = page.at(-1);
+          if (before === undefined) break;
+        }
+        const ours = listed.filter(({ run }) => appends.some(({ id }) => id === run));
+        const place = ({ run, ordinal }: ReceiptRow): string => `${run}.${ordinal}`;
+        assert.deepEqual(ours.map(place), all.map(place).toSorted().toReversed());
+        assert.deepEqual(listed.map(place), listed.map(place).toSorted().toReversed());
       });
     });
 

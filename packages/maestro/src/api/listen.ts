@@ -1,0 +1,136 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { isIP } from "node:net";
+import { MaestroError, messageOf } from "../core/problem.ts";
+import { guarded } from "./guard.ts";
+import { answerFaults } from "./http-fault.ts";
+import { closeGently, nodeListener } from "./http.ts";
+import type { Handler } from "./http.ts";
+import { ROUTES } from "./routes.ts";
+import { Slots } from "./slots.ts";
+import { TokenCheck } from "./token.ts";
+
+export const DEFAULT_PORT = 7717;
+
+/** What a server on a network takes; docs/reference/limits.md explains each. */
+export interface NetworkLimits {
+  readonly connections: number;
+  readonly requests: number;
+  readonly streams: number;
+  readonly headerBytes: number;
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly idleMs: number;
+  readonly stallMs: number;
+}
+
+export const NETWORK_LIMITS: NetworkLimits = {
+  connections: 4_096,
+  requests: 512,
+  streams: 1_000,
+  headerBytes: 16 * 1024,
+  headersMs: 10_000,
+  requestMs: 60_000,
+  idleMs: 30_000,
+  stallMs: 30_000,
+};
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+export interface NetworkServer {
+  /** As clients write it, with the port that was found. */
+  readonly url: string;
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Serves the handler over TCP to whoever knows the token in `tokenFile`, which is made there if need be.
+ * Errors: `address_unusable`, `token_unusable`.
+ */
+export async function serveNetwork(options: {
+  readonly address: ListenAddress;
+  readonly tokenFile: string;
+  readonly handle: Handler;
+  readonly limits?: Partial<NetworkLimits>;
+}): Promise<NetworkServer> {
+  const limits = { ...NETWORK_LIMITS, ...options.limits };
+  const { host, port } = options.address;
+  const token = await TokenCheck.open(options.tokenFile);
+  const closing = new AbortController();
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: Math.min(1000, limits.headersMs, limits.requestMs),
+    // A client whose machine has gone answers no probe; nothing else would ever tell.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    // The guard refuses it with a problem, where Node has no words.
+    requireHostHeader: false,
+  });
+  answerFaults(server, limits.connections);
+  await new Promise<void>((listening, failed) => {
+    server.once("error", (error) => failed(unusable(options.address, error)));
+    server.listen(port, host, listening);
+  });
+  const origin = `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
+  const handle = guarded(options.handle, { token, host, open: OPEN_PATHS });
+  server.on(
+    "request",
+    nodeListener(handle, {
+      origin,
+      closing: closing.signal,
+      requests: new Slots(limits.requests),
+      streams: new Slots(limits.streams),
+      stallMs: limits.stallMs,
+    }),
+  );
+  // It serves others while its owner works; it is no reason to stay.
+  server.unref();
+  return { url: origin, close: (graceMs) => closeGently(server, closing, graceMs) };
+}
+
+const OPEN_PATHS: ReadonlySet<string> = new Set(ROUTES.filter(({ open }) => open).map(({ path }) => path));
+
+/** `HOST:PORT`, `[IPV6]:PORT`, `HOST` or `:PORT`. Errors: `invalid_request`. */
+export function parseListen(text: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s/]*))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? "";
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (match === null || port > 65_535 || (match[1] !== undefined && isIP(host) !== 6)) {
+    throw new MaestroError("invalid_request", `${JSON.stringify(text)} is not an address to listen on.`, {
+      fix: "Write HOST:PORT, such as 127.0.0.1:7717 or [::1]:7717; port 0 takes any that is free.",
+    });
+  }
+  return { host: host === "" ? "127.0.0.1" : host.toLowerCase(), port };
+}
+
+/** Whether only this machine can connect to it. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function unusable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): MaestroError {
+  const place = `${host}:${port}`;
+  const options = { cause: error, facts: { address: place } };
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new MaestroError("address_unusable", `Another process listens on ${place} already.`, options);
+    case "EACCES":
+      return new MaestroError("address_unusable", `This user may not listen on ${place}.`, {
+        ...options,
+        fix: "Choose a port above 1023 with `--listen HOST:PORT`.",
+      });
+    default:
+      return new MaestroError(
+        "address_unusable",
+        `Listening on ${place} is not possible: ${messageOf(error)}`,
+        options,
+      );
+  }
+}

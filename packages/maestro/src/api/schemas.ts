@@ -1,0 +1,220 @@
+import type { JsonObject } from "../core/json.ts";
+import { PROBLEMS } from "../core/problem.ts";
+import { API_VERSION } from "./respond.ts";
+
+// What JSON answers look like, in JSON Schema 2020-12. Objects are open: a later version may have more members, and a client
+// that refuses those is broken by them. A test checks real answers against these.
+
+const string: JsonObject = { type: "string" };
+const integer: JsonObject = { type: "integer" };
+const boolean: JsonObject = { type: "boolean" };
+const anything: JsonObject = {};
+const anyObject: JsonObject = { type: "object" };
+const time: JsonObject = { type: "integer", description: "Epoch milliseconds." };
+const digest: JsonObject = { type: "string", pattern: "^sha256:[0-9a-f]{64}$" };
+const orNull = (schema: JsonObject): JsonObject => ({ anyOf: [schema, { type: "null" }] });
+const listOf = (items: JsonObject): JsonObject => ({ type: "array", items });
+const oneOf = (...values: readonly string[]): JsonObject => ({ type: "string", enum: values });
+const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
+
+/** All of them required, except those whose name ends in `?`. */
+function members(shape: Readonly<Record<string, JsonObject>>): JsonObject {
+  const names = Object.keys(shape);
+  return {
+    type: "object",
+    properties: Object.fromEntries(names.map((name) => [name.replace("?", ""), shape[name] ?? {}])),
+    required: names.filter((name) => !name.endsWith("?")),
+  };
+}
+
+/** The answer of that kind. */
+function answer(kind: string, shape: Readonly<Record<string, JsonObject>>): JsonObject {
+  return members({ apiVersion: { const: API_VERSION }, kind: { const: kind }, ...shape });
+}
+
+const runStatus = oneOf("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "denied");
+const stepStatus = oneOf("pending", "running", "waiting", "succeeded", "failed", "skipped", "cancelled");
+const step = { task: string, item: { type: "integer", minimum: -1 } } as const;
+
+const PARTS = {
+  RunRow: members({
+    id: string,
+    namespace: string,
+    workflow: string,
+    version: string,
+    name: string,
+    planDigest: digest,
+    status: runStatus,
+    waiting: orNull(string),
+    initiator: string,
+    purpose: string,
+    labels: { type: "object", additionalProperties: string },
+    priority: integer,
+    createdAt: time,
+    startedAt: orNull(time),
+    endedAt: orNull(time),
+    wakeAt: orNull(time),
+    concurrencyKey: orNull(string),
+    idempotencyKey: orNull(string),
+    parentRun: orNull(string),
+    tasksTotal: integer,
+    tasksDone: integer,
+    error: orNull(string),
+    seq: integer,
+    head: { type: "string", description: "Digest of the chain of events up to `seq`." },
+  }),
+  TaskError: members({ code: string, message: string }),
+  RunTask: members({
+    id: string,
+    phase: oneOf("main", "finally"),
+    uses: string,
+    needs: listOf(string),
+    status: stepStatus,
+    startedAt: orNull(time),
+    endedAt: orNull(time),
+    counts: { type: "object", additionalProperties: integer },
+    attempts: integer,
+    fanOut: boolean,
+    cachedFrom: orNull(string),
+    error: orNull(ref("TaskError")),
+    waiting: orNull(members({ kind: string, text: string })),
+    steps: listOf(members({ ...step, status: stepStatus, attempt: integer, error: orNull(ref("TaskError")) })),
+  }),
+  Event: { ...members({ seq: integer, at: time, kind: string }), description: "One event of a run's history." },
+  Decision: members({
+    id: string,
+    allow: boolean,
+    reasons: listOf(string),
+    rules: listOf(string),
+    policyDigest: digest,
+  }),
+  ApprovalRow: members({
+    id: string,
+    run: string,
+    namespace: string,
+    workflow: string,
+    task: string,
+    planDigest: digest,
+    count: integer,
+    roles: listOf(string),
+    requestedBy: string,
+    notRequester: boolean,
+    message: string,
+    requestedAt: time,
+    expiresAt: time,
+  }),
+  TaskDescription: members({
+    name: string,
+    version: integer,
+    title: string,
+    docs: string,
+    input: anyObject,
+    output: anyObject,
+    effects: listOf(string),
+    runs: string,
+    example: anyObject,
+  }),
+  Hold: members({
+    id: string,
+    kind: oneOf("run", "namespace"),
+    target: string,
+    reason: string,
+    placedBy: string,
+    placedAt: time,
+    releasedBy: orNull(string),
+    releasedAt: orNull(time),
+    releaseReason: orNull(string),
+  }),
+  Diagnostic: members({ rule: string, severity: oneOf("error", "warning"), message: string }),
+} as const;
+
+const ANSWERS = {
+  Run: answer("Run", { run: ref("RunRow") }),
+  RunView: answer("Run", {
+    run: ref("RunRow"),
+    inputs: anyObject,
+    outputs: orNull(anyObject),
+    error: orNull(ref("TaskError")),
+    tasks: listOf(ref("RunTask")),
+    used: members({ wallMs: { type: "number" }, tasks: integer, usdMicros: integer }),
+    receipts: listOf(members({ ordinal: integer, digest })),
+  }),
+  RunList: answer("RunList", { runs: listOf(ref("RunRow")), cursor: orNull(string) }),
+  Preview: answer("Preview", { inputs: anyObject, decision: ref("Decision") }),
+  EventList: answer("EventList", { run: string, events: listOf(ref("Event")), next: orNull(integer) }),
+  LogList: answer("LogList", {
+    run: string,
+    logs: listOf(members({ run: string, ...step, attempt: integer, size: integer, lines: integer })),
+  }),
+  LogMatches: answer("LogMatches", {
+    run: string,
+    ...step,
+    attempt: integer,
+    lines: listOf(members({ line: integer, offset: integer, text: string })),
+  }),
+  ArtifactList: answer("ArtifactList", {
+    run: string,
+    artifacts: listOf(members({ ...step, name: string, digest, size: integer })),
+  }),
+  ReceiptList: answer("ReceiptList", {
+    receipts: listOf(members({ id: string, run: string, ordinal: integer, digest, createdAt: time })),
+    cursor: orNull(string),
+  }),
+  Plan: answer("Plan", {
+    digest: orNull(digest),
+    plan: orNull(anyObject),
+    "diagnostics?": listOf(ref("Diagnostic")),
+    "manifest?": string,
+  }),
+  WorkflowList: answer("WorkflowList", {
+    workflows: listOf(members({ namespace: string, name: string, version: string, digest, createdAt: time })),
+  }),
+  Replay: answer("Replay", { equal: boolean, events: integer, head: string, "difference?": anything }),
+  ApprovalList: answer("ApprovalList", { approvals: listOf(ref("ApprovalRow")) }),
+  Answered: answer("Run", { run: ref("RunRow"), approval: string, verdict: oneOf("approve", "deny") }),
+  TaskTypeList: answer("TaskTypeList", { tasks: listOf(ref("TaskDescription")) }),
+  TaskType: answer("TaskType", { task: ref("TaskDescription") }),
+  TrustRoot: anyObject,
+  SigstoreBundle: members({ mediaType: string, verificationMaterial: anyObject, dsseEnvelope: anyObject }),
+  Health: answer("Health", { status: { const: "ok" }, version: string, now: time, pid: integer }),
+  RetentionPass: answer("RetentionPass", {
+    dryRun: boolean,
+    startedAt: time,
+    endedAt: time,
+    policy: anyObject,
+    removed: { type: "object", additionalProperties: integer },
+    held: integer,
+    needed: integer,
+  }),
+  Retention: answer("Retention", {
+    policy: anyObject,
+    passes: listOf(members({ startedAt: time, endedAt: time, startedBy: string, removed: anyObject })),
+  }),
+  HoldAnswer: answer("Hold", { hold: ref("Hold") }),
+  HoldList: answer("HoldList", { holds: listOf(ref("Hold")) }),
+  Liveness: answer("Liveness", { status: { const: "live" } }),
+  Readiness: answer("Readiness", { status: { const: "ready" } }),
+  OpenApi: members({ openapi: string, info: anyObject, paths: anyObject, components: anyObject }),
+} as const;
+
+export type SchemaName = keyof typeof ANSWERS;
+
+/** RFC 9457, with what every problem of ours adds. */
+const PROBLEM: JsonObject = {
+  ...members({
+    type: { type: "string", format: "uri-reference" },
+    title: string,
+    status: { type: "integer", minimum: 400, maximum: 599 },
+    detail: string,
+    instance: { type: "string", format: "uri-reference" },
+    code: { type: "string", enum: Object.keys(PROBLEMS), description: "Stays the same from version to version." },
+    class: { type: "string", enum: [...new Set(Object.values(PROBLEMS).map((one) => one.class))] },
+    fix: { type: "string", description: "What to do next." },
+    facts: { type: "object", description: "Particulars of the case as data." },
+    requestId: { type: "string", description: "Also the header `x-request-id`." },
+  }),
+  description: "RFC 9457 problem details.",
+};
+
+/** `components.schemas` of the API's description. */
+export const SCHEMAS: Readonly<Record<string, JsonObject>> = { Problem: PROBLEM, ...PARTS, ...ANSWERS };
