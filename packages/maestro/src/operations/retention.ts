@@ -85,6 +85,11 @@ export class Retention {
     await Promise.allSettled([this.#pass]);
   }
 
+  /** The policy as it is now, in words. Errors: `invalid_request`. */
+  async policy(): Promise<PassReport["policy"]> {
+    return policyJson(await loadPolicy(this.#deps.dataDir));
+  }
+
   /** Errors: `conflict` while a pass or a backup is under way, `invalid_request` for the policy, and those of the store. */
   async run(request: PassRequest): Promise<PassReport> {
     if (this.#running)

@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import { makeId } from "../core/id.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { Hold } from "../store/retention.ts";
+import { flag, integer, optional, text } from "./field.ts";
+import { findRun } from "./find-run.ts";
+import { object } from "./respond.ts";
+import { route } from "./route.ts";
+
+export const runRetention = route({
+  method: "POST",
+  path: "/v1/retention/passes",
+  operation: "runRetention",
+  summary:
+    "Removes what has had its time by the policy, or with `dryRun` counts what would go. Answered when it is done.",
+  body: { dryRun: optional(flag("Count only.")) },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "RetentionPass",
+      description: "`removed`: runs by part, rows, blobs and bytes; `held` and `needed`: runs that were due and stay.",
+    },
+  ],
+  async handle({ retention, actor }, { body }) {
+    const report = await retention.run({ by: `${actor.type}:${actor.id}`, dryRun: body.dryRun ?? false });
+    return object("RetentionPass", report);
+  },
+});
+
+export const getRetention = route({
+  method: "GET",
+  path: "/v1/retention",
+  operation: "getRetention",
+  summary: "The policy as it is now, and what was removed by it, newest first.",
+  query: { limit: optional(integer("Passes; default 20.", { min: 1, max: 1000 })) },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "Retention",
+      description: "`policy`: durations by clock; `passes`: when, who and how much.",
+    },
+  ],
+  async handle({ retention, store }, { query }) {
+    const passes = await store.retention.passList(query.limit ?? 20);
+    return object("Retention", {
+      policy: await retention.policy(),
+      passes: passes.map(({ policy: _, ...pass }) => pass),
+    });
+  },
+});
+
+export const setHold = route({
+  method: "POST",
+  path: "/v1/holds",
+  operation: "setHold",
+  summary: "Places a legal hold on a run or a namespace: nothing of it is removed until the hold is released.",
+  body: {
+    run: optional(text("A run's id, a unique beginning or end of one, @last or @failed.", { max: 64 })),
+    namespace: optional(text("All runs of this namespace, also those to come.", { max: 100 })),
+    reason: text("Why; recorded.", { max: 1000 }),
+  },
+  answers: [
+    { status: 201, type: "application/json", schema: "HoldAnswer", description: "`hold`: its id and what it covers." },
+  ],
+  async handle({ store, actor, now }, { body }) {
+    if ((body.run === undefined) === (body.namespace === undefined))
+      throw new MaestroError(
+        "invalid_request",
+        "the body: a hold is on either a run or a namespace; name one of them.",
+      );
+    const at = now();
+    const hold: Hold = {
+      id: makeId("h", at, randomBytes(10)),
+      kind: body.run === undefined ? "namespace" : "run",
+      target: body.run === undefined ? (body.namespace ?? "") : (await findRun(store, body.run)).id,
+      reason: body.reason,
+      placedBy: `${actor.type}:${actor.id}`,
+      placedAt: at,
+      releasedBy: null,
+      releasedAt: null,
+      releaseReason: null,
+    };
+    await store.retention.holdPut(hold);
+    return object("Hold", { hold }, { status: 201 });
+  },
+});
+
+export const releaseHold = route({
+  method: "POST",
+  path: "/v1/holds/{hold}/release",
+  operation: "releaseHold",
+  summary: "Releases a legal hold. It stays on record.",
+  body: { reason: text("Why; recorded.", { max: 1000 }) },
+  answers: [{ status: 200, type: "application/json", schema: "HoldAnswer", description: "`hold`: as it is now." }],
+  async handle({ store, actor, now }, { params, body }) {
+    const release = { by: `${actor.type}:${actor.id}`, at: now(), reason: body.reason };
+    return object("Hold", { hold: await store.retention.holdRelease(params.hold, release) });
+  },
+});
+
+export const listHolds = route({
+  method: "GET",
+  path: "/v1/holds",
+  operation: "listHolds",
+  summary: "Legal holds, newest first; with `all` also those that were released.",
+  query: {
+    all: optional(integer("1: also released ones.", { min: 0, max: 1 })),
+    limit: optional(integer("Default 100.", { min: 1, max: 1000 })),
+  },
+  answers: [{ status: 200, type: "application/json", schema: "HoldList", description: "`holds`." }],
+  async handle({ store }, { query }) {
+    return object("HoldList", {
+      holds: await store.retention.holdList({ open: query.all !== 1, limit: query.limit ?? 100 }),
+    });
+  },
+});
