@@ -1,11 +1,13 @@
 import { approval } from "./approval.ts";
 import { artifactsCompare } from "./artifacts-compare.ts";
+import { emit } from "./emit.ts";
 import { exec } from "./exec.ts";
 import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
 import { notify } from "./notify.ts";
 import { npmInventory } from "./npm-inventory.ts";
+import { sql } from "./sql.ts";
 import type { TaskType } from "./task.ts";
 import { transform } from "./transform.ts";
 import { validate } from "./validate.ts";
@@ -15,12 +17,14 @@ import { wait } from "./wait.ts";
 export const builtInTypes: readonly TaskType[] = [
   approval,
   artifactsCompare,
+  emit,
   exec,
   http,
   licenseCheck,
   noop,
   notify,
   npmInventory,
+  sql,
   transform,
   validate,
   wait,

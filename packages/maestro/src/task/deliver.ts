@@ -13,7 +13,7 @@ export interface Delivery {
   /** How the receiver is called in messages: a URL may be a secret. */
   readonly shown: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   readonly timeoutMs: number;
   readonly allowPrivate: readonly string[];
   /** Of the codes of failure: NOTIFY_UNREACHABLE, NOTIFY_REJECTED. */

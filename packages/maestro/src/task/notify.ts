@@ -1,21 +1,20 @@
 import type { JsonObject } from "../core/json.ts";
-import { readCredential } from "./credential.ts";
 import type { CredentialSource } from "./credential.ts";
 import { task } from "./define.ts";
 import { deliver } from "./deliver.ts";
-import { allowanceProblem, systemResolve, urlProblem } from "./http-admit.ts";
+import { allowanceProblem, systemResolve } from "./http-admit.ts";
 import type { Resolve } from "./http-admit.ts";
-import { shown } from "./http-exchange.ts";
 import { messageId, stepFacts } from "./notification.ts";
 import type { Notification } from "./notification.ts";
 import { slackMessage, teamsMessage } from "./notify-chat.ts";
 import { DEFAULT_NOTIFY_TIMEOUT_MS, notifyDescription } from "./notify-description.ts";
 import { emailProblems, sendEmail } from "./notify-email.ts";
 import type { Email } from "./notify-email.ts";
-import { TaskFailure } from "./task.ts";
 import type { TaskContext, TaskType } from "./task.ts";
 import { signatureHeaders } from "./webhook-signature.ts";
 import type { SigningKeys } from "./webhook-signature.ts";
+import { prefixed, targetOf, webhookUrlProblem } from "./webhook-target.ts";
+import type { Target } from "./webhook-target.ts";
 
 interface Input {
   readonly notification: Notification;
@@ -48,15 +47,6 @@ function problemsOf({ to, allowPrivate = [] }: Input): readonly string[] {
   ];
 }
 
-export function prefixed(name: string, problem: string | undefined): readonly string[] {
-  return problem === undefined ? [] : [`${name}: ${problem}`];
-}
-
-export function webhookUrlProblem(text: string): string | undefined {
-  const url = URL.parse(text);
-  return url === null ? `${JSON.stringify(text.slice(0, 200))} is not a URL` : urlProblem(url);
-}
-
 async function execute(input: Input, resolve: Resolve, context: TaskContext): Promise<JsonObject> {
   const { notification, to, timeoutMs = DEFAULT_NOTIFY_TIMEOUT_MS, allowPrivate = [] } = input;
   const id = messageId(context, input as unknown as JsonObject);
@@ -82,25 +72,4 @@ async function execute(input: Input, resolve: Resolve, context: TaskContext): Pr
   const timestamp = new Date(context.now()).toISOString();
   const body = { type: "maestro.notification", timestamp, data: { ...notification, run: { ...facts } } };
   return post("webhook", await targetOf(context, webhook.url), body, webhook);
-}
-
-interface Target {
-  readonly url: URL;
-  readonly shown: string;
-}
-
-/** Where to post. Of an address that is a credential, messages show the host alone. */
-export async function targetOf(context: TaskContext, source: string | CredentialSource): Promise<Target> {
-  if (typeof source === "string") {
-    const url = new URL(source);
-    return { url, shown: shown(url) };
-  }
-  const url = URL.parse((await readCredential(context, source)).trim());
-  if (url !== null && urlProblem(url) === undefined) return { url, shown: `${url.origin}/…` };
-  const where = "env" in source ? `The variable ${source.env}` : `The file ${source.file}`;
-  throw new TaskFailure({
-    code: "CREDENTIAL",
-    message: `${where} holds no http or https URL without a user name and a password.`,
-    final: true,
-  });
 }

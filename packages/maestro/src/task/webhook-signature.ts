@@ -17,13 +17,15 @@ export interface SigningKeys {
 export async function signatureHeaders(
   context: TaskContext,
   keys: SigningKeys,
-  message: { readonly id: string; readonly body: string },
+  message: { readonly id: string; readonly body: string | Uint8Array },
 ): Promise<Readonly<Record<string, string>>> {
   const sources = [keys.key, ...(keys.previousKey === undefined ? [] : [keys.previousKey])];
   const secrets = await Promise.all(sources.map((source) => readKey(context, source)));
   const timestamp = String(Math.floor(context.now() / 1000));
-  const signed = `${message.id}.${timestamp}.${message.body}`;
-  const signatures = secrets.map((secret) => `v1,${createHmac("sha256", secret).update(signed).digest("base64")}`);
+  const begin = `${message.id}.${timestamp}.`;
+  const signatures = secrets.map(
+    (secret) => `v1,${createHmac("sha256", secret).update(begin).update(message.body).digest("base64")}`,
+  );
   return { "webhook-id": message.id, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
 }
 

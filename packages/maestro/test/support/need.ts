@@ -6,6 +6,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   prlimit: "util-linux",
   setpriv: "util-linux",
   setsid: "util-linux",
+  mkfifo: "coreutils",
   openssl: "openssl",
   script: "bsdutils",
 };
