@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import type { AttemptFacts, Isolation } from "../core/event.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import { TaskFailure, type TaskContext, type TaskEvent } from "../task/task.ts";
 import type { AttemptDeps, AttemptRequest } from "./attempt.ts";
 import type { LogRef } from "./logs.ts";
@@ -56,6 +57,9 @@ export class AttemptContext implements TaskContext {
   }
   get graceMs(): number {
     return this.request.graceMs;
+  }
+  get trace(): TraceContext | undefined {
+    return this.request.trace;
   }
   get signal(): AbortSignal {
     this.signalSeen = true;
@@ -131,7 +135,7 @@ export class AttemptContext implements TaskContext {
     }
     const ref = this.ref;
     const { logs } = this.#deps;
-    const result = await this.#deps.runner.run(command, {
+    const result = await this.#deps.runner.run(inTrace(command, request.trace), {
       dir: this.dir(),
       sandbox: request.sandbox,
       limits: request.limits,
@@ -172,6 +176,13 @@ export class AttemptContext implements TaskContext {
     this.request.beat?.();
     return this.#deps.logs.append(this.request, stream, bytes, this.#deps.now());
   }
+}
+
+/** The variables that OpenTelemetry defines for it; those the task sets itself come before them. */
+function inTrace(command: Command, trace: TraceContext | undefined): Command {
+  if (trace === undefined || command.env?.["TRACEPARENT"] !== undefined) return command;
+  const state = trace.tracestate === undefined ? {} : { TRACESTATE: trace.tracestate };
+  return { ...command, env: { TRACEPARENT: trace.traceparent, ...state, ...command.env } };
 }
 
 const STRENGTH: Readonly<Record<Isolation["measured"], number>> = { none: 0, partial: 1, strict: 2 };

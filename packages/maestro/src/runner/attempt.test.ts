@@ -48,7 +48,13 @@ describe("executeAttempt()", () => {
   before(async () => {
     root = await realpath(await mkdtemp(join(tmpdir(), "maestro-attempt-")));
     const runner = await openProcessRunner({ workDir: join(root, "work"), hostname: "test" });
-    deps = { runner, logs: openLogs(join(root, "logs")), blobs: await openBlobs(join(root, "blobs")), now: () => 1000, environment: () => undefined };
+    deps = {
+      runner,
+      logs: openLogs(join(root, "logs")),
+      blobs: await openBlobs(join(root, "blobs")),
+      now: () => 1000,
+      environment: () => undefined,
+    };
   });
   after(() => rm(root, { recursive: true, force: true }));
 
@@ -80,6 +86,21 @@ describe("executeAttempt()", () => {
     assert.equal(result.ok, false);
     return result.ok ? { code: "", message: "" } : result.error;
   };
+
+  it("tells its commands which trace they belong to, and lets the task say otherwise", async () => {
+    const trace = { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", tracestate: "a=1" };
+    const printed = async (env: Record<string, string>, given?: typeof trace): Promise<JsonValue> => {
+      const uses = type(async (context) => {
+        const { stdout } = await context.command({ argv: ["/bin/sh", "-c", "echo $TRACEPARENT,$TRACESTATE"], env });
+        return Buffer.from(stdout).toString().trim();
+      });
+      const result = await execute(uses, { trace: given });
+      return result.ok ? result.output : result.error.message;
+    };
+    assert.equal(await printed({}, trace), `${trace.traceparent},a=1`);
+    assert.equal(await printed({ TRACEPARENT: "theirs" }, trace), "theirs,");
+    assert.equal(await printed({}), ",");
+  });
 
   it("gives the output and nothing else for a task that only computes, without touching disk or signal", async () => {
     const one = request(type(async () => ({ sum: 3 }), { runs: "inline" }));

@@ -3,6 +3,7 @@ import type { Artifact, AttemptFacts, AttemptResult, TaskError } from "../core/e
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { compileSchema, type SchemaError } from "../task/json-schema.ts";
 import { TaskFailure, type TaskEvent, type TaskType } from "../task/task.ts";
@@ -34,6 +35,8 @@ export interface AttemptRequest {
   readonly graceMs: number;
   /** Epoch milliseconds at which `timeout.run` will end it, for tasks that want to know. */
   readonly deadline?: number;
+  /** Its place in a trace, for programs that it calls; absent: no trace. */
+  readonly trace?: TraceContext | undefined;
   /** Called at every sign of life: output, progress, heartbeat. */
   beat?(): void;
 }

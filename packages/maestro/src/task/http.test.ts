@@ -100,6 +100,32 @@ describe("http@1", () => {
     assert.deepEqual((await get(server, { url: `${server.url}/none` }))["body"], "");
   });
 
+  it("tells the trace it belongs to, unless its author names one, and only to the origin that was asked", async () => {
+    const trace = {
+      traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      tracestate: "a=1",
+    };
+    await using elsewhere = await serve((_, response) => response.end());
+    await using server = await serve(({ url }, response) =>
+      url === "/leave" ? response.writeHead(302, { location: `${elsewhere.url}/there` }).end() : response.end(),
+    );
+    using bench = workbench({ trace });
+    await bench.run(http, { url: `${server.url}/own`, ...LOCAL });
+    await bench.run(http, { url: `${server.url}/given`, headers: { Traceparent: "theirs" }, ...LOCAL });
+    await bench.run(http, { url: `${server.url}/leave`, ...LOCAL });
+    await get(server);
+    assert.deepEqual(
+      [...server.seen, ...elsewhere.seen].map(({ headers }) => [headers["traceparent"], headers["tracestate"]]),
+      [
+        [trace.traceparent, "a=1"],
+        ["theirs", undefined],
+        [trace.traceparent, "a=1"],
+        [undefined, undefined],
+        [undefined, undefined],
+      ],
+    );
+  });
+
   it("sends method, headers, query and JSON", async () => {
     await using server = await serve((_, response) => response.end());
     await get(server, {

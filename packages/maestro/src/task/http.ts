@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import { task } from "./define.ts";
 import { allowanceProblem, systemResolve, urlProblem } from "./http-admit.ts";
 import type { Resolve } from "./http-admit.ts";
@@ -98,7 +99,7 @@ async function execute(input: Input, resolve: Resolve, context: TaskContext): Pr
   const timeoutMs = input.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([context.signal, timeout]);
-  let hop = firstHop(input);
+  let hop = firstHop(input, context.trace);
   try {
     for (let redirects = 0; ; redirects++) {
       const answer = await send(hop, input, resolve, signal);
@@ -125,7 +126,7 @@ async function execute(input: Input, resolve: Resolve, context: TaskContext): Pr
   }
 }
 
-function firstHop(input: Input): Hop {
+function firstHop(input: Input, trace: TraceContext | undefined): Hop {
   const url = new URL(input.url);
   url.hash = "";
   for (const [name, value] of Object.entries(input.query ?? {}))
@@ -134,6 +135,11 @@ function firstHop(input: Input): Hop {
   if (input.json !== undefined) headers["content-type"] = "application/json";
   if (input.body !== undefined) headers["content-type"] = "text/plain; charset=utf-8";
   for (const [name, value] of Object.entries(input.headers ?? {})) headers[name.toLowerCase()] = String(value);
+  // An author who names a trace means that one.
+  if (trace !== undefined && headers["traceparent"] === undefined) {
+    headers["traceparent"] = trace.traceparent;
+    if (trace.tracestate !== undefined) headers["tracestate"] ??= trace.tracestate;
+  }
   return {
     url,
     method: input.method ?? "GET",

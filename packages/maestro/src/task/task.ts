@@ -2,6 +2,7 @@ import type { Isolation, TaskError } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import type { TaskDescription } from "../core/task-description.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import type { Command, CommandResult } from "../runner/runner.ts";
 
 export type { TaskDescription } from "../core/task-description.ts";
@@ -35,6 +36,8 @@ export interface TaskContext {
   readonly deadline?: number | undefined;
   /** How long work that was called off may take to end by itself. */
   readonly graceMs: number;
+  /** Its place in a trace, to be told to whoever it calls; undefined: no trace. */
+  readonly trace?: TraceContext | undefined;
   /** The attempt's own folder, absolute; made on the first call. */
   dir(): string;
   /** Relative paths in inputs are meant from here: the folder the run was started in. */

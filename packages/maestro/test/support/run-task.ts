@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
+import type { TraceContext } from "../../src/core/trace-context.ts";
 import type { Command, CommandResult } from "../../src/runner/runner.ts";
 import { compileSchema } from "../../src/task/json-schema.ts";
 import { TaskFailure } from "../../src/task/task.ts";
@@ -29,6 +30,7 @@ export function workbench(
   options: {
     readonly command?: (command: Command) => CommandResult;
     readonly environment?: Readonly<Record<string, string>>;
+    readonly trace?: TraceContext;
   } = {},
 ): Workbench {
   const root = mkdtempSync(join(tmpdir(), "maestro-task-"));
@@ -46,6 +48,7 @@ export function workbench(
     attempt: 1,
     signal: abort.signal,
     graceMs: 1000,
+    trace: options.trace,
     drained: async () => undefined,
     resident: () => undefined,
     dir: () => dir,
