@@ -5,6 +5,7 @@ import { hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
+import type { Catalog } from "./catalog/catalog.ts";
 import { resolveManifest } from "./catalog/resolve.ts";
 import type { Actor } from "./core/event.ts";
 import { makeId } from "./core/id.ts";
@@ -117,14 +118,23 @@ async function open(
     await engine.recover();
   }
   const loop = runLoop(engine, clock);
+  const catalog: Catalog = {
+    store,
+    signer: keys.signer,
+    trustRoot: keys.trustRoot,
+    version: VERSION,
+    folder: () => undefined,
+    now: () => clock.now(),
+  };
   const deps: AppDeps = {
     engine,
     store,
+    catalog,
     logs,
     blobs,
     taskTypes: types,
     compile: async (manifest, file, folder) =>
-      resolveManifest(manifest, file, { store, descriptions, now: () => clock.now() }, folder),
+      resolveManifest(manifest, file, { ...catalog, descriptions }, folder),
     replay: async (run) => replayRun(engine, run),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     now: () => clock.now(),

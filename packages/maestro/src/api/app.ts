@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/catalog.ts";
+import type { Catalog } from "../catalog/catalog.ts";
 import type { Actor } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
@@ -20,6 +21,7 @@ import { ROUTES } from "./routes.ts";
 export interface AppDeps {
   readonly engine: Engine;
   readonly store: Store;
+  readonly catalog: Catalog;
   readonly logs: LogStore;
   readonly blobs: BlobStore;
   /** By `name@version`. */

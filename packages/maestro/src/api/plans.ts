@@ -1,13 +1,12 @@
-import { canonical } from "../core/canonical.ts";
-import { digestOf, sha256 } from "../core/digest.ts";
-import type { Digest } from "../core/digest.ts";
+import { findWorkflow, planByDigest } from "../catalog/find.ts";
+import { storedPlan } from "../catalog/publish.ts";
+import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
-import { suggest } from "../core/suggest.ts";
-import type { Store, StoredPlan } from "../store/store.ts";
+import type { StoredPlan } from "../store/store.ts";
 import type { AppDeps, Compiled } from "./app.ts";
-import { integer, optional, text } from "./field.ts";
+import { optional, text } from "./field.ts";
 import { findRun } from "./find-run.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -31,9 +30,12 @@ export const PLAN_SOURCE = {
     ),
   ),
   workflow: optional(
-    text("A stored workflow: `name`, `namespace/name`, either with `@version`. Without a version, the newest.", {
-      max: 300,
-    }),
+    text(
+      "A stored workflow: `name`, `namespace/name`, either with `@version`. Without a version: a file of the watched folder, else the highest that was published.",
+      {
+        max: 300,
+      },
+    ),
   ),
 } as const;
 
@@ -48,13 +50,13 @@ export const planWorkflow = route({
     {
       status: 200,
       type: "application/json",
+      schema: "Plan",
       description: "`plan` and `digest`, both null when `diagnostics` has errors; `diagnostics`, errors and warnings.",
     },
-      schema: "Plan",
   ],
   async handle(deps, { body }) {
     if (body.manifest === undefined) {
-      const stored = await storedWorkflow(deps.store, sourceOf(body));
+      const { plan: stored } = await findWorkflow(deps.catalog, sourceOf(body));
       return objectOfTexts("Plan", { digest: JSON.stringify(stored.digest), plan: stored.text, diagnostics: "[]" });
     }
     sourceOf(body);
@@ -92,37 +94,6 @@ export const getRunPlan = route({
   },
 });
 
-export const listWorkflows = route({
-  method: "GET",
-  path: "/v1/workflows",
-  operation: "listWorkflows",
-  summary: "Workflows that have run here, by name, the newest version first.",
-  query: {
-    namespace: optional(text("Only this namespace.", { max: 100 })),
-    name: optional(text("Only this name.", { max: 100 })),
-    limit: optional(integer("Default 100.", { min: 1, max: 1000 })),
-  },
-  answers: [
-    {
-      status: 200,
-      type: "application/json",
-      description: "`workflows`: namespace, name, version, digest and createdAt of each.",
-    },
-  ],
-  async handle({ store }, { query }) {
-    const found = await store.workflowList({ ...query, limit: query.limit ?? 100 });
-    return object("WorkflowList", {
-      workflows: found.map(({ namespace, name, version, digest, createdAt }) => ({
-        namespace,
-        name,
-        version,
-        digest,
-        createdAt,
-      })),
-    });
-  },
-});
-
 interface PlanSource {
   readonly manifest?: string;
   readonly file?: string;
@@ -130,19 +101,21 @@ interface PlanSource {
   readonly workflow?: string;
 }
 
-/** The plan to start from. With `expected`, exactly that one. Errors: `invalid_manifest`, `not_found`, `plan_changed`. */
+/** The plan to start from. With `expected`, exactly that one. Errors: `invalid_manifest`, `not_found`, `plan_changed`, `verification_failed`. */
 export async function resolvePlan(deps: AppDeps, source: PlanSource & { readonly plan?: string }): Promise<StoredPlan> {
   const expected = source.plan;
   if (expected !== undefined && source.manifest === undefined && source.workflow === undefined) {
-    const stored = await deps.store.planGet(expected as Digest);
-    if (stored === undefined) throw new MaestroError("not_found", `No plan with digest ${expected} is stored here.`);
-    return stored;
+    return planByDigest(deps.catalog, expected);
   }
   const reference = sourceOf(source);
   const stored =
     source.manifest === undefined
-      ? await storedWorkflow(deps.store, reference)
-      : await compileToStore(deps, source.manifest, source.file ?? "manifest", source.folder);
+      ? (await findWorkflow(deps.catalog, reference)).plan
+      : storedPlan(
+          (await compileOrRefuse(deps, source.manifest, source.file ?? "manifest", source.folder)).plan,
+          source.manifest,
+          deps.now(),
+        );
   if (expected !== undefined && stored.digest !== expected) {
     throw new MaestroError("plan_changed", `The plan is ${stored.digest} now, not ${expected}.`, {
       facts: { expected, actual: stored.digest },
@@ -163,21 +136,16 @@ function sourceOf(source: PlanSource): string {
   return source.workflow ?? "";
 }
 
-async function compileToStore(
+/** Errors: `invalid_manifest` with the diagnostics in `facts`. */
+export async function compileOrRefuse(
   deps: AppDeps,
   manifest: string,
   file: string,
   folder: string | undefined,
-): Promise<StoredPlan> {
+): Promise<{ readonly plan: Plan; readonly diagnostics: Compiled["diagnostics"] }> {
   const compiled = await deps.compile(manifest, file, folder);
   if (compiled.plan === null) throw invalidManifest(compiled, file);
-  return storedPlan(compiled.plan, manifest, deps.now());
-}
-
-function storedPlan(plan: Plan, manifest: string, now: number): StoredPlan {
-  const text = canonical(asJson(plan));
-  const { namespace, name, version, digest } = plan.workflow;
-  return { digest: sha256(text), namespace, name, version, manifestDigest: digest, text, manifest, createdAt: now };
+  return { plan: compiled.plan, diagnostics: compiled.diagnostics };
 }
 
 function invalidManifest({ diagnostics }: Compiled, file: string): MaestroError {
@@ -188,45 +156,6 @@ function invalidManifest({ diagnostics }: Compiled, file: string): MaestroError 
     "invalid_manifest",
     `${file} has ${count}${typeof first === "string" ? `; the first: ${first}` : ""}`,
     { facts: { diagnostics: [...diagnostics] } },
-  );
-}
-
-async function storedWorkflow(store: Store, reference: string): Promise<StoredPlan> {
-  const match = /^(?:([a-z0-9-]+)\/)?([a-z0-9-]+)(?:@([0-9A-Za-z.+-]+))?$/.exec(reference);
-  if (match === null)
-    throw new MaestroError(
-      "invalid_request",
-      `${JSON.stringify(reference)} is not a workflow's name; write name, namespace/name or namespace/name@version.`,
-    );
-  const [, namespace, name = "", version] = match;
-  const query = {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(version === undefined ? {} : { version }),
-  };
-  const found = await store.workflowList({ ...query, limit: 50 });
-  const [newest] = found;
-  if (newest === undefined) throw await unknownWorkflow(store, reference, name);
-  const other = found.find((one) => one.namespace !== newest.namespace);
-  if (other !== undefined) {
-    const candidates = [`${newest.namespace}/${name}`, `${other.namespace}/${name}`];
-    throw new MaestroError("ambiguous_id", `${name} exists in several namespaces: ${candidates.join(", ")}.`, {
-      facts: { candidates },
-      fix: "Write namespace/name.",
-    });
-  }
-  return newest;
-}
-
-async function unknownWorkflow(store: Store, reference: string, name: string): Promise<MaestroError> {
-  const known = await store.workflowList({ limit: 1000 });
-  const near = suggest(name, new Set(known.map((one) => one.name)));
-  return new MaestroError(
-    "not_found",
-    `No workflow ${reference} has run here.${near === undefined ? "" : ` Did you mean ${near}?`}`,
-    {
-      fix: "Give the manifest's file: `maestro run FILE`.",
-    },
   );
 }
 

@@ -2,17 +2,20 @@ import { answerApproval, listApprovals } from "./approvals.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { listEvents } from "./events.ts";
 import { listLogs, readLog } from "./logs.ts";
-import { getRunPlan, listWorkflows, planWorkflow } from "./plans.ts";
+import { getRunPlan, planWorkflow } from "./plans.ts";
 import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
 import { describeApi } from "./describe.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
+import { getWorkflow, listWorkflows, publishWorkflow } from "./workflows.ts";
 
 /** Every operation of the API. What is not here cannot be called; the router, the reference and the tests read this. */
 export const ROUTES: readonly Route[] = [
   planWorkflow,
+  publishWorkflow,
   listWorkflows,
+  getWorkflow,
   startRun,
   listRuns,
   getRun,

@@ -1,3 +1,4 @@
+import { SOURCES } from "../catalog/catalog.ts";
 import type { JsonObject } from "../core/json.ts";
 import { PROBLEMS } from "../core/problem.ts";
 import { API_VERSION } from "./respond.ts";
@@ -34,6 +35,14 @@ function answer(kind: string, shape: Readonly<Record<string, JsonObject>>): Json
 
 const runStatus = oneOf("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "denied");
 const stepStatus = oneOf("pending", "running", "waiting", "succeeded", "failed", "skipped", "cancelled");
+const workflow = {
+  namespace: string,
+  name: string,
+  version: string,
+  planDigest: digest,
+  manifestDigest: digest,
+  createdAt: time,
+} as const;
 const step = { task: string, item: { type: "integer", minimum: -1 } } as const;
 
 const PARTS = {
@@ -113,6 +122,7 @@ const PARTS = {
     effects: listOf(string),
     runs: string,
     example: anyObject,
+    "program?": digest,
   }),
   Hold: members({
     id: string,
@@ -166,14 +176,37 @@ const ANSWERS = {
     "diagnostics?": listOf(ref("Diagnostic")),
     "manifest?": string,
   }),
+  Published: answer("Workflow", { ...workflow, diagnostics: listOf(ref("Diagnostic")) }),
+  Workflow: answer("Workflow", {
+    ...workflow,
+    source: oneOf(...SOURCES),
+    manifest: string,
+    plan: anyObject,
+    signature: orNull(ref("SigstoreBundle")),
+    versions: listOf(members({ version: string, planDigest: digest, createdAt: time })),
+  }),
   WorkflowList: answer("WorkflowList", {
-    workflows: listOf(members({ namespace: string, name: string, version: string, digest, createdAt: time })),
+    workflows: listOf(
+      members({
+        source: oneOf(...SOURCES),
+        namespace: orNull(string),
+        name: orNull(string),
+        version: orNull(string),
+        planDigest: orNull(digest),
+        createdAt: orNull(time),
+        file: orNull(string),
+        problem: orNull(members({ message: string, diagnostics: listOf(ref("Diagnostic")) })),
+      }),
+    ),
+    folder: orNull(members({ path: string, problem: orNull(string) })),
+    cursor: orNull(string),
   }),
   Replay: answer("Replay", { equal: boolean, events: integer, head: string, "difference?": anything }),
   ApprovalList: answer("ApprovalList", { approvals: listOf(ref("ApprovalRow")) }),
   Answered: answer("Run", { run: ref("RunRow"), approval: string, verdict: oneOf("approve", "deny") }),
   TaskTypeList: answer("TaskTypeList", { tasks: listOf(ref("TaskDescription")) }),
   TaskType: answer("TaskType", { task: ref("TaskDescription") }),
+  TaskTypeRemoved: answer("TaskTypeRemoved", { name: string }),
   TrustRoot: anyObject,
   SigstoreBundle: members({ mediaType: string, verificationMaterial: anyObject, dsseEnvelope: anyObject }),
   Health: answer("Health", { status: { const: "ok" }, version: string, now: time, pid: integer }),

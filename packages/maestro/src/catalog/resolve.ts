@@ -2,7 +2,6 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { KnownRunbook } from "../core/compile.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { canonical } from "../core/canonical.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import type { TaskDescription } from "../core/task-description.ts";
@@ -11,12 +10,18 @@ import type { LoadResult } from "../manifest/load.ts";
 import { loadManifest } from "../manifest/load.ts";
 import { toJson } from "../manifest/report.ts";
 import { readSource } from "../manifest/source.ts";
-import type { Store, StoredPlan } from "../store/store.ts";
+import type { StoredPlan } from "../store/store.ts";
+import type { Catalog } from "./catalog.ts";
+import { MAX_VERSIONS } from "./find.ts";
+import { storedPlan } from "./publish.ts";
+import { verifyPublished } from "./verify-published.ts";
+import { fits, highest } from "./version.ts";
 
-export interface ResolveEnv {
-  readonly store: Store;
+export interface ResolveEnv extends Pick<Catalog, "store" | "now"> {
   readonly descriptions: ReadonlyMap<string, TaskDescription>;
-  now(): number;
+  /** Whom published versions are believed from; default: nobody. */
+  readonly trustRoot?: Catalog["trustRoot"];
+  readonly folder?: Catalog["folder"];
 }
 
 export interface ResolvedManifest {
@@ -25,15 +30,20 @@ export interface ResolvedManifest {
   readonly diagnostics: readonly JsonObject[];
 }
 
+/** A reference by name. */
+export type NamedRef = Exclude<RunbookRef, { readonly digest: string }>;
+
+const NOBODY = { keys: [] } as const;
+
 /** Runbooks inside runbooks: deeper than this is a mistake. */
-const MAX_DEPTH = 8;
+export const MAX_DEPTH = 8;
 /** Files of a folder that are looked through for a runbook by name. */
 const MAX_FILES = 500;
 const MAX_BYTES = 1_048_576;
 
 /**
- * Compiles a manifest against this installation. Runbooks it names are those stored here or, where `folder` is given, those
- * whose manifests lie in it; the latter are stored, so that child runs find them. Never throws for what is wrong with the manifest.
+ * Compiles a manifest against this installation. Runbooks it names are those of `findRunbook`, with the manifests of
+ * `folder` as what is near. Never throws for what is wrong with the manifest. Errors: `verification_failed`.
  */
 export async function resolveManifest(
   manifest: string,
@@ -54,58 +64,69 @@ async function load(
 ): Promise<LoadResult> {
   return loadManifest(manifest, file, {
     taskTypes: env.descriptions,
-    runbook: async (ref) =>
-      (await stored(ref, env.store)) ??
-      (folder === undefined || depth >= MAX_DEPTH ? undefined : beside(ref, env, folder, depth)),
+    runbook: (ref) =>
+      findRunbook(
+        { store: env.store, trustRoot: env.trustRoot ?? NOBODY, folder: env.folder ?? (() => undefined) },
+        ref,
+        async (named) => (folder === undefined || depth >= MAX_DEPTH ? undefined : beside(named, env, folder, depth)),
+      ),
   });
 }
 
-async function stored(ref: RunbookRef, store: Store): Promise<KnownRunbook | undefined> {
+/**
+ * The runbook that a manifest uses: what was published under exactly that version, for that never changes; else what is
+ * `near`, a file beside the manifest; else a file of the watched folder; else the highest version published that begins so;
+ * else the newest that ran. Where a child run will need it, its plan is stored. What was published is verified.
+ * Errors: `verification_failed`, `store_corrupt`.
+ */
+export async function findRunbook(
+  catalog: Pick<Catalog, "store" | "trustRoot" | "folder">,
+  ref: RunbookRef,
+  near: (ref: NamedRef) => Promise<StoredPlan | undefined>,
+): Promise<KnownRunbook | undefined> {
+  const { store } = catalog;
   if ("digest" in ref) return store.planGet(ref.digest);
   const { namespace, name, version } = ref;
-  const [exact] = await store.workflowList({ namespace, name, version, limit: 1 });
-  if (exact !== undefined) return exact;
-  const newest = await store.workflowList({ namespace, name, limit: 100 });
-  return newest.find((one) => fits(one.version, version));
+  const exact = await store.publishedGet(namespace, name, version);
+  if (exact !== undefined) return verifyPublished(catalog, exact);
+  const file = (await near(ref)) ?? watched(catalog, ref);
+  if (file !== undefined) {
+    await store.planPut(file);
+    return file;
+  }
+  const published = await store.publishedList({ namespace, name, limit: MAX_VERSIONS });
+  const best = highest(published.filter((row) => fits(row.version, version)));
+  if (best !== undefined) return verifyPublished(catalog, best);
+  if (published.length > 0) return undefined;
+  const ran = await store.workflowList({ namespace, name, unpublished: true, limit: 100 });
+  return ran.find((one) => one.version === version) ?? ran.find((one) => fits(one.version, version));
 }
 
-/** `@2` and `@2.1` name the newest version that begins so. */
-function fits(version: string, wanted: string): boolean {
-  return version === wanted || version.startsWith(`${wanted}.`);
+function watched(catalog: Pick<Catalog, "folder">, ref: NamedRef): StoredPlan | undefined {
+  return highest(
+    (catalog.folder()?.files ?? []).flatMap(({ workflow }) =>
+      workflow?.namespace === ref.namespace && workflow.name === ref.name && fits(workflow.version, ref.version)
+        ? [workflow]
+        : [],
+    ),
+  );
 }
 
-async function beside(
-  ref: RunbookRef,
-  env: ResolveEnv,
-  folder: string,
-  depth: number,
-): Promise<KnownRunbook | undefined> {
-  if ("digest" in ref) return undefined;
+async function beside(ref: NamedRef, env: ResolveEnv, folder: string, depth: number): Promise<StoredPlan | undefined> {
   for (const name of (await readdir(folder)).filter((entry) => /\.(ya?ml|json)$/.test(entry)).slice(0, MAX_FILES)) {
     const path = join(folder, name);
     const found = await stat(path);
     if (!found.isFile() || found.size > MAX_BYTES) continue;
     const text = await readFile(path, "utf8");
-    if (!names(readSource(text).value, ref)) continue;
+    if (!text.includes(ref.name) || !names(readSource(text).value, ref)) continue;
     const loaded = await load(text, path, env, folder, depth + 1);
-    if (!loaded.ok) continue;
-    const plan: StoredPlan = {
-      digest: loaded.planDigest,
-      namespace: loaded.plan.workflow.namespace,
-      name: loaded.plan.workflow.name,
-      version: loaded.plan.workflow.version,
-      manifestDigest: loaded.manifestDigest,
-      text: canonical(loaded.plan as unknown as JsonValue),
-      manifest: text,
-      createdAt: env.now(),
-    };
-    await env.store.planPut(plan);
-    return plan;
+    if (loaded.ok) return storedPlan(loaded.plan, text, env.now());
   }
   return undefined;
 }
 
-function names(value: JsonValue | undefined, ref: Exclude<RunbookRef, { readonly digest: string }>): boolean {
+/** Whether a manifest says that it is a runbook that `ref` could mean. */
+export function names(value: JsonValue | undefined, ref: NamedRef): boolean {
   const metadata = isJsonObject(value) ? value["metadata"] : undefined;
   if (!isJsonObject(metadata)) return false;
   const version = metadata["version"];

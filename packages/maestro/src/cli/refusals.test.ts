@@ -78,7 +78,7 @@ describe("the command line refuses", () => {
     [["run"], 2, /Give a runbook .* or --from-run/],
     [["run", "ok.yaml", "--purpse", "x"], 2, /Did you mean --purpose\?/],
     [["run", "none.yaml"], 5, /There is no file none\.yaml/],
-    [["run", "nope"], 5, /No workflow nope has run here/],
+    [["run", "nope"], 5, /No workflow nope is stored here/],
     [["run", "."], 2, /is a folder/],
     [["run", "broken.yaml"], 2, /error\[invalid_manifest\]: broken\.yaml has 2 problems/],
     [["run", "-"], 2, /the manifest is empty/, ""],
