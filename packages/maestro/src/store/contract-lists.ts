@@ -172,6 +172,7 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
       assert.equal(await store.nextWake(0), START + 10);
       assert.equal(await store.nextWake(START + 10), START + 30);
       assert.equal(await store.nextWake(START + 30), undefined);
+      assert.equal((await store.counts()).asleep, 4);
       const slept = await store.runGet(sampleId(2));
       assert.ok(slept);
       await store.commit({ runs: [goOn(slept, sampleEvents(3, 1), { wakeAt: null })] });
@@ -179,6 +180,7 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
         (await store.runDue({ after: beginning, until: START + 10, limit: 9 })).map((due) => due.id),
         [sampleId(3)],
       );
+      assert.equal((await store.counts()).asleep, 3);
     });
 
     it("runByConcurrencyKey() gives those that hold or want it, oldest first", async () => {

@@ -372,6 +372,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>): v
           approvalsClosed: [a.id, "a_23", "a_unknown"],
         });
         assert.deepEqual(await store.approvalList({ limit: 9 }), [c, b]);
+        assert.equal((await store.counts()).openApprovals, 2);
       });
     });
 

@@ -109,6 +109,8 @@ const READS = [
   "cache-get",
   "approval-list",
   "approval-list-by-run",
+  "approval-count",
+  "run-asleep-count",
   "run-list",
   "run-list-by-namespace",
   "run-list-by-status",
@@ -247,6 +249,13 @@ class SqliteStore implements Store {
     return this.#all("approval-list-by-run", readApproval, query.limit, query.run);
   }
 
+  async counts(): Promise<{ readonly asleep: number; readonly openApprovals: number }> {
+    return {
+      asleep: this.#one("run-asleep-count", readCount) ?? 0,
+      openApprovals: this.#one("approval-count", readCount) ?? 0,
+    };
+  }
+
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#guard(() => this.#db.close());
   }
@@ -283,6 +292,10 @@ class SqliteStore implements Store {
 
 /** Greater than any character of an id. */
 const BEYOND = "\u{10ffff}";
+
+function readCount(row: SqlRow): number {
+  return row["count"] as number;
+}
 
 function readId(row: SqlRow): string {
   return row["id"] as string;

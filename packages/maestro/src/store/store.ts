@@ -63,6 +63,8 @@ export interface Store {
   cacheGet(key: Digest, now: number): Promise<CacheRow | undefined>;
   /** Open approvals, oldest first. */
   approvalList(query: { readonly run?: string; readonly limit: number }): Promise<readonly ApprovalRow[]>;
+  /** Walks an index: not to be asked for more often than somebody looks. */
+  counts(): Promise<{ readonly asleep: number; readonly openApprovals: number }>;
 
   /** What removes, by its record, what has had its time. */
   readonly retention: RetentionStore;
