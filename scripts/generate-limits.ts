@@ -37,6 +37,11 @@ const ENGINE: Readonly<Record<keyof Limits, Meaning>> = {
   starts: ["new runs in one turn", "count", "the next turn takes the rest"],
   rounds: ["steps of a run that only compute, one after another in one turn", "count", "the next turn goes on"],
   turnMs: ["a turn that begins further rounds", "ms", "it is made durable; the next turn goes on"],
+  overlap: [
+    "requests and results that wait, from which a turn is decided while the one before it is being written",
+    "count",
+    "with fewer, it waits until that one is durable",
+  ],
   evictAfterMs: ["a run waits in memory", "ms", "it leaves memory until it is due"],
   prefetchMs: ["a sleeping run is loaded before it is due", "ms", ""],
   prefetchRuns: ["… so many at a time", "count", "the next round takes the rest"],

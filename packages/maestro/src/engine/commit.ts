@@ -6,7 +6,7 @@ import { receiptFacts } from "../core/receipt-facts.ts";
 import { statement } from "../core/receipt.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
 import { sealReceipts } from "../provenance/receipts.ts";
-import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend, RunRow } from "../store/store.ts";
+import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend } from "../store/store.ts";
 import { encodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
 import { projectRow, rowChanged } from "./live.ts";
@@ -14,48 +14,62 @@ import type { EngineParts } from "./parts.ts";
 
 type Builder = "store" | "blobs" | "signer" | "limits" | "version";
 
+/** What a turn adds to its runs, ready to be written. */
+export interface Prepared {
+  readonly batch: Commit;
+  /** Once it is durable: the live runs know their new head and row. */
+  apply(): void;
+}
+
 /**
- * Writes what a turn added to its runs, in one transaction: events, rows, receipts of runs that ended, cache entries and
- * open approvals. Afterwards the live runs know their new head and row. Rejects without having changed anything. A run whose
- * events or receipt cannot be written is left out and named to `fault`: it must not keep the others from going on.
+ * Puts together what a turn adds to its runs: events, rows, signed receipts of runs that ended, cache entries and open
+ * approvals. A run whose events or receipt cannot be written is left out and named to `fault`: it must not keep the others
+ * from going on. Null where nothing is left to write.
  */
-export async function commitRuns(
+export async function prepareCommit(
   parts: Pick<EngineParts, Builder>,
   all: readonly LiveRun[],
   fault: Fault,
-): Promise<void> {
+): Promise<Prepared | null> {
   const encoded = await encodeAll(parts, all, fault);
   const ready = all.flatMap((live, i) => prove(parts, live, encoded[i], fault) ?? []);
-  const lives = ready.map(({ live }) => live);
-  const texts = ready.map((one) => one.texts);
-  const heads = ready.map((one) => one.head);
-  if (lives.length === 0) return;
+  if (ready.length === 0) return null;
   // The thread pool signs while the rest is put together.
   const sealing = seal(parts, ready);
-  const rows = lives.map((live, i) => rowOf(live, heads[i]!));
-  const approvals = lives.map((live) => approvalChanges(live));
+  const appends = ready.map((one) => appendOf(one));
+  const approvals = ready.map(({ live }) => approvalChanges(live));
+  const cache = ready.flatMap(({ live }) => cacheEntries(live));
   const receipts = await sealing;
   const batch: Commit = {
-    runs: lives.map((live, i) => appendOf(live, texts[i]!, rows[i]!, heads[i]!)),
+    runs: appends,
     receipts: receipts.filter((receipt) => receipt !== null),
-    cache: lives.flatMap(cacheEntries),
+    cache,
     approvalsOpened: approvals.flatMap((change) => change.opened),
     approvalsClosed: approvals.flatMap((change) => change.closed),
   };
-  await parts.store.commit(batch);
-  lives.forEach((live, i) => {
-    const last = live.pending.at(-1);
-    if (last !== undefined) live.lastAt = last.at;
-    live.head = heads[i]!;
-    if (rows[i] !== null) live.row = rows[i]!;
-    const receipt = receipts[i];
-    if (receipt !== undefined && receipt !== null) {
-      live.lastReceipt = receipt;
-      live.receipts = receipt.ordinal;
-    }
-    for (const id of approvals[i]!.closed) live.openApprovals.delete(id);
-    for (const row of approvals[i]!.opened) live.openApprovals.add(row.id);
-  });
+  return {
+    batch,
+    apply: () => ready.forEach(({ live, head }, i) => applyTo(live, head, appends[i]!, receipts[i]!, approvals[i]!)),
+  };
+}
+
+function applyTo(
+  live: LiveRun,
+  head: Digest,
+  { row }: RunAppend,
+  receipt: ReceiptRow | null,
+  approvals: ReturnType<typeof approvalChanges>,
+): void {
+  const last = live.pending.at(-1);
+  if (last !== undefined) live.lastAt = last.at;
+  live.head = head;
+  if ("id" in row) live.row = row;
+  if (receipt !== null) {
+    live.lastReceipt = receipt;
+    live.receipts = receipt.ordinal;
+  }
+  for (const id of approvals.closed) live.openApprovals.delete(id);
+  for (const one of approvals.opened) live.openApprovals.add(one.id);
 }
 
 type Fault = (live: LiveRun, error: unknown) => void;
@@ -153,14 +167,11 @@ async function seal(
   });
 }
 
-/** The whole row where a list would show the difference, else null. */
-function rowOf(live: LiveRun, head: Digest): RunRow | null {
-  return live.row === null || rowChanged(live.row, live) ? projectRow(live, head) : null;
-}
-
-function appendOf(live: LiveRun, texts: readonly string[], row: RunRow | null, head: Digest): RunAppend {
-  const { seq } = live.run;
-  return { id: live.run.id, firstSeq: seq - texts.length + 1, events: texts, row: row ?? { seq, head } };
+/** With the whole row where a list would show the difference. */
+function appendOf({ live, texts, head }: Ready): RunAppend {
+  const { id, seq } = live.run;
+  const row = live.row === null || rowChanged(live.row, live) ? projectRow(live, head) : { seq, head };
+  return { id, firstSeq: seq - texts.length + 1, events: texts, row };
 }
 
 /** Results of cacheable steps that a run computed itself. */

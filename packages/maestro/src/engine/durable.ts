@@ -4,30 +4,32 @@ import { advance } from "../core/advance.ts";
 import type { StepRef } from "../core/event.ts";
 import { makeId } from "../core/id.ts";
 import type { RunInput } from "../core/input.ts";
-import { MaestroError, messageOf } from "../core/problem.ts";
+import { MaestroError } from "../core/problem.ts";
 import { receive } from "../core/receive.ts";
 import { stepOf } from "../core/run.ts";
 import { beginTurn, emit, type Facts, type Turn } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
-import { commitRuns } from "./commit.ts";
+import type { Prepared } from "./commit.ts";
 import { checkInput } from "./door.ts";
 import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
 import { Pressure } from "./pressure.ts";
 import { askGate } from "./ask.ts";
 import type { Pending } from "./pending.ts";
+import { newPending } from "./pending.ts";
 import { Effects } from "./effects.ts";
 import { ConcurrencyKeys, replacedBy } from "./keys.ts";
 import { Faults } from "./faults.ts";
 import { RunFacts } from "./facts.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
-import { type LiveRun, project, rowChanged } from "./live.ts";
+import type { LiveRun } from "./live.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { Listeners } from "./listeners.ts";
 import { loadRun } from "./load.ts";
 import type { EngineParts, Listener, Message } from "./parts.ts";
 import { Programs } from "./programs.ts";
 import { recoverRuns } from "./recover.ts";
+import { abandonTurn, prepareTurn, settleTurn } from "./settle.ts";
 import { Slots } from "./slots.ts";
 import { Starts } from "./starts.ts";
 import { EngineStats } from "./stats.ts";
@@ -45,17 +47,20 @@ export class DurableEngine implements Engine {
   readonly keys: ConcurrencyKeys;
   readonly live: LiveRuns;
   readonly attempts = new Attempts();
-  private readonly slots: Slots;
+  readonly slots: Slots;
   readonly effects: Effects;
   readonly starts: Starts;
-  private mailbox: Message[] = [];
+  mailbox: Message[] = [];
   readonly stats = new EngineStats();
-  private readonly listeners: Listeners;
+  readonly listeners: Listeners;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
   closed = false;
   private turn: Pending | null = null;
-  private readonly faults: Faults;
+  private settling = false;
+  /** Resolves when the last turn that was decided is durable, or abandoned. */
+  settled: Promise<void> = Promise.resolve();
+  readonly faults: Faults;
   readonly pressure: Pressure;
   /** Set by the loop: called when there is work for a turn. */
   onWork: () => void = () => undefined;
@@ -133,7 +138,7 @@ export class DurableEngine implements Engine {
     this.closed = true;
     // What still runs is handed back: its result is not recorded, so the next engine finds it lost and tries again.
     for (const attempt of this.attempts.all()) attempt.stop({ code: "LOST", message: "the engine shut down" });
-    while (this.turn !== null || this.effects.executing > 0) await delay(5);
+    while (this.turn !== null || this.settling || this.effects.executing > 0) await delay(5);
     const refused = new MaestroError("shutting_down", "the engine is shutting down");
     for (const message of this.mailbox.splice(0)) message.done?.reject(refused);
     for (const admission of this.starts.take(Number.POSITIVE_INFINITY)) admission.done.reject(refused);
@@ -159,34 +164,64 @@ export class DurableEngine implements Engine {
     return this.mailbox.length > 0 || this.starts.waiting > 0 || this.effects.waiting > 0;
   }
 
-  /** One turn. Turns do not overlap: a call during a turn is no turn. */
+  /** One turn, durable when it resolves. Turns are decided one at a time: a call meanwhile is no turn. */
   async tick(): Promise<void> {
+    await this.takeTurn();
+    await this.settled;
+  }
+
+  /**
+   * Decides a turn and resolves when it is on its way to the disk. While it is, the next one may be decided, of other
+   * runs: those of a turn that is not durable yet are left alone. With little to do that would only make two small
+   * commits of one.
+   */
+  async takeTurn(): Promise<void> {
+    if (this.mailbox.length + this.starts.waiting < this.parts.limits.overlap) await this.settled;
     const now = this.parts.clock.now();
     if (this.turn !== null || this.closed || now < this.pressure.stalledUntil) return;
-    const turn: Pending = { now, touched: [], executions: [], effects: [], messages: [], answers: [], ended: [] };
+    const turn = newPending(now);
     this.turn = turn;
-    this.stats.turnBegan();
     try {
-      this.effects.tryAgain();
-      await this.gather(turn);
-      for (const admission of this.starts.take(this.parts.limits.starts)) this.admitRun(turn, admission);
-      for (const message of turn.messages) this.deliver(turn, message);
-      if (!this.draining && !this.parts.passive) await this.work(turn);
-      await this.commit(turn);
-      this.release(turn);
-      this.pressure.relieve();
+      await this.decideTurn(turn);
+      const prepared = await prepareTurn(this, turn);
+      await this.settled;
+      this.settled = this.settle(turn, prepared);
     } catch (error) {
-      this.abandon(turn, error);
+      abandonTurn(this, turn, error);
     } finally {
       this.turn = null;
-      this.stats.turnEnded(turn.touched.length, turn.now);
     }
+    if (!this.settling) this.rest();
+  }
+
+  private async decideTurn(turn: Pending): Promise<void> {
+    this.effects.tryAgain();
+    await this.gather(turn);
+    for (const admission of this.starts.take(this.parts.limits.starts)) this.admitRun(turn, admission);
+    const postponed = new Set(turn.messages.filter((message) => !this.deliver(turn, message)));
+    if (postponed.size > 0) turn.messages = turn.messages.filter((message) => !postponed.has(message));
+    if (!this.draining && !this.parts.passive) await this.work(turn);
+  }
+
+  private async settle(turn: Pending, prepared: Prepared | null): Promise<void> {
+    this.settling = true;
+    await settleTurn(this, turn, prepared);
+    this.settling = false;
+    this.rest();
+  }
+
+  private rest(): void {
     if (!this.busy()) for (const wake of this.idleWaiters.splice(0)) wake();
     if (this.hasWork()) this.onWork();
   }
 
+  /** Nothing is at work, and nothing waits for a turn. */
+  get isAtRest(): boolean {
+    return !this.busy();
+  }
+
   private busy(): boolean {
-    return this.attempts.size > 0 || this.hasWork() || this.turn !== null;
+    return this.attempts.size > 0 || this.hasWork() || this.turn !== null || this.settling;
   }
 
   /** Collects what is due and what came in, and brings the runs concerned into memory. */
@@ -214,17 +249,24 @@ export class DurableEngine implements Engine {
     else await this.live.load(run).catch((error: unknown) => done.reject(error));
   }
 
-  private deliver(turn: Pending, message: Message): void {
+  /** False: it is not for this turn, and has been put where the right one finds it. */
+  private deliver(turn: Pending, message: Message): boolean {
     const live = this.live.get(message.run);
-    if (live === undefined) return message.attempt === undefined ? undefined : this.attempts.takeBack(message.attempt);
+    if (live === undefined) {
+      if (message.attempt !== undefined) this.attempts.takeBack(message.attempt);
+      return true;
+    }
+    if (live.turn !== null && live.turn !== turn) {
+      live.turn.held.push(message);
+      return false;
+    }
     const { input, done } = message;
     if (message.attempt !== undefined) this.free(turn, message.attempt, live);
     if (message.from === live) live.inFlight -= 1;
     // An ending and a new beginning are two turns: each has its receipt.
     if (input.kind === "retry" && live.pending.length > 0) {
       this.mailbox.push(message);
-      turn.messages.splice(turn.messages.indexOf(message), 1);
-      return;
+      return false;
     }
     let step = beginTurn(live.program, live.run, this.facts(live, turn.now));
     try {
@@ -241,9 +283,10 @@ export class DurableEngine implements Engine {
       // It may have been loaded for this message alone, and has to find its way back to sleep.
       else this.touch(turn, live);
       done?.reject(error);
-      return;
+      return true;
     }
     if (done !== undefined) turn.answers.push({ live, done });
+    return true;
   }
 
   private free(turn: Pending, attempt: Attempt, live: LiveRun): void {
@@ -283,8 +326,8 @@ export class DurableEngine implements Engine {
   }
 
   private touch(turn: Pending, live: LiveRun): void {
-    if (live.touched) return;
-    live.touched = true;
+    if (live.turn !== null) return;
+    live.turn = turn;
     turn.touched.push(live);
   }
 
@@ -303,8 +346,7 @@ export class DurableEngine implements Engine {
       turn.now = this.parts.clock.now();
       const results = this.takeResults();
       if (results.length === 0) return;
-      turn.messages.push(...results);
-      for (const message of results) this.deliver(turn, message);
+      for (const message of results) if (this.deliver(turn, message)) turn.messages.push(message);
     }
   }
 
@@ -326,71 +368,11 @@ export class DurableEngine implements Engine {
     live.pending = [];
   }
 
-  private async commit(turn: Pending): Promise<void> {
-    const changed = turn.touched.filter((live) => {
-      if (live.gone) return false;
-      live.projection = project(live, turn.now, this.parts.limits.evictAfterMs);
-      return live.pending.length > 0 || live.row === null || rowChanged(live.row, live);
-    });
-    const fault = (live: LiveRun, error: unknown): void => this.quarantine(live, error);
-    if (changed.length > 0) await this.stats.timeCommit(() => commitRuns(this.parts, changed, fault));
-  }
-
   /** Out of memory; a run that never became durable gives its concurrency key back. */
-  private drop(live: LiveRun): void {
+  drop(live: LiveRun): void {
     this.live.forget(live);
     const next = live.row === null ? this.keys.giveBack(live) : undefined;
     if (next !== undefined) this.post({ run: next, input: { kind: "admitted" } });
-  }
-
-  /** The turn is durable: now it may have effects. */
-  private release(turn: Pending): void {
-    for (const attempt of turn.ended) this.attempts.forget(attempt);
-    for (const live of turn.touched) {
-      live.touched = false;
-      if (live.gone) continue;
-      const events = live.pending;
-      live.pending = [];
-      if (events.length > 0) this.listeners.tell(live, events);
-      this.live.settle(live, turn.now);
-      if (events.at(-1)?.kind === "run_ended") this.effects.ended(live);
-    }
-    for (const execution of turn.executions) {
-      if (this.faults.has(execution.live.run.id)) this.attempts.callOff(execution.attempt);
-      else if (!execution.begun) this.effects.execute(execution);
-    }
-    for (const { live, command } of turn.effects)
-      if (!this.faults.has(live.run.id)) this.effects.perform(live, command, turn.now);
-    for (const { live, done } of turn.answers) {
-      const refusal = this.faults.refusal(live.run.id);
-      if (refusal === undefined) done.resolve();
-      else done.reject(refusal);
-    }
-  }
-
-  /** The turn could not be made durable: it never happened. Runs are loaded anew, answers of runners are kept for the next try. */
-  private abandon(turn: Pending, error: unknown): void {
-    this.stats.failedTurns += 1;
-    for (const live of turn.touched) this.drop(live);
-    for (const { attempt } of turn.executions) this.attempts.callOff(attempt);
-    const undone = new Set(turn.executions.map(({ attempt }) => attempt));
-    this.mailbox.unshift(
-      ...turn.messages.filter(
-        ({ done, attempt }) => done === undefined && (attempt === undefined || !undone.has(attempt)),
-      ),
-    );
-    for (const live of turn.touched)
-      if (live.row !== null) this.mailbox.push({ run: live.run.id, input: { kind: "timer" } });
-    for (const { done } of turn.answers) done.reject(error);
-    for (const message of turn.messages) message.done?.reject(error);
-    const code = error instanceof MaestroError ? error.code : "internal";
-    if (code !== "run_conflict") this.pressure.stall(error);
-    const stack = error instanceof Error && code === "internal" ? { stack: error.stack ?? "" } : {};
-    this.parts.log(code === "run_conflict" ? "warn" : "error", "a turn could not be made durable; it is tried again", {
-      error: messageOf(error),
-      code,
-      ...stack,
-    });
   }
 
   /** Records a new run: who asked, what the gate said, what it takes over, and whether it may start. */

@@ -26,6 +26,8 @@ export interface Limits {
   readonly rounds: number;
   /** A turn that has taken this long begins no further round. */
   readonly turnMs: number;
+  /** With fewer requests and results waiting, a turn is decided only when the one before it is durable. */
+  readonly overlap: number;
   /** A run that sleeps for longer than this leaves memory. */
   readonly evictAfterMs: number;
   /** Sleeping runs are loaded this long before they are due. */
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: Limits = {
   starts: 256,
   rounds: 16,
   turnMs: 25,
+  overlap: 64,
   evictAfterMs: 5_000,
   prefetchMs: 3_000,
   prefetchRuns: 250,

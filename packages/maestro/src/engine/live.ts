@@ -6,6 +6,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Program, SlotClass } from "../core/program.ts";
 import type { Run } from "../core/run.ts";
 import { isTerminal } from "../core/run.ts";
+import type { Pending } from "./pending.ts";
 import type { ReceiptRow, RunRow } from "../store/store.ts";
 import { ASLEEP_FOREVER } from "../store/store.ts";
 
@@ -34,7 +35,8 @@ export interface LiveRun {
   gone: boolean;
   /** The engine's timer for it that counts; others are void. */
   timerAt: number | null;
-  touched: boolean;
+  /** The turn that has changed it and is not durable yet. */
+  turn: Pending | null;
   /** As this turn leaves it. */
   projection: Projection;
 }
@@ -65,7 +67,7 @@ export function newLive(
     idempotencyKey: rest.idempotencyKey,
     gone: false,
     timerAt: null,
-    touched: false,
+    turn: null,
     projection: AWAKE,
   };
 }

@@ -13,13 +13,18 @@ export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
   const rest = idleMemory();
 
   const step = async (): Promise<void> => {
-    await engine.tick();
+    await engine.takeTurn();
     scheduled = false;
-    if (stopped) return;
+    arm();
+    // When it is durable there may be timers to wait for that were not there before.
+    void engine.settled.then(arm);
+  };
+  const arm = (): void => {
+    if (stopped || scheduled) return;
     const at = engine.nextAt();
     const delay = at === undefined ? MAX_SLEEP_MS : at - clock.now();
     if (delay <= 0) return poke();
-    if (engine.attempts.size === 0) rest(delay);
+    if (engine.isAtRest) rest(delay);
     if (at !== undefined) sleep(delay);
   };
   const poke = (): void => {

@@ -36,6 +36,8 @@ export class Slots {
       while (attempts.inSlot(slot) < limits[slot] && attempts.working < limits.running) {
         const live = this.dispatch.take(slot, hasRoom);
         if (live === undefined) break;
+        // Of a turn that is not durable yet; it is offered again when it is.
+        if (live.turn !== null && live.turn !== turn) continue;
         this.startOne(turn, live, slot);
       }
     }

@@ -4,6 +4,7 @@ import type { Program } from "../core/program.ts";
 import { stepOf } from "../core/run.ts";
 import { Histogram } from "./histogram.ts";
 import type { LiveRun } from "./live.ts";
+import type { Pending } from "./pending.ts";
 
 /** Runs of one workflow since this engine started. */
 export interface WorkflowCounts {
@@ -54,16 +55,11 @@ export class EngineStats {
   /** Programs and uses are shared by all runs of a plan, so that no name is put together per event. */
   private readonly ofProgram = new WeakMap<Program, WorkflowCounts>();
   private readonly ofUse = new WeakMap<TaskUse, TypeCounts>();
-  private began = 0;
 
-  turnBegan(): void {
-    this.began = performance.now();
-  }
-
-  /** `changed`: how many runs it touched. Turns that found nothing to do are not counted. */
-  turnEnded(changed: number, now: number): void {
-    if (changed === 0) return;
-    this.turnSeconds.add((performance.now() - this.began) / 1000);
+  /** From its first decision to its last effect. Turns that found nothing to do are not counted. */
+  turnEnded({ touched, began, now }: Pending): void {
+    if (touched.length === 0) return;
+    this.turnSeconds.add((performance.now() - began) / 1000);
     this.lastTurnAt = now;
   }
 

@@ -6,13 +6,17 @@ import type { StorePlace } from "./contract.ts";
 import { testStore } from "./contract.ts";
 import { openSqlite } from "./sqlite.ts";
 
-const place = async (): Promise<StorePlace> => {
-  const dir = await mkdtemp(join(tmpdir(), "maestro-store-"));
-  return {
-    open: () => openSqlite({ path: join(dir, "maestro.db") }),
-    remove: () => rm(dir, { recursive: true }),
+for (const [name, threadFrom] of [
+  ["the embedded store", 1_000],
+  ["the embedded store, written by a thread", 0],
+] as const) {
+  const place = async (): Promise<StorePlace> => {
+    const dir = await mkdtemp(join(tmpdir(), "maestro-store-"));
+    return {
+      open: () => openSqlite({ path: join(dir, "maestro.db"), threadFrom }),
+      remove: () => rm(dir, { recursive: true }),
+    };
   };
-};
-
-testStore("the embedded store", place);
-testRetention("the embedded store", place);
+  testStore(name, place);
+  testRetention(name, place);
+}

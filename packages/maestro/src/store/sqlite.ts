@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
+import { connect } from "./connect.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
@@ -32,12 +33,15 @@ import type {
 } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";
 import { listValues, publishedValues, readPublished } from "./workflow-rows.ts";
+import { WriteThread } from "./write-thread.ts";
 
 export interface SqliteOptions {
   /** The database file; made, with its folder, where there is none. `:memory:` is one that ends with its store. */
   readonly path: string;
   /** For the record of migrations. Default: the clock. */
   readonly now?: () => number;
+  /** Batches of so many runs are written by a thread of their own; 0: everything, from the start. Default: 32. */
+  readonly threadFrom?: number;
 }
 
 /**
@@ -47,6 +51,8 @@ export interface SqliteOptions {
  */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const { path, now = Date.now } = options;
+  // Nobody else can open a database in memory.
+  const threadFrom = path === ":memory:" ? Number.POSITIVE_INFINITY : (options.threadFrom ?? LARGE_RUNS);
   let db: DatabaseSync | undefined;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -56,7 +62,9 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     db = connect(path);
     migrate(db, readMigrations(MIGRATIONS), { path, now: now() });
     checkDatabase(db, path, state);
-    return new SqliteStore(db, path);
+    const thread = new WriteThread(path);
+    if (threadFrom === 0) await thread.start();
+    return new SqliteStore(db, path, { thread, from: threadFrom });
   } catch (error) {
     db?.close();
     const problem = storeProblem(error, path);
@@ -65,27 +73,6 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
 }
 
 const MIGRATIONS = new URL("./migrations/sqlite/", import.meta.url);
-
-/**
- * Durability and memory. `synchronous = full` syncs the log with every commit: what was acknowledged survives power loss.
- * The log is folded into the file every 4,000 pages (16 MB): with the default of 1,000 the pages that every turn touches
- * were written 12 % more often. No memory mapping: it was no faster, and a file cut short under it kills the process.
- */
-function connect(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 2_000, enableForeignKeyConstraints: true });
-  db.exec(`
-    pragma page_size = 4096;
-    pragma journal_mode = wal;
-    pragma synchronous = full;
-    pragma temp_store = memory;
-    pragma mmap_size = 0;
-    pragma cache_size = -16000;
-    pragma wal_autocheckpoint = 4000;
-    pragma journal_size_limit = 67108864;
-    pragma trusted_schema = off;
-  `);
-  return db;
-}
 
 const READS = [
   "plan-get",
@@ -128,23 +115,35 @@ class SqliteStore implements Store {
   readonly #path: string;
   readonly #writer: SqliteWriter;
   readonly #workflowPut: Statement;
+  readonly #thread: WriteThread;
+  readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
 
-  constructor(db: DatabaseSync, path: string) {
+  constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
     this.#db = db;
     this.#path = path;
     this.#writer = new SqliteWriter(db);
     this.retention = new SqliteRetention(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
+    this.#thread = writing.thread;
+    this.#threadFrom = writing.from;
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
   }
 
   async commit(batch: Commit): Promise<void> {
+    const isLarge = batch.runs.length >= this.#threadFrom;
+    // Until it is ready, and should it not start at all, this thread writes.
+    if (isLarge) void this.#thread.start();
+    // In the order they came, whoever writes them.
+    if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) {
+      await this.#thread.commit(batch);
+      return;
+    }
     this.#guard(() => this.#writer.commit(batch));
   }
 
   async planPut(plan: StoredPlan): Promise<void> {
-    this.#guard(() => this.#writer.commit({ runs: [], plans: [plan] }));
+    return this.commit({ runs: [], plans: [plan] });
   }
 
   async planGet(digest: Digest): Promise<StoredPlan | undefined> {
@@ -257,6 +256,7 @@ class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#thread.close();
     if (this.#db.isOpen) this.#guard(() => this.#db.close());
   }
 
@@ -289,6 +289,9 @@ class SqliteStore implements Store {
     }
   }
 }
+
+/** A smaller batch is written sooner than another thread is told of it. */
+const LARGE_RUNS = 32;
 
 /** Greater than any character of an id. */
 const BEYOND = "\u{10ffff}";
