@@ -7,6 +7,7 @@ const NEEDS = [
   { command: "prlimit", package: "util-linux", why: "limits of child processes" },
   { command: "setpriv", package: "util-linux", why: "dropped capabilities of child processes" },
   { command: "git", package: "git", why: "runbooks on a real repository" },
+  { command: "pg_lsclusters", package: "postgresql", why: "sql@1 against a real server" },
   { command: "openssl", package: "openssl", why: "certificates of tests and of the runbook that rotates them" },
 ];
 

@@ -76,17 +76,25 @@ function checkOne(
     },
   });
   for (const issue of issues)
-    if (!literal.some((path) => samePath(path, [...at, ...issue.path])))
+    if (!literal.some(({ path }) => samePath(path, [...at, ...issue.path])))
       problems.push(toDiagnostic(issue, at, owner, type, value));
-  for (const path of literal) {
+  for (const { path, way } of literal) {
     problems.push({
       rule: "WF036",
       severity: "error",
       path,
       ...spanOfFirst(valueAt(value, path.slice(at.length))),
-      message: `\`${String(path.at(-1))}\` takes no expressions: text pasted into a script becomes code`,
-      fix: "pass the value by `env` or `argv`",
-      help: 'Put the value into `env`, such as `env: { TITLE: "${{ inputs.title }}" }`, and write `"$TITLE"` in the script.',
+      ...(way === undefined
+        ? {
+            message: `\`${String(path.at(-1))}\` takes no expressions: text pasted into a script becomes code`,
+            fix: "pass the value by `env` or `argv`",
+            help: 'Put the value into `env`, such as `env: { TITLE: "${{ inputs.title }}" }`, and write `"$TITLE"` in the script.',
+          }
+        : {
+            message: `\`${String(path.at(-1))}\` takes no expressions: pasted text becomes code`,
+            fix: `pass the value by ${way}`,
+            help: `\`maestro task show ${type}\` tells how values go in.`,
+          }),
     });
   }
 }
@@ -138,15 +146,22 @@ function toDiagnostic(issue: SchemaIssue, at: Path, owner: Path, type: string, v
   };
 }
 
+interface LiteralPlace {
+  readonly path: Path;
+  /** How values go in instead, where the schema says so: `"x-maestro-literal": "`parameters`"`. */
+  readonly way: string | undefined;
+}
+
 /** Strings with expressions in fields that take none (`x-maestro-literal`). */
-function literalPlaces(value: JsonValue, schema: JsonObject, at: Path, root: JsonObject = schema): Path[] {
+function literalPlaces(value: JsonValue, schema: JsonObject, at: Path, root: JsonObject = schema): LiteralPlace[] {
   const here = resolveRef(schema, root);
-  if (typeof value === "string")
-    return here["x-maestro-literal"] === true &&
-      hasInterpolation(value) &&
-      split(value).some((piece) => piece.kind !== "text")
-      ? [at]
+  if (typeof value === "string") {
+    const literal = here["x-maestro-literal"];
+    const isMeant = literal === true || typeof literal === "string";
+    return isMeant && hasInterpolation(value) && split(value).some((piece) => piece.kind !== "text")
+      ? [{ path: at, way: typeof literal === "string" ? literal : undefined }]
       : [];
+  }
   if (Array.isArray(value))
     return (value as readonly JsonValue[]).flatMap((element, i) =>
       inside(here, "[]", root, (sub) => literalPlaces(element, sub, [...at, i], root)),
@@ -157,7 +172,12 @@ function literalPlaces(value: JsonValue, schema: JsonObject, at: Path, root: Jso
   );
 }
 
-function inside(schema: JsonObject, name: string, root: JsonObject, then: (sub: JsonObject) => Path[]): Path[] {
+function inside(
+  schema: JsonObject,
+  name: string,
+  root: JsonObject,
+  then: (sub: JsonObject) => LiteralPlace[],
+): LiteralPlace[] {
   const member = memberOf(schema, name, root);
   return member.kind === "schema" ? then(member.schema) : [];
 }

@@ -34,6 +34,13 @@ export class RowWriter {
     return new RowWriter(path, await open(path, "w"), format, delimiter);
   }
 
+  /** CSV: the names of the columns, so that a file without rows has them too. */
+  columns(names: readonly string[]): void {
+    if (this.#format !== "csv" || this.#columns !== undefined) return;
+    this.#columns = names;
+    this.#pending += this.#csvLine(names);
+  }
+
   async write(row: JsonValue): Promise<void> {
     this.#rows += 1;
     this.#pending += this.#line(row);

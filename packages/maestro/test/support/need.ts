@@ -9,6 +9,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mkfifo: "coreutils",
   openssl: "openssl",
   script: "bsdutils",
+  pg_lsclusters: "postgresql",
+  git: "git",
 };
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 
