@@ -36,13 +36,13 @@ export type NamedRef = Exclude<RunbookRef, { readonly digest: string }>;
 const NOBODY = { keys: [] } as const;
 
 /** Runbooks inside runbooks: deeper than this is a mistake. */
-export const MAX_DEPTH = 8;
+const MAX_DEPTH = 8;
 /** Files of a folder that are looked through for a runbook by name. */
 const MAX_FILES = 500;
 const MAX_BYTES = 1_048_576;
 
 /**
- * Compiles a manifest against this installation. Runbooks it names are those of `findRunbook`, with the manifests of
+ * Compiles a manifest against this installation. Runbooks it names are those of `findRunbookFor`, with the manifests of
  * `folder` as what is near. Never throws for what is wrong with the manifest. Errors: `verification_failed`.
  */
 export async function resolveManifest(
@@ -65,10 +65,8 @@ async function load(
   return loadManifest(manifest, file, {
     taskTypes: env.descriptions,
     runbook: (ref) =>
-      findRunbook(
-        { store: env.store, trustRoot: env.trustRoot ?? NOBODY, folder: env.folder ?? (() => undefined) },
-        ref,
-        async (named) => (folder === undefined || depth >= MAX_DEPTH ? undefined : beside(named, env, folder, depth)),
+      findRunbookFor(env, ref, async (named) =>
+        folder === undefined || depth >= MAX_DEPTH ? undefined : beside(named, env, folder, depth),
       ),
   });
 }
@@ -79,32 +77,33 @@ async function load(
  * else the newest that ran. Where a child run will need it, its plan is stored. What was published is verified.
  * Errors: `verification_failed`, `store_corrupt`.
  */
-export async function findRunbook(
-  catalog: Pick<Catalog, "store" | "trustRoot" | "folder">,
+export async function findRunbookFor(
+  env: ResolveEnv,
   ref: RunbookRef,
   near: (ref: NamedRef) => Promise<StoredPlan | undefined>,
 ): Promise<KnownRunbook | undefined> {
-  const { store } = catalog;
+  const { store } = env;
+  const trusted = { store, trustRoot: env.trustRoot ?? NOBODY };
   if ("digest" in ref) return store.planGet(ref.digest);
   const { namespace, name, version } = ref;
   const exact = await store.publishedGet(namespace, name, version);
-  if (exact !== undefined) return verifyPublished(catalog, exact);
-  const file = (await near(ref)) ?? watched(catalog, ref);
+  if (exact !== undefined) return verifyPublished(trusted, exact);
+  const file = (await near(ref)) ?? watched(env, ref);
   if (file !== undefined) {
     await store.planPut(file);
     return file;
   }
   const published = await store.publishedList({ namespace, name, limit: MAX_VERSIONS });
   const best = highest(published.filter((row) => fits(row.version, version)));
-  if (best !== undefined) return verifyPublished(catalog, best);
+  if (best !== undefined) return verifyPublished(trusted, best);
   if (published.length > 0) return undefined;
   const ran = await store.workflowList({ namespace, name, unpublished: true, limit: 100 });
   return ran.find((one) => one.version === version) ?? ran.find((one) => fits(one.version, version));
 }
 
-function watched(catalog: Pick<Catalog, "folder">, ref: NamedRef): StoredPlan | undefined {
+function watched({ folder }: ResolveEnv, ref: NamedRef): StoredPlan | undefined {
   return highest(
-    (catalog.folder()?.files ?? []).flatMap(({ workflow }) =>
+    (folder?.()?.files ?? []).flatMap(({ workflow }) =>
       workflow?.namespace === ref.namespace && workflow.name === ref.name && fits(workflow.version, ref.version)
         ? [workflow]
         : [],
@@ -126,7 +125,7 @@ async function beside(ref: NamedRef, env: ResolveEnv, folder: string, depth: num
 }
 
 /** Whether a manifest says that it is a runbook that `ref` could mean. */
-export function names(value: JsonValue | undefined, ref: NamedRef): boolean {
+function names(value: JsonValue | undefined, ref: NamedRef): boolean {
   const metadata = isJsonObject(value) ? value["metadata"] : undefined;
   if (!isJsonObject(metadata)) return false;
   const version = metadata["version"];

@@ -1,12 +1,14 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { KnownRunbook } from "../../core/compile.ts";
 import { canonical } from "../../core/canonical.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
 import type { RunbookRef } from "../../core/workflow.ts";
+import { MANIFEST_NAME } from "../../manifest/file-name.ts";
 import { loadManifest } from "../../manifest/load.ts";
 import type { LoadResult, ManifestEnv } from "../../manifest/load.ts";
+import { isProject } from "../../manifest/project.ts";
 import { formatGithub, formatHuman, toJson } from "../../manifest/report.ts";
 import type { LocatedDiagnostic } from "../../manifest/report.ts";
 import { toSarif } from "../../manifest/report-sarif.ts";
@@ -114,7 +116,6 @@ function matches(version: string, wanted: string): boolean {
   return version === wanted || version.startsWith(`${wanted}.`);
 }
 
-const MANIFEST_NAME = /(^|\.)maestro\.(ya?ml|json)$/;
 const MAX_FILES = 10_000;
 
 async function readManifests(cli: Cli, paths: readonly string[]): Promise<readonly Manifest[]> {
@@ -153,7 +154,7 @@ async function manifestsIn(cli: Cli, folder: string): Promise<readonly string[]>
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(next, entry.name);
       if (entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith(".")) waiting.push(path);
-      else if (entry.isFile() && MANIFEST_NAME.test(entry.name)) found.push(path);
+      else if (entry.isFile() && MANIFEST_NAME.test(entry.name) && !(await isProjectFile(cli, path))) found.push(path);
       if (found.length > MAX_FILES)
         throw new MaestroError("limit_exceeded", `${folder} holds more than ${MAX_FILES} manifests.`, {
           fix: "Name a smaller folder.",
@@ -161,6 +162,11 @@ async function manifestsIn(cli: Cli, folder: string): Promise<readonly string[]>
     }
   }
   return found.toSorted();
+}
+
+/** A project's settings have the name of a manifest, and are none. */
+async function isProjectFile(cli: Cli, path: string): Promise<boolean> {
+  return basename(path) === "maestro.yaml" && isProject(Buffer.from(await readBytes(cli, path)).toString("utf8"));
 }
 
 async function readBytes(cli: Cli, path: string): Promise<Uint8Array> {

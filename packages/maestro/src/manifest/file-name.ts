@@ -1,0 +1,2 @@
+/** Manifests among other files: `orders.maestro.yaml`, `maestro.json`. */
+export const MANIFEST_NAME = /(^|\.)maestro\.(ya?ml|json)$/;
