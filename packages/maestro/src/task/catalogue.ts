@@ -7,6 +7,7 @@ import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
 import { notify } from "./notify.ts";
 import { npmInventory } from "./npm-inventory.ts";
+import { s3 } from "./s3.ts";
 import { sql } from "./sql.ts";
 import type { TaskType } from "./task.ts";
 import { transform } from "./transform.ts";
@@ -24,6 +25,7 @@ export const builtInTypes: readonly TaskType[] = [
   noop,
   notify,
   npmInventory,
+  s3,
   sql,
   transform,
   validate,
