@@ -6,15 +6,19 @@ import { join, resolve } from "node:path";
 import type { AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import type { FolderChange, FolderOptions } from "./catalog/folder.ts";
 import { resolveManifest } from "./catalog/resolve.ts";
+import { FolderWatch } from "./catalog/watch-folder.ts";
 import type { Actor } from "./core/event.ts";
 import { makeId } from "./core/id.ts";
+import { messageOf } from "./core/problem.ts";
 import { steadyClock } from "./engine/clock.ts";
 import { DurableEngine } from "./engine/durable.ts";
 import type { Limits } from "./engine/limits.ts";
 import { DEFAULT_LIMITS } from "./engine/limits.ts";
 import { runLoop } from "./engine/loop.ts";
 import { replayRun } from "./engine/replay-run.ts";
+import { Retention } from "./operations/retention.ts";
 import { localGate } from "./policy/local.ts";
 import { openKeyRing } from "./provenance/keys.ts";
 import { TRUST_ROOT_FILE } from "./provenance/trust.ts";
@@ -26,6 +30,7 @@ import { openBlobs } from "./store/blob-files.ts";
 import { acquireLock } from "./store/lock.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { taskTypes } from "./task/catalogue.ts";
+import { ExternalTypes } from "./task/external.ts";
 import { VERSION } from "./version.ts";
 
 export interface ControlPlaneOptions {
@@ -36,6 +41,8 @@ export interface ControlPlaneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines for an operator; default: JSON on stderr for warnings and errors. */
   readonly log?: EngineLog;
+  /** A folder whose manifests are workflows here as they are, brought up to date while they are edited. */
+  readonly manifests?: Pick<FolderOptions, "path" | "shown" | "changed">;
 }
 
 export type EngineLog = DurableEngine["parts"]["log"];
@@ -87,14 +94,27 @@ async function open(
   });
   const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dataDir] });
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
-  const types = taskTypes();
+  const types = new Map(taskTypes());
   const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
+  const environment = (name: string): string | undefined => process.env[name];
+  const external = new ExternalTypes({
+    dataDir,
+    types,
+    descriptions,
+    start: (command) => runner.resident(command),
+    environment,
+    isolation: () => runner.measure("none"),
+    engine: `summit-maestro/${VERSION}`,
+    now: () => clock.now(),
+    warn: (problem) => log("warn", "a task type cannot be used", { problem }),
+  });
+  releases.push(() => external.close());
   const host: AttemptDeps = {
     runner,
     logs,
     blobs,
     now: () => clock.now(),
-    environment: (name) => process.env[name],
+    environment,
   };
   const engine = new DurableEngine({
     store,
@@ -118,14 +138,33 @@ async function open(
     await engine.recover();
   }
   const loop = runLoop(engine, clock);
+  const isLoaded = (run: string): boolean => engine.live.has(run);
+  const retention = new Retention({ store, blobs, dataDir, now: () => clock.now(), isLoaded, log });
+  releases.push(() => retention.close());
+  if (options.passive !== true) retention.start();
+  let folder: FolderWatch | undefined;
   const catalog: Catalog = {
     store,
     signer: keys.signer,
     trustRoot: keys.trustRoot,
     version: VERSION,
-    folder: () => undefined,
+    folder: () => folder?.view,
     now: () => clock.now(),
   };
+  if (options.manifests !== undefined) {
+    const { manifests } = options;
+    folder = await FolderWatch.open({
+      ...manifests,
+      env: { store, trustRoot: keys.trustRoot, descriptions, now: () => clock.now() },
+      now: () => clock.now(),
+      changed(change) {
+        logChange(log, change);
+        manifests.changed(change);
+      },
+      failed: (error) => log("error", "the folder of manifests could not be looked at", { error: messageOf(error) }),
+    });
+    releases.push(() => folder?.close() ?? Promise.resolve());
+  }
   const deps: AppDeps = {
     engine,
     store,
@@ -133,10 +172,16 @@ async function open(
     logs,
     blobs,
     taskTypes: types,
-    compile: async (manifest, file, folder) =>
-      resolveManifest(manifest, file, { ...catalog, descriptions }, folder),
+    external,
+    compile: async (manifest, file, folder) => resolveManifest(manifest, file, { ...catalog, descriptions }, folder),
     replay: async (run) => replayRun(engine, run),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
+    ready: async () => {
+      engine.pressure.refuseStart();
+      // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
+      await store.runList({ limit: 1 });
+    },
+    retention,
     now: () => clock.now(),
     version: VERSION,
     actor: owner,
@@ -152,16 +197,35 @@ async function open(
     owner,
     async close(graceMs = 0) {
       await engine.drain(graceMs);
-    ready: async () => {
-      engine.pressure.refuseStart();
-      // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
-      await store.runList({ limit: 1 });
-    },
-    retention,
       loop.stop();
       for (const release of releases.splice(0).reverse()) await release();
     },
   };
+}
+
+function logChange(log: EngineLog, change: FolderChange): void {
+  switch (change.kind) {
+    case "loaded": {
+      const { namespace, name, version, digest } = change.workflow;
+      log("info", "a manifest was loaded", {
+        file: change.file,
+        workflow: `${namespace}/${name}@${version}`,
+        plan: digest,
+      });
+      return;
+    }
+    case "broken":
+      log("warn", "a manifest is broken; its last good version stays", {
+        file: change.file,
+        problem: change.problem.message,
+      });
+      return;
+    case "removed":
+      log("info", "a manifest is gone", { file: change.file });
+      return;
+    case "folder":
+      if (change.problem !== null) log("warn", "the folder of manifests is not whole", { problem: change.problem });
+  }
 }
 
 /** Names this installation in receipts; made once. */

@@ -1,5 +1,4 @@
 import type { Catalog } from "../catalog/catalog.ts";
-import type { Catalog } from "../catalog/catalog.ts";
 import type { Actor } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
@@ -7,12 +6,14 @@ import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
+import type { Retention } from "../operations/retention.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
+import type { ExternalTypes } from "../task/external.ts";
 import type { TaskType } from "../task/task.ts";
-import { problem } from "./respond.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
+import { problem } from "./respond.ts";
 import { matchPath } from "./route.ts";
 import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
@@ -26,18 +27,20 @@ export interface AppDeps {
   readonly blobs: BlobStore;
   /** By `name@version`. */
   readonly taskTypes: ReadonlyMap<string, TaskType>;
+  /** Adds and removes the task types of programs. Errors: those of `ExternalTypes`. */
+  readonly external: Pick<ExternalTypes, "add" | "remove">;
   /** Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics; runbooks that it uses and that are not stored are looked for in `folder`. */
   readonly compile: (manifest: string, file: string, folder: string | undefined) => Promise<Compiled>;
   /** Re-decides the run's stored history. Errors: `not_found`, `store_corrupt`. */
   readonly replay: (run: string) => Promise<ReplayReport>;
   /** The trust root file's text: the public keys whose receipts this control plane vouches for. */
   readonly trustRoot: () => Promise<string>;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
   /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */
   readonly ready: () => Promise<void>;
   /** Removes what has had its time. Errors: `conflict`, `invalid_request` for the policy. */
   readonly retention: Pick<Retention, "run" | "policy">;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   readonly version: string;
   /** On whose behalf requests act. Until there are logins it is the owner of the data directory. */
   readonly actor: Actor;
@@ -62,8 +65,6 @@ export function createApp(deps: AppDeps): (request: Request) => Promise<Response
   };
 }
 
-type Found =
-  | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
 async function answer(deps: AppDeps, request: Request, requestId: string): Promise<Response> {
   const url = new URL(request.url);
   const where = { instance: url.pathname, requestId };
@@ -83,6 +84,8 @@ async function answer(deps: AppDeps, request: Request, requestId: string): Promi
   }
 }
 
+type Found =
+  | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
   | { readonly allow: readonly string[] };
 
 function findRoute(method: string, pathname: string): Found {

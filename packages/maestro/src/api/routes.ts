@@ -5,9 +5,11 @@ import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, planWorkflow } from "./plans.ts";
 import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
 import { describeApi } from "./describe.ts";
+import { getRetention, listHolds, releaseHold, runRetention, setHold } from "./retention.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
+import { addTask, removeTask } from "./task-types.ts";
 import { getWorkflow, listWorkflows, publishWorkflow } from "./workflows.ts";
 
 /** Every operation of the API. What is not here cannot be called; the router, the reference and the tests read this. */
@@ -36,7 +38,14 @@ export const ROUTES: readonly Route[] = [
   answerApproval,
   listTasks,
   getTask,
+  addTask,
+  removeTask,
   getTrustRoot,
+  runRetention,
+  getRetention,
+  setHold,
+  releaseHold,
+  listHolds,
   getHealth,
   getLiveness,
   getReadiness,

@@ -39,6 +39,16 @@ export const PROBLEMS = {
     title: "A JSON Schema cannot be used.",
     fix: "Write JSON Schema 2020-12 that stands alone: no references to other documents, no $dynamicRef, patterns of RE2.",
   },
+  invalid_test: {
+    class: "usage",
+    title: "The test of a workflow cannot be carried out as it is written.",
+    fix: "Mend the case; docs/reference/workflow-tests.md describes every field.",
+  },
+  task_unusable: {
+    class: "failed",
+    title: "The program cannot be used as a task type.",
+    fix: "Run `maestro task test PATH`, which says what is wrong and how to mend it.",
+  },
   invalid_request: {
     class: "usage",
     title: "The request is not of the form this operation takes.",

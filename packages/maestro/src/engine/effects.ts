@@ -78,6 +78,11 @@ export class Effects {
       });
       return;
     }
+    if (engine.programs.isReplaced(command.uses)) {
+      const message = `another program was added as ${type.description.name}@${type.description.version} since this run was planned; start a new run, whose plan names the new one`;
+      this.finished(attempt, { ok: false, error: { code: "PROGRAM_CHANGED", message, final: true } });
+      return;
+    }
     const secrets = Object.values(plan.secrets ?? {});
     if (secrets.length > 0) {
       const message = `it needs ${secrets.length === 1 ? "the secret" : "the secrets"} ${secrets.join(", ")}, and this installation has no secret store; nothing of it was run`;
@@ -111,6 +116,7 @@ export class Effects {
       get signal(): AbortSignal {
         return attempt.signal;
       },
+      ...(plan.timeout?.runMs === undefined ? {} : { deadline: engine.parts.clock.now() + plan.timeout.runMs }),
       beat: (): void => {
         attempt.lastBeat = this.engine.parts.clock.now();
       },

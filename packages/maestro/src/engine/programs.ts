@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import { sha256 } from "../core/digest.ts";
+import { digestOf, sha256 } from "../core/digest.ts";
 import type { Expression } from "../core/expression.ts";
 import { compileExpression } from "../core/expression.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -10,7 +10,7 @@ import type { Program, SlotClass } from "../core/program.ts";
 import { link } from "../core/program.ts";
 import type { StoredPlan } from "../store/store.ts";
 import { compileSchema } from "../task/json-schema.ts";
-import type { TaskType } from "../task/task.ts";
+import type { TaskDescription, TaskType } from "../task/task.ts";
 
 /** A plan ready to start runs of. */
 export interface Prepared {
@@ -24,6 +24,7 @@ export interface Prepared {
 export class Programs {
   private readonly cache = new Map<Digest, Prepared>();
   private readonly types: ReadonlyMap<string, TaskType>;
+  private readonly digests = new WeakMap<TaskDescription, Digest>();
 
   constructor(types: ReadonlyMap<string, TaskType>) {
     this.types = types;
@@ -56,6 +57,21 @@ export class Programs {
 
   type(use: TaskUse): TaskType | undefined {
     return use.kind === "type" ? this.types.get(`${use.name}@${use.version}`) : undefined;
+  }
+
+  /**
+   * Whether a plan pins another program than the one that is here now under the name. (What ships with Maestro keeps its
+   * promises from version to version, so there the name is enough.)
+   */
+  isReplaced(use: TaskUse): boolean {
+    const description = this.type(use)?.description;
+    if (use.kind !== "type" || description?.program === undefined) return false;
+    let digest = this.digests.get(description);
+    if (digest === undefined) {
+      digest = digestOf(description as unknown as JsonObject);
+      this.digests.set(description, digest);
+    }
+    return digest !== use.digest;
   }
 
   private slotOf(use: TaskUse): SlotClass {

@@ -50,7 +50,8 @@ export async function runChild(request: ChildRequest): Promise<ChildEnd> {
     const { exit, signal } = await exited(child);
     await ender.finish();
     await closed(child);
-    if (launch.sandbox !== undefined && output.status === undefined && !context.signal.aborted && ender.limit === null)
+    const calledOff = context.signal.aborted || context.force?.aborted === true;
+    if (launch.sandbox !== undefined && output.status === undefined && !calledOff && ender.limit === null)
       throw sandboxFailed(output.stderr.text(), signal);
     const sandboxSignal = launch.sandbox === undefined ? undefined : signalOfExit(output.status ?? exit);
     const end = {

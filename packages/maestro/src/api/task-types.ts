@@ -1,0 +1,47 @@
+import { MAX_ENVIRONMENT_NAMES } from "../task/external-registry.ts";
+import { list, optional, text } from "./field.ts";
+import { object } from "./respond.ts";
+import { route } from "./route.ts";
+
+export const addTask = route({
+  method: "POST",
+  path: "/v1/tasks",
+  operation: "addTaskType",
+  summary:
+    "Adds a program of this machine as a task type, or adds it again after it was changed. The program is started and asked to describe itself.",
+  body: {
+    path: text("The program: an executable or a TypeScript or JavaScript module, absolute.", { max: 4096 }),
+    env: optional(
+      list(
+        "Variables of the engine's environment that it is given.",
+        text("A name.", { max: 128, pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }),
+        MAX_ENVIRONMENT_NAMES,
+      ),
+    ),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "TaskType",
+      description: "`task`: what it says about itself, and the digest of its file.",
+    },
+  ],
+  async handle({ external }, { body }) {
+    return object("TaskType", { task: await external.add(body.path, body.env ?? []) });
+  },
+});
+
+export const removeTask = route({
+  method: "POST",
+  path: "/v1/tasks/{name}/remove",
+  operation: "removeTaskType",
+  summary: "Takes out the task type of a program, by `name@version`. The program's file stays.",
+  answers: [
+    { status: 200, type: "application/json", schema: "TaskTypeRemoved", description: "`name`: what was removed." },
+  ],
+  handle({ external }, { params }) {
+    external.remove(params.name);
+    return Promise.resolve(object("TaskTypeRemoved", { name: params.name }));
+  },
+});
