@@ -24,6 +24,7 @@ const RANKS: Readonly<Record<string, number>> = {
   engine: 2,
   catalog: 2,
   operations: 2,
+  testing: 3,
   api: 3,
   cli: 4,
   "serve.ts": 4,
@@ -32,7 +33,10 @@ const RANKS: Readonly<Record<string, number>> = {
 /** Packages that compute and do nothing else, so that core may use them. */
 const PURE_PACKAGES = ["@bufbuild/cel", "@bufbuild/cel/ext", "re2js", "yaml"];
 
-/** One of several ways to do a thing: known to serve.ts, which chooses, and to its own folder. */
+/** Where implementations are chosen: for an installation, and for a world under test. */
+const ROOTS: readonly string[] = ["serve.ts", "testing/parts.ts"];
+
+/** One of several ways to do a thing: known to the roots, which choose, and to its own folder. */
 const IMPLEMENTATIONS: readonly string[] = [
   "store/sqlite.ts",
   "store/blob-files.ts",
@@ -116,7 +120,7 @@ describe("the house", () => {
     none(cycles(product), "Move what both need into a file of its own. Type imports may go in circles.");
   });
 
-  it("lets only serve.ts know the implementations", () => {
+  it("lets only the composition roots know the implementations", () => {
     const breaches = product.flatMap((source) =>
       importsOf(source.text).flatMap((one) => {
         const target = resolveImport(source.path, one.from)?.slice(SRC.length);
@@ -126,10 +130,13 @@ describe("the house", () => {
           one.kind === "type" ||
           !IMPLEMENTATIONS.includes(target) ||
           dirname(target) === dirname(here);
-        return known || here === "serve.ts" ? [] : [`${source.path}:${one.line} imports ${target}`];
+        return known || ROOTS.includes(here) ? [] : [`${source.path}:${one.line} imports ${target}`];
       }),
     );
-    none(breaches, "Take the interface as an argument and let serve.ts hand in the implementation.");
+    none(
+      breaches,
+      "Take the interface as an argument and let serve.ts or testing/parts.ts hand in the implementation.",
+    );
   });
 
   it("names implementations that exist", () => {

@@ -1,0 +1,71 @@
+import { performance } from "node:perf_hooks";
+import { MaestroError, messageOf } from "../core/problem.ts";
+import type { LocatedDiagnostic } from "../manifest/report.ts";
+import { checkTests } from "./check-tests.ts";
+import type { Coverage } from "./coverage.ts";
+import { branchesSeen, coverageOf } from "./coverage.ts";
+import type { Difference } from "./difference.ts";
+import { differences } from "./expect.ts";
+import type { ReadCase, TestFile } from "./read-tests.ts";
+import type { RunRecord } from "./record.ts";
+import { runCase } from "./run-case.ts";
+import type { Runbook } from "./runbook.ts";
+
+export interface CaseResult {
+  readonly read: ReadCase;
+  readonly differences: readonly Difference[];
+  /** Why it could not be carried out; null when it could. */
+  readonly error: MaestroError | null;
+  readonly record: RunRecord | null;
+  /** On this machine. */
+  readonly realMs: number;
+}
+
+export interface FileResult {
+  readonly results: readonly CaseResult[];
+  /** Of the runbook's own plan. */
+  readonly coverage: Coverage;
+}
+
+/** Cases that are in the works at once: those that do real work wait for it. */
+const PARALLEL = 4;
+
+/** What is wrong with a test file beyond its form. */
+export function problemsOf(file: TestFile, runbook: Runbook): readonly LocatedDiagnostic[] {
+  const problems = checkTests(file, runbook);
+  return problems.length === 0 ? [] : file.locate(problems);
+}
+
+/** Carries out the cases of a file that the filter lets through, each in a world of its own, and tells each as it ends. */
+export async function runFile(
+  file: TestFile,
+  runbook: Runbook,
+  options: { readonly keep: (name: string) => boolean },
+): Promise<FileResult> {
+  const cases = file.cases.filter(({ name }) => options.keep(name));
+  const results: CaseResult[] = [];
+  const seen = new Set<string>();
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < cases.length; at = next++) {
+      results[at] = await carryOut(file, runbook, cases[at]!, seen);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, cases.length) }, work));
+  return { results, coverage: coverageOf(runbook.plan, seen) };
+}
+
+async function carryOut(file: TestFile, runbook: Runbook, read: ReadCase, seen: Set<string>): Promise<CaseResult> {
+  const started = performance.now();
+  const took = (): number => Math.round(performance.now() - started);
+  try {
+    const { record, histories } = await runCase(runbook, read.test, file.file);
+    for (const { plan, events } of histories)
+      if (plan === runbook.plan) for (const branch of branchesSeen(plan, events)) seen.add(branch);
+    return { read, record, differences: differences(read.expect, record), error: null, realMs: took() };
+  } catch (thrown) {
+    const error =
+      thrown instanceof MaestroError ? thrown : new MaestroError("internal", messageOf(thrown), { cause: thrown });
+    return { read, record: null, differences: [], error, realMs: took() };
+  }
+}
