@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { canonical } from "../../src/core/canonical.ts";
 import { sha256 } from "../../src/core/digest.ts";
-import type { AttemptResult, RunEvent } from "../../src/core/event.ts";
+import type { AttemptResult, Origin, RunEvent } from "../../src/core/event.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import type { Plan } from "../../src/core/plan.ts";
 import { DurableEngine } from "../../src/engine/durable.ts";
 import type { Limits } from "../../src/engine/limits.ts";
 import { DEFAULT_LIMITS } from "../../src/engine/limits.ts";
 import { loadEvents } from "../../src/engine/load.ts";
-import type { ExecuteRequest } from "../../src/engine/parts.ts";
+import type { EngineParts, ExecuteRequest } from "../../src/engine/parts.ts";
 import type { Gate } from "../../src/policy/gate.ts";
 import { localGate } from "../../src/policy/local.ts";
 import { createSigner } from "../../src/provenance/signer.ts";
@@ -31,6 +31,8 @@ export interface BenchOptions {
   /** Wraps the store, to let it fail. */
   readonly store?: (store: Store) => Store;
   readonly passive?: boolean;
+  readonly traces?: EngineParts["traces"];
+  readonly observe?: EngineParts["observe"];
 }
 
 /** A real engine on a real store in a temporary folder; the test moves the clock and gives the turns. */
@@ -100,6 +102,7 @@ export class EngineBench {
       readonly purpose?: string;
       readonly key?: string;
       readonly priority?: number;
+      readonly origin?: Origin;
     } = {},
   ): Promise<RunRow> {
     const started = this.engine.start({
@@ -110,6 +113,7 @@ export class EngineBench {
       initiator: OWNER,
       ...(options.key === undefined ? {} : { idempotencyKey: options.key }),
       ...(options.priority === undefined ? {} : { priority: options.priority }),
+      ...(options.origin === undefined ? {} : { origin: options.origin }),
     });
     // Waited for together: a start that is refused at once must not be an unhandled rejection meanwhile.
     const [[outcome]] = await Promise.all([Promise.allSettled([started]), this.settle()]);
@@ -158,6 +162,8 @@ export class EngineBench {
       version: "0.0.0",
       limits: { ...DEFAULT_LIMITS, ...this.options.limits },
       passive: this.options.passive === true,
+      ...(this.options.traces === undefined ? {} : { traces: this.options.traces }),
+      ...(this.options.observe === undefined ? {} : { observe: this.options.observe }),
       log: (level, message, fields) => this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`),
     });
     await this.engine.recover();

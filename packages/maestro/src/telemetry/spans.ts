@@ -1,0 +1,6 @@
+/** What became of spans. */
+export interface ExportCounts {
+  exported: number;
+  failed: number;
+  dropped: number;
+}
