@@ -8,6 +8,7 @@ import { decodeEvent } from "../engine/codec.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import type { AppDeps } from "./app.ts";
 import { findRun } from "./find-run.ts";
+import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -26,6 +27,7 @@ export const listArtifacts = route({
   ],
   async handle(deps, { params }) {
     const run = await findRun(deps.store, params.run);
+    await refuseRemovedPart(deps.store, run, "artifacts");
     return object("ArtifactList", { run: run.id, artifacts: await artifactsOf(deps, run) });
   },
 });
@@ -38,6 +40,7 @@ export const readArtifact = route({
   answers: [{ status: 200, type: "application/octet-stream", description: "The file." }],
   async handle(deps, { params }) {
     const run = await findRun(deps.store, params.run);
+    await refuseRemovedPart(deps.store, run, "artifacts");
     const found = (await artifactsOf(deps, run)).find(({ digest }) => digest === params.digest);
     if (found === undefined)
       throw new MaestroError("not_found", `Run ${run.id} has no artifact with digest ${params.digest.slice(0, 100)}.`, {

@@ -4,6 +4,7 @@ import type { EventRow, Store } from "../store/store.ts";
 import { findRun } from "./find-run.ts";
 import { integer, optional } from "./field.ts";
 import { LIVE_HEADER } from "./http.ts";
+import { refuseRemovedPart } from "./removed-run.ts";
 import { API_VERSION, bytes, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
 import { eventStream } from "./sse.ts";
@@ -49,6 +50,7 @@ export const listEvents = route({
   ],
   async handle({ store, engine, version, now }, { request, params, query }) {
     const run = await findRun(store, params.run);
+    await refuseRemovedPart(store, run, "events");
     const seen = lastEventId(request);
     if (request.headers.get("accept")?.includes("text/event-stream") === true) {
       // A browser that connects again repeats the address it began with, and says by the header how far it came.

@@ -5,6 +5,7 @@ import type { AppDeps } from "./app.ts";
 import { flag, integer, optional, text } from "./field.ts";
 import { findRun } from "./find-run.ts";
 import { LIVE_HEADER } from "./http.ts";
+import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -25,6 +26,7 @@ export const listLogs = route({
   ],
   async handle({ store, logs }, { params }) {
     const run = await findRun(store, params.run);
+    await refuseRemovedPart(store, run, "logs");
     return object("LogList", { run: run.id, logs: await logs.list(run.id) });
   },
 });
@@ -61,6 +63,7 @@ export const readLog = route({
   ],
   async handle(deps, { params, query }) {
     const run = await findRun(deps.store, params.run);
+    await refuseRemovedPart(deps.store, run, "logs");
     const ref = await findLog(deps.logs, run.id, params.task, query, query.follow === true);
     if (query.search !== undefined) {
       const limit = Math.min(query.limit ?? 1000, 10_000);

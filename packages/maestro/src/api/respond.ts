@@ -72,6 +72,7 @@ export function problemText(
 /** Where HTTP has a more exact status than the class. */
 const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = {
   payload_too_large: 413,
+  removed: 410,
   unsupported_media_type: 415,
 };
 
@@ -87,11 +88,25 @@ function problemObject(error: MaestroError): JsonObject {
   };
 }
 
+/** What a proxy in front means, whose answers are no problems of ours. */
+const CODE_OF_STATUS: Readonly<Partial<Record<number, ProblemCode>>> = {
+  401: "unauthorized",
+  403: "denied",
+  404: "not_found",
+  413: "payload_too_large",
+  502: "server_unreachable",
+  503: "overloaded",
+  504: "server_unreachable",
+};
+
 /** The error a problem answer describes, for clients. */
 export function errorOf(status: number, body: JsonValue | undefined): MaestroError {
   const fields = typeof body === "object" && body !== null && !Array.isArray(body) ? (body as JsonObject) : {};
   const { code, detail, fix, facts } = fields;
-  const known = typeof code === "string" && Object.hasOwn(PROBLEMS, code) ? (code as ProblemCode) : "internal";
+  const known =
+    typeof code === "string" && Object.hasOwn(PROBLEMS, code)
+      ? (code as ProblemCode)
+      : (CODE_OF_STATUS[status] ?? "internal");
   return new MaestroError(
     known,
     typeof detail === "string" ? detail : `The control plane answered with HTTP status ${status}.`,

@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
 import { findRun } from "./find-run.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
+import { viewRun } from "./removed-run.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
 import type { SchemaName } from "./schemas.ts";
@@ -136,7 +137,7 @@ export const getRun = route({
   answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.", "RunView")],
   async handle({ store, engine }, { params }) {
     const row = await findRun(store, params.run);
-    const view = await engine.view(row.id);
+    const view = await viewRun({ engine, store }, row);
     return object("Run", { ...view, receipts: await allReceipts(store, view) });
   },
 });

@@ -1,9 +1,10 @@
 import { AUTHOR } from "./commands/author.ts";
 import { DAILY } from "./commands/daily.ts";
 import { OBJECTS } from "./commands/objects.ts";
+import { OPERATIONS } from "./commands/operations.ts";
 import { SYSTEM } from "./commands/system.ts";
 import { TRUST } from "./commands/trust.ts";
 import type { CommandSpec } from "./spec.ts";
 
 /** Every command. What is not here does not exist; help, the reference and the parser are made from it. */
-export const COMMANDS: readonly CommandSpec[] = [...DAILY, ...AUTHOR, ...TRUST, ...OBJECTS, ...SYSTEM];
+export const COMMANDS: readonly CommandSpec[] = [...DAILY, ...AUTHOR, ...TRUST, ...OBJECTS, ...OPERATIONS, ...SYSTEM];

@@ -1,5 +1,6 @@
 import { checkReceipt } from "../provenance/verify.ts";
-import type { Verification } from "../provenance/verify.ts";
+import type { Verification, VerifyRequest } from "../provenance/verify.ts";
+import { MaestroError } from "../core/problem.ts";
 import { readTrustRoot } from "../provenance/trust.ts";
 import { textOf } from "./client.ts";
 import type { Answer, Client } from "./client.ts";
@@ -33,7 +34,7 @@ export async function verifyOf(client: Client, run: string, ordinal: number | un
     {
       trustRoot: readTrustRoot(trustRoot, "the control plane's trust root"),
       plan: JSON.stringify(plan),
-      events: await eventTexts(client, run),
+      ...(await historyOf(client, run)),
     },
     [],
   );
@@ -45,8 +46,18 @@ export async function verifyOf(client: Client, run: string, ordinal: number | un
   };
 }
 
+/** For a verification: the history, or that it was removed, which leaves the checks that need it out. */
+export async function historyOf(client: Client, run: string): Promise<Pick<VerifyRequest, "events" | "eventsMissing">> {
+  try {
+    return { events: await eventTexts(client, run) };
+  } catch (error) {
+    if (!(error instanceof MaestroError) || error.code !== "removed") throw error;
+    return { eventsMissing: error.message };
+  }
+}
+
 /** The history as it was committed, one text per event: what the receipt's chain digest is over. */
-export async function eventTexts(client: Client, run: string): Promise<readonly string[]> {
+async function eventTexts(client: Client, run: string): Promise<readonly string[]> {
   const texts: string[] = [];
   for (let after: string | null = "0"; after !== null;) {
     const page: Answer = await client.read(`/v1/runs/${encodeURIComponent(run)}/events?limit=5000&after=${after}`, {

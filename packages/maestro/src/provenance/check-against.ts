@@ -101,9 +101,10 @@ export function checkEvents(
   ladder: Ladder,
   claims: ReceiptClaims,
   events: readonly string[] | undefined,
+  missing = "no events were given",
 ): readonly string[] | undefined {
   if (events === undefined) {
-    ladder.skip("events", `no events were given; the receipt covers ${claims.events} of them by ${claims.head}`);
+    ladder.skip("events", `${missing}; the receipt covers ${claims.events} of them by ${claims.head}`);
     return undefined;
   }
   return ladder.check("events", () => {

@@ -28,6 +28,8 @@ export interface VerifyRequest {
   readonly plan?: string;
   /** The run's events as they were exported, one text each, from the first. Later ones than the receipt's are ignored. */
   readonly events?: readonly string[];
+  /** Why there are none, where that is known: `removed on …`. */
+  readonly eventsMissing?: string;
   /** Values too large for an event lie in blobs; without them `history` compares less, and says so. */
   readonly blob?: BlobLookup;
   /** The receipt this one says it follows. */
@@ -69,7 +71,7 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
     checkExpected(ladder, said, request.expected);
     checkSubjects(ladder, signedStatement.statement, files);
     const plan = checkPlan(ladder, said, request.plan);
-    const events = checkEvents(ladder, said, request.events);
+    const events = checkEvents(ladder, said, request.events, request.eventsMissing);
     checkHistory(ladder, signedStatement, { events, plan, blob: request.blob });
     checkPrevious(ladder, said, request.previous);
   });

@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { canonical } from "../../core/canonical.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Cli, Input } from "../cli.ts";
-import { eventTexts, verifyOf } from "../proof.ts";
+import { historyOf, verifyOf } from "../proof.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
   const client = await cli.connect("look");
@@ -18,16 +18,19 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     const folder = resolve(cli.cwd, to);
     const { plan } = await client.get<{ readonly plan: JsonObject }>(`/v1/runs/${encodeURIComponent(reference)}/plan`);
     const trustRoot = await client.read("/v1/trust-root");
-    const events = await eventTexts(client, reference);
+    const { events, eventsMissing } = await historyOf(client, reference);
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "receipt.json"), bundle);
     await writeFile(join(folder, "trust-root.json"), trustRoot.bytes);
     await writeFile(join(folder, "plan.json"), canonical(plan));
-    await writeFile(join(folder, "events.jsonl"), events.map((text) => `${text}\n`).join(""));
+    if (events !== undefined) await writeFile(join(folder, "events.jsonl"), events.map((text) => `${text}\n`).join(""));
     const from = relative(cli.cwd, folder) || ".";
-    cli.terminal.say(`wrote receipt.json, trust-root.json, plan.json and events.jsonl to ${from}`);
+    const files = ["receipt.json", "trust-root.json", "plan.json", ...(events === undefined ? [] : ["events.jsonl"])];
+    if (eventsMissing !== undefined) cli.terminal.say(eventsMissing);
+    cli.terminal.say(`wrote ${files.slice(0, -1).join(", ")} and ${files.at(-1) ?? ""} to ${from}`);
+    const withEvents = events === undefined ? "" : ` --events ${from}/events.jsonl`;
     cli.terminal.say(
-      `  next     maestro verify ${from}/receipt.json --trust-root ${from}/trust-root.json --plan ${from}/plan.json --events ${from}/events.jsonl`,
+      `  next     maestro verify ${from}/receipt.json --trust-root ${from}/trust-root.json --plan ${from}/plan.json${withEvents}`,
     );
     return 0;
   } finally {

@@ -48,7 +48,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
 
 async function showRun(cli: Cli, client: Client, reference: string, watch: boolean): Promise<void> {
   for (;;) {
-    const view = await client.get<RunView>(`/v1/runs/${reference}`);
+    const view = await client.get<RunView & { readonly removed?: string }>(`/v1/runs/${reference}`);
     if (watch && cli.terminal.outIsTty) await cli.terminal.write("\x1b[H\x1b[J");
     await printView(cli, client, view);
     if (!watch || view.run.endedAt !== null) return;
@@ -56,11 +56,12 @@ async function showRun(cli: Cli, client: Client, reference: string, watch: boole
   }
 }
 
-async function printView(cli: Cli, client: Client, view: RunView): Promise<void> {
+async function printView(cli: Cli, client: Client, view: RunView & { readonly removed?: string }): Promise<void> {
   if (isData(cli)) return printObject(cli, view);
   if (cli.output === "name") return printLines(cli, [view.run.id]);
   const { terminal } = cli;
   const proof = await proofOf(client, view);
+  if (view.removed !== undefined) terminal.say(view.removed);
   const style = terminal.outIsTty ? terminal.out : { colour: terminal.out.colour, unicode: true };
   await printLines(
     cli,
