@@ -11,7 +11,7 @@ import { compile, ends, FIVE_STEPS, openPlane, startMany } from "./plane.ts";
 
 const RUNS = quick ? 200 : 10_000;
 const TIMES = quick ? 2 : 7;
-const MAESTRO = fileURLToPath(new URL("../packages/maestro/bin/maestro.mjs", import.meta.url));
+const MAESTRO = fileURLToPath(new URL("../packages/maestro/bin/maestro.cjs", import.meta.url));
 const PROCESS = fileURLToPath(new URL("startup-process.ts", import.meta.url));
 
 await bench({

@@ -7,7 +7,7 @@ import { bootstrap } from "./bootstrap.mjs";
 import { root, run } from "./runtime.mjs";
 
 const RUNBOOK = "catalog/release-evidence/release-evidence.maestro.yaml";
-const MAESTRO = "packages/maestro/bin/maestro.mjs";
+const MAESTRO = "packages/maestro/bin/maestro.cjs";
 /** Codes of `maestro help exit-codes`: somebody pressed Ctrl-C, or asked the process to end. */
 const INTERRUPTED = [130, 143];
 

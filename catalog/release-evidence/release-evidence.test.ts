@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 // The runbook for real: this repository, its lock file, npm, a data directory and the command.
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const BIN = join(ROOT, "packages/maestro/bin/maestro.mjs");
+const BIN = join(ROOT, "packages/maestro/bin/maestro.cjs");
 const RUNBOOK = join(ROOT, "catalog/release-evidence/release-evidence.maestro.yaml");
 const PURPOSE = ["--purpose", "release", "--authority", "TEST-1"];
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const bin = fileURLToPath(new URL("maestro.mjs", import.meta.url));
+const bin = fileURLToPath(new URL("maestro.cjs", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 /** Loaded before the program, so that it takes the Node.js that runs it for an old one. */
 const OLD = "--import=data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.20.2'})";
@@ -18,21 +18,21 @@ function maestro(path, args, flags = []) {
   return spawnSync(process.execPath, [...flags, path, ...args], { encoding: "utf8", env });
 }
 
-describe("bin/maestro.mjs", () => {
+describe("bin/maestro.cjs", () => {
   let clone;
   let copy;
   // A clone in which nothing is installed and the program is a stub that shows what reached it.
   before(() => {
     clone = mkdtempSync(join(tmpdir(), "maestro-bin-"));
     const home = join(clone, "packages/maestro");
-    cpSync(bin, join(home, "bin/maestro.mjs"));
+    cpSync(bin, join(home, "bin/maestro.cjs"));
     cpSync(new URL("../package.json", import.meta.url), join(home, "package.json"));
     mkdirSync(join(home, "src/cli"), { recursive: true });
     writeFileSync(
       join(home, "src/cli/main.ts"),
       "export async function main(argv: readonly string[]): Promise<number> { console.log(`${process.versions.node} ${argv.join(' ')}`); return 7; }",
     );
-    copy = join(home, "bin/maestro.mjs");
+    copy = join(home, "bin/maestro.cjs");
   });
   after(() => rmSync(clone, { recursive: true }));
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BIN = fileURLToPath(new URL("../../bin/maestro.mjs", import.meta.url));
+const BIN = fileURLToPath(new URL("../../bin/maestro.cjs", import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
@@ -63,7 +63,14 @@ export class Place {
     );
     const child = spawn(command, args, {
       cwd: this.dir,
-      env: { ...inherited, MAESTRO_DATA: join(this.dir, "data"), LANG: "C.UTF-8", ...env },
+      env: {
+        ...inherited,
+        MAESTRO_DATA: join(this.dir, "data"),
+        XDG_CONFIG_HOME: join(this.dir, "config"),
+        MAESTRO_LISTEN: "127.0.0.1:0",
+        LANG: "C.UTF-8",
+        ...env,
+      },
     });
     this.#children.add(child);
     const started = new Started(child);
