@@ -4,7 +4,7 @@
 // of ES modules takes 8 of them.
 "use strict";
 const { existsSync } = require("node:fs");
-const { join } = require("node:path");
+const path = require("node:path");
 const { version, engines } = require("../package.json");
 
 const minimum = engines.node.replace(">=", "");
@@ -41,7 +41,7 @@ async function start() {
       thrown?.code === "ERR_MODULE_NOT_FOUND" && /Cannot find package '([^']+)'/.exec(thrown.message)?.[1];
     if (!missing) throw thrown;
     console.error(
-      `error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${join(__dirname, "../../..")}`,
+      `error: the dependencies are not installed: ${missing} is missing\nfix: run npm ci in ${path.join(__dirname, "../../..")}`,
     );
     return 2;
   }
@@ -49,7 +49,7 @@ async function start() {
 
 /** In a clone the dependencies bring a Node.js along (package.json, optionalDependencies). */
 async function startWithNewerNode() {
-  const carried = join(__dirname, "../../../node_modules/.bin/node");
+  const carried = path.join(__dirname, "../../../node_modules/.bin/node");
   if (!existsSync(carried)) {
     console.error(
       `error[node_too_old]: maestro ${version} needs Node.js ${minimum} or newer, and this is ${process.versions.node}\n` +
