@@ -87,7 +87,7 @@ function refusal(delivery: Delivery, status: number, text: string, retryAfter: s
         : "Check its address, its key and what it expects.";
   return new TaskFailure({
     code: again ? `${delivery.codes}_UNREACHABLE` : `${delivery.codes}_REJECTED`,
-    message: `${delivery.shown} answered ${status}.${text === "" ? "" : ` It said: ${text}`} ${advice}`,
+    message: `${delivery.shown} answered ${status}.${text === "" ? "" : ` It said: ${text.replace(/[.!?]?$/, (end) => end || ".")}`} ${advice}`,
     details: { status, ...(retryAfter === undefined ? {} : { retryAfter }) },
     ...(again ? {} : { final: true }),
   });

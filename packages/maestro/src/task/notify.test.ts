@@ -83,7 +83,7 @@ describe("notify@1 by webhook", () => {
     const failure = await bench.fail(notify, input);
     assert.equal(server.seen[0]?.url, "/secret-path");
     assert.ok(!JSON.stringify([failure.error, bench.events]).includes("secret-path"));
-    assert.equal(failure.error.message, `${server.url}/… answered 500. It said: no luck It may take it later.`);
+    assert.equal(failure.error.message, `${server.url}/… answered 500. It said: no luck. It may take it later.`);
   });
 
   it("tells what may work later from what will not", async () => {
@@ -255,7 +255,7 @@ describe("notify@1 in chats", () => {
       ...LOCAL,
     });
     assert.equal(error.code, "NOTIFY_REJECTED");
-    assert.match(error.message, /^http:\/\/127\.0\.0\.1:\d+\/… answered 404\. It said: no_service Check its address/);
+    assert.match(error.message, /^http:\/\/127\.0\.0\.1:\d+\/… answered 404\. It said: no_service\. Check its address/);
     assert.ok(!JSON.stringify(bench.events).includes("services"));
   });
 });
