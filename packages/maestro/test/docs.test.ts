@@ -115,6 +115,8 @@ async function inTerminal(script: string, place: string): Promise<{ readonly cod
     ...Object.fromEntries(inherited),
     PATH: `${join(place, ".bin")}:${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
     MAESTRO_DATA: join(place, "data"),
+    XDG_CONFIG_HOME: join(place, ".config"),
+    MAESTRO_LISTEN: "127.0.0.1:0",
     TERM: "xterm-256color",
     NO_COLOR: "1",
     LANG: "C.UTF-8",

@@ -11,7 +11,8 @@ import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { LIVE_HEADER } from "./http.ts";
 import type { Handler } from "./http.ts";
-import { isLoopback, parseListen, serveNetwork } from "./listen.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
+import { serveNetwork } from "./listen.ts";
 import type { NetworkLimits, NetworkServer } from "./listen.ts";
 import { openToken, readToken, rotateToken, TokenCheck } from "./token.ts";
 

@@ -4,13 +4,12 @@ import { isIP } from "node:net";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { guarded } from "./guard.ts";
 import { answerFaults } from "./http-fault.ts";
+import type { ListenAddress } from "./listen-address.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import type { Handler } from "./http.ts";
 import { ROUTES } from "./routes.ts";
 import { Slots } from "./slots.ts";
 import { TokenCheck } from "./token.ts";
-
-export const DEFAULT_PORT = 7717;
 
 /** What a server on a network takes; docs/reference/limits.md explains each. */
 export interface NetworkLimits {
@@ -34,12 +33,6 @@ export const NETWORK_LIMITS: NetworkLimits = {
   idleMs: 30_000,
   stallMs: 30_000,
 };
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any that is free. */
-  readonly port: number;
-}
 
 export interface NetworkServer {
   /** As clients write it, with the port that was found. */
@@ -96,24 +89,6 @@ export async function serveNetwork(options: {
 }
 
 const OPEN_PATHS: ReadonlySet<string> = new Set(ROUTES.filter(({ open }) => open).map(({ path }) => path));
-
-/** `HOST:PORT`, `[IPV6]:PORT`, `HOST` or `:PORT`. Errors: `invalid_request`. */
-export function parseListen(text: string): ListenAddress {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s/]*))(?::(\d{1,5}))?$/.exec(text);
-  const host = match?.[1] ?? match?.[2] ?? "";
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (match === null || port > 65_535 || (match[1] !== undefined && isIP(host) !== 6)) {
-    throw new MaestroError("invalid_request", `${JSON.stringify(text)} is not an address to listen on.`, {
-      fix: "Write HOST:PORT, such as 127.0.0.1:7717 or [::1]:7717; port 0 takes any that is free.",
-    });
-  }
-  return { host: host === "" ? "127.0.0.1" : host.toLowerCase(), port };
-}
-
-/** Whether only this machine can connect to it. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}
 
 function unusable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): MaestroError {
   const place = `${host}:${port}`;

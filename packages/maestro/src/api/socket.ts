@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
-import { createServer, request as httpRequest } from "node:http";
-import type { IncomingMessage } from "node:http";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import type { ReadableStream as NodeWebStream } from "node:stream/web";
 import { MaestroError } from "../core/problem.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import type { Handler } from "./http.ts";
+import { sendRequest } from "./outgoing.ts";
 
 /** Requests over the control socket have this origin; it names no network host. */
 export const SOCKET_ORIGIN = "http://maestro.local";
@@ -88,36 +86,7 @@ async function ensurePrivateFolder(path: string): Promise<void> {
  * does, and with another one when the connection breaks.
  */
 export function socketHandler(path: string): Handler {
-  return async (request) => {
-    const url = new URL(request.url);
-    const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
-    const incoming = await new Promise<IncomingMessage>((answered, failed) => {
-      const outgoing = httpRequest({
-        socketPath: path,
-        // A kept connection could be one that the other side is just closing.
-        agent: false,
-        path: `${url.pathname}${url.search}`,
-        method: request.method,
-        headers: {
-          host: url.host,
-          ...Object.fromEntries(request.headers),
-          ...(body === undefined ? {} : { "content-length": body.byteLength }),
-        },
-        signal: request.signal,
-      });
-      outgoing.once("error", failed);
-      outgoing.once("response", answered);
-      outgoing.end(body);
-    });
-    return toResponse(incoming);
-  };
-}
-
-function toResponse(incoming: IncomingMessage): Response {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
-    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-  const status = incoming.statusCode ?? 500;
-  const stream = Readable.toWeb(incoming) as NodeWebStream<Uint8Array>;
-  return new Response(status === 204 || status === 304 ? null : stream, { status, headers });
+  return async (request) =>
+    // A kept connection could be one that the other side is just closing.
+    sendRequest(request, { socketPath: path, agent: false, headers: { host: new URL(request.url).host } });
 }

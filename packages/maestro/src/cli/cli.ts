@@ -2,7 +2,8 @@ import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { Client } from "./client.ts";
 import type { ConnectOptions } from "./link.ts";
-import { findDataDir } from "./data-dir.ts";
+import { findTarget } from "./target.ts";
+import type { Target } from "./target.ts";
 import { safe } from "./terminal/text.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 
@@ -17,8 +18,11 @@ export interface Cli {
   readonly output: OutputFormat;
   readonly fields: readonly string[] | undefined;
   readonly debug: boolean;
+  /** What it works on. Throws `invalid_request` where flags, variables or files do not say that clearly. */
+  readonly target: Target;
+  /** For what happens in the folder itself. Throws `invalid_request` where the target is a server. */
   readonly dataDir: string;
-  connect(need: ConnectOptions["need"]): Promise<Client>;
+  connect(need: ConnectOptions["need"], how?: Pick<ConnectOptions, "listen" | "manifests">): Promise<Client>;
 }
 
 /** A command's file exports one as `run`. Resolves with the exit code. */
@@ -104,9 +108,17 @@ export function makeCli(
   formats: readonly OutputFormat[] = OUTPUT_FORMATS,
 ): Cli {
   const output = globals.flag("json") === true ? "json" : (globals.choice("output", formats) ?? formats[0] ?? "table");
-  const data = findDataDir({ flag: globals.text("data"), env: terminal.env, cwd });
+  const flags = {
+    data: globals.text("data"),
+    server: globals.text("server"),
+    tokenFile: globals.text("token-file"),
+    context: globals.text("context"),
+  };
   const debug = globals.flag("debug") === true;
   const passphrase = terminal.env["MAESTRO_KEY_PASSPHRASE"];
+  let found: Target | undefined;
+  // Found when it is asked for: `help` and `lint` work whatever is wrong with the configuration.
+  const target = (): Target => (found ??= findTarget({ flags, env: terminal.env, cwd }));
   return {
     terminal,
     cwd,
@@ -117,11 +129,23 @@ export function makeCli(
       .map((field) => field.trim())
       .filter((field) => field !== ""),
     debug,
-    dataDir: data.path,
-    connect: (need) =>
-      Client.connect({
-        dataDir: data.path,
+    get target() {
+      return target();
+    },
+    get dataDir() {
+      return dataDirOf(target());
+    },
+    async connect(need, how = {}) {
+      const to = target();
+      if (to.kind === "server") {
+        const { isInTheClear } = await import("./remote.ts");
+        if (isInTheClear(to)) terminal.say(`warning: the token goes to ${safe(to.server.value)} unencrypted`);
+        return Client.connectTo(to);
+      }
+      return Client.connect({
+        dataDir: to.data.value,
         need,
+        ...how,
         ...(passphrase === undefined ? {} : { passphrase }),
         log(level, message, fields) {
           // A stack is for whoever asked for it.
@@ -129,8 +153,18 @@ export function makeCli(
           const line = [message, ...facts.map(([name, value]) => `${name}=${value}`)].join(" ");
           if (level !== "info") terminal.say(`engine ${level}: ${safe(line)}`);
         },
-      }),
+      });
+    },
   };
+}
+
+function dataDirOf(target: Target): string {
+  if (target.kind === "data") return target.data.value;
+  throw new MaestroError(
+    "invalid_request",
+    `This works on a data directory of this machine, and ${target.context?.origin ?? target.server.origin} names the server ${target.server.value}.`,
+    { fix: "Name the directory with --data DIR." },
+  );
 }
 
 /** `no-wait` to `noWait`, as commander keeps it. */

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { errorOf } from "../api/respond.ts";
 import { SOCKET_ORIGIN } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { openLink } from "./link.ts";
 import type { ConnectOptions, Link } from "./link.ts";
+import type { Target } from "./target.ts";
 
 /** A whole answer. */
 export interface Answer {
@@ -12,21 +14,46 @@ export interface Answer {
 }
 
 /**
- * Speaks to the control plane of a data directory, wherever it is. What only reads is asked again when the process that
+ * Speaks to a control plane: that of a data directory, wherever it is, or one by its URL. What only reads is asked again when the process that
  * answered goes away; what changes something is asked again only where it certainly did not arrive.
  */
 export class Client {
-  readonly #options: ConnectOptions;
+  readonly #way: Way;
   #link: Link;
 
-  private constructor(options: ConnectOptions, link: Link) {
-    this.#options = options;
+  private constructor(way: Way, link: Link) {
+    this.#way = way;
     this.#link = link;
   }
 
   /** Errors: `data_locked`, `server_unreachable`, and those of opening a control plane. */
   static async connect(options: ConnectOptions): Promise<Client> {
-    return new Client(options, await openLink(options));
+    const way: Way = { open: () => openLink(options), place: `the engine of ${options.dataDir}`, remote: undefined };
+    return new Client(way, await way.open());
+  }
+
+  /** Sends nothing yet. Errors: `token_unusable`. */
+  static async connectTo(target: Extract<Target, { readonly kind: "server" }>): Promise<Client> {
+    const remote = await import("./remote.ts");
+    const handle = await remote.remoteHandler(target);
+    const link: Link = { handle, plane: undefined, network: undefined, close: () => Promise.resolve() };
+    const way: Way = {
+      // A server that restarts is back in a moment, or not.
+      open: () => sleep(REMOTE_PAUSE_MS, link),
+      place: `the control plane at ${target.server.value}`,
+      remote: (error) => (error.code === "unauthorized" ? remote.notAccepted(target, error) : error),
+    };
+    return new Client(way, link);
+  }
+
+  /** It is another machine's, for all we know: it has its own files and folders. */
+  get isRemote(): boolean {
+    return this.#way.remote !== undefined;
+  }
+
+  /** Where this process serves its engine on the network. */
+  get url(): string | undefined {
+    return this.#link.network?.url;
   }
 
   /** True where the engine lives in this process and stops with it. */
@@ -40,10 +67,11 @@ export class Client {
       try {
         const response = await this.#link.handle(new Request(new URL(path, SOCKET_ORIGIN), init));
         if (response.ok) return response;
-        throw errorOf(response.status, parseJson(await response.text()));
+        const error = errorOf(response.status, parseJson(await response.text()));
+        throw this.#way.remote?.(error) ?? error;
       } catch (error) {
         if (error instanceof MaestroError || init.signal?.aborted === true) throw error;
-        if (tries >= MAX_TRIES || !neverArrived(error)) throw this.#broken(error);
+        if (tries >= this.#maxTries || !neverArrived(error)) throw this.#broken(error);
         await this.reconnect();
       }
     }
@@ -57,7 +85,7 @@ export class Client {
         return { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
       } catch (error) {
         const broken = error instanceof MaestroError ? error : this.#broken(error);
-        if (broken.code !== "server_unreachable" || tries >= MAX_TRIES) throw broken;
+        if (broken.code !== "server_unreachable" || tries >= this.#maxTries) throw broken;
         await this.reconnect();
       }
     }
@@ -91,7 +119,7 @@ export class Client {
   /** After the other process has gone: finds its successor, or takes over here. */
   async reconnect(): Promise<void> {
     if (this.#link.plane !== undefined) return;
-    this.#link = await openLink(this.#options);
+    this.#link = await this.#way.open();
   }
 
   /** Hands back what runs here, if anything does, and ends. */
@@ -99,22 +127,51 @@ export class Client {
     await this.#link.close();
   }
 
+  get #maxTries(): number {
+    return this.isRemote ? MAX_REMOTE_TRIES : MAX_TRIES;
+  }
+
   #broken(error: unknown): MaestroError {
-    return new MaestroError(
-      "server_unreachable",
-      `The connection to the engine of ${this.#options.dataDir} broke: ${messageOf(error)}`,
-      { cause: error, fix: "Look at what came of it (`maestro runs`, `maestro show ID`) before trying again." },
-    );
+    if (neverArrived(error)) {
+      return new MaestroError("server_unreachable", `Nobody answers for ${this.#way.place}: ${messageOf(error)}`, {
+        cause: error,
+        fix: "Check the address and that `maestro up` runs there, or work on a data directory with --data DIR.",
+      });
+    }
+    return new MaestroError("server_unreachable", `The connection to ${this.#way.place} broke: ${messageOf(error)}`, {
+      cause: error,
+      fix: "Look at what came of it (`maestro runs`, `maestro show ID`) before trying again.",
+    });
   }
 }
+
+interface Way {
+  open(): Promise<Link>;
+  /** For sentences. */
+  readonly place: string;
+  /** Puts an error in the words of somebody who is not there. */
+  readonly remote: ((error: MaestroError) => MaestroError) | undefined;
+}
+
+const MAX_REMOTE_TRIES = 3;
+const REMOTE_PAUSE_MS = 250;
 
 /** Commands come and go, and each may have been the engine for a moment. */
 const MAX_TRIES = 10;
 
+const NOT_THERE: ReadonlySet<string> = new Set([
+  "ENOENT",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+
 /** Nobody was listening, so nothing can have been done. */
 function neverArrived(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOENT" || code === "ECONNREFUSED";
+  return typeof code === "string" && NOT_THERE.has(code);
 }
 
 export function textOf(bytes: Uint8Array): string {

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Handler } from "../api/http.ts";
+import type { ListenAddress } from "../api/listen-address.ts";
+import type { NetworkServer } from "../api/listen.ts";
 import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/socket.ts";
 import type { ControlSocket } from "../api/socket.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import type { ControlPlane, EngineLog } from "../serve.ts";
+import type { ControlPlane, ControlPlaneOptions, EngineLog } from "../serve.ts";
 
 export interface ConnectOptions {
   readonly dataDir: string;
@@ -15,6 +17,10 @@ export interface ConnectOptions {
   readonly need: "look" | "work";
   /** How long a lock may be held by an engine that does not answer, because it starts or hands back; default 15 s. */
   readonly patienceMs?: number;
+  /** An engine in this process is served there as well, to whoever has the token of the data directory. */
+  readonly listen?: ListenAddress;
+  /** A folder of manifests that an engine in this process keeps up with. */
+  readonly manifests?: NonNullable<ControlPlaneOptions["manifests"]>;
   /** What an engine in this process has to tell its operator. */
   readonly log?: EngineLog;
 }
@@ -23,6 +29,8 @@ export interface ConnectOptions {
 export interface Link {
   readonly handle: Handler;
   readonly plane: ControlPlane | undefined;
+  /** Where this process serves the plane on the network. */
+  readonly network: NetworkServer | undefined;
   close(): Promise<void>;
 }
 
@@ -42,7 +50,7 @@ export async function openLink(options: ConnectOptions): Promise<Link> {
     const who = await ask(handle, patienceMs);
     // An engine that starts nothing belongs to a short command; whoever has work waits until it is gone.
     const useful = who === "working" || (who === "passive" && (options.need === "look" || Date.now() > deadline));
-    if (useful) return { handle, plane: undefined, close: () => Promise.resolve() };
+    if (useful) return { handle, plane: undefined, network: undefined, close: () => Promise.resolve() };
     if (who === "nobody") {
       const opened = await tryOpen(options, path);
       if ("plane" in opened) return opened;
@@ -89,7 +97,7 @@ async function tryOpen(options: ConnectOptions, path: string): Promise<Link | { 
 const GRACE_MS = 2000;
 
 async function openHere(options: ConnectOptions, path: string): Promise<Link> {
-  const { dataDir, passphrase, need, log } = options;
+  const { dataDir, passphrase, need, log, listen, manifests } = options;
   const { openControlPlane } = await import("../serve.ts");
   const passive = need === "look";
   const plane = await openControlPlane({
@@ -97,28 +105,39 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
     passive,
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(log === undefined ? {} : { log }),
+    ...(manifests === undefined ? {} : { manifests }),
   });
   const handle: Handler = async (request) => {
     const response = await plane.handle(request);
     if (passive) response.headers.set(PASSIVE_HEADER, "true");
     return response;
   };
-  let socket: ControlSocket;
+  const servers: (ControlSocket | NetworkServer)[] = [];
+  let network: NetworkServer | undefined;
   try {
-    socket = await serveSocket(path, handle);
+    servers.push(await serveSocket(path, handle));
+    if (listen !== undefined) servers.push((network = await openNetwork(dataDir, listen, handle)));
   } catch (error) {
+    for (const server of servers) await server.close(0);
     await plane.close();
     throw error;
   }
   return {
     handle,
     plane,
+    network,
     async close() {
-      // The socket first: closing it removes its file, which must not be a successor's. Who watches looks for the next engine.
-      await socket.close(GRACE_MS);
+      // These first: closing the socket removes its file, which must not be a successor's. Who watches looks for the next engine.
+      await Promise.all(servers.map((server) => server.close(GRACE_MS)));
       await plane.close(GRACE_MS);
     },
   };
+}
+
+async function openNetwork(dataDir: string, address: ListenAddress, handle: Handler): Promise<NetworkServer> {
+  // Most commands open no port; what it takes is loaded by the one that does.
+  const [{ serveNetwork }, { tokenPath }] = await Promise.all([import("../api/listen.ts"), import("../api/token.ts")]);
+  return serveNetwork({ address, tokenFile: tokenPath(dataDir), handle });
 }
 
 function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {

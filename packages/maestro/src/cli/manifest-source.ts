@@ -31,6 +31,12 @@ export async function readSource(cli: Cli, reference: string): Promise<Source> {
   });
 }
 
+/** What of it a control plane can use: the neighbours of a manifest are only there where it has the same files. */
+export function sourceFor(client: { readonly isRemote: boolean }, source: Source): Source {
+  if (!client.isRemote || !("folder" in source)) return source;
+  return { manifest: source.manifest, file: source.file };
+}
+
 /** A text file of at most 4 MiB, UTF-8. Errors: `invalid_request`, `not_found`, `payload_too_large`. */
 export async function readText(cli: Cli, path: string): Promise<string> {
   const absolute = resolve(cli.cwd, path);

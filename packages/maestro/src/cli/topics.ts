@@ -24,12 +24,17 @@ A run that is left (--timeout, Ctrl-C) goes on; only its watching has ended.`,
     text: `MAESTRO_DATA            Data directory, where --data is not given. Else the nearest .maestro folder here or
                         above that belongs to you, else $XDG_DATA_HOME/maestro, by default
                         ~/.local/share/maestro.
+MAESTRO_SERVER          URL of a control plane to work on instead, where --server is not given.
+MAESTRO_TOKEN_FILE      File with that server's token; MAESTRO_TOKEN is the token itself.
+MAESTRO_CONTEXT         Name of a context of the configuration to work in.
+MAESTRO_LISTEN          Where maestro up listens: HOST:PORT, or none.
 MAESTRO_KEY_PASSPHRASE  Passphrase of the signing key, at its making and at every start.
 NO_COLOR                Not empty: no colour.
 FORCE_COLOR             1, 2 or 3: colour, also into a pipe.
 TERM=dumb               No colour, nothing drawn in place, ASCII shapes.
 CI                      Set: nothing is asked and nothing drawn in place.
 GITHUB_ACTIONS=true     Progress is folded into a group, lint prints annotations.
+XDG_CONFIG_HOME         Where maestro/config.yaml with the contexts lies (default: ~/.config).
 XDG_CACHE_HOME          Where compiled code is cached (default: ~/.cache).
 
 A data directory holds everything: maestro.db, blobs/, logs/, keys/, lock.db and control.sock, through which other

@@ -71,7 +71,7 @@ async function follow(
   refresher: Refresher,
 ): Promise<void> {
   refresher.touch();
-  for await (const event of followRun(client, run, 0, { signal, lost: () => show.lost() })) {
+  for await (const event of followRun(client, run, 0, { signal, lost: () => show.lost(client.isRemote) })) {
     show.event(event);
     refresher.touch();
   }
@@ -141,7 +141,7 @@ interface Show {
   event(event: RunEvent): void;
   view(view: RunView): void;
   /** The process that served us has gone. */
-  lost(): void;
+  lost(remote: boolean): void;
   end(): void;
 }
 
@@ -176,8 +176,8 @@ class LiveShow implements Show {
     this.#draw();
   }
 
-  lost(): void {
-    this.#terminal.say("the process that ran the engine has ended; carrying on here");
+  lost(remote: boolean): void {
+    this.#terminal.say(lostText(remote));
   }
 
   end(): void {
@@ -236,8 +236,8 @@ class PlainShow implements Show {
 
   view(): void {}
 
-  lost(): void {
-    this.#terminal.say(`${this.#run} the process that ran the engine has ended; carrying on here`);
+  lost(remote: boolean): void {
+    this.#terminal.say(`${this.#run} ${lostText(remote)}`);
   }
 
   end(): void {
@@ -256,6 +256,12 @@ class PlainShow implements Show {
       HEARTBEAT_MS,
     );
   }
+}
+
+function lostText(remote: boolean): string {
+  return remote
+    ? "the connection to the control plane is lost; trying again"
+    : "the process that ran the engine has ended; carrying on here";
 }
 
 const HEARTBEAT_MS = 30_000;

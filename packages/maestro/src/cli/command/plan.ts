@@ -2,7 +2,7 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Cli, Input } from "../cli.ts";
 import { invalidManifest, sayDiagnostics } from "../manifest-errors.ts";
-import { readSource } from "../manifest-source.ts";
+import { readSource, sourceFor } from "../manifest-source.ts";
 import { printPlan } from "../plan-output.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
@@ -13,7 +13,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       readonly plan: Plan | null;
       readonly digest: string | null;
       readonly diagnostics: readonly JsonObject[];
-    }>("POST", "/v1/plan", source);
+    }>("POST", "/v1/plan", sourceFor(client, source));
     if (plan === null || digest === null) throw invalidManifest(cli, source, diagnostics);
     sayDiagnostics(cli, diagnostics);
     await printPlan(cli, { plan, digest });

@@ -12,7 +12,7 @@ import type { FollowOptions } from "../follow-options.ts";
 import { count, shortDigest, shortId } from "../format.ts";
 import { readInputs } from "../inputs.ts";
 import { invalidManifest } from "../manifest-errors.ts";
-import { readSource } from "../manifest-source.ts";
+import { readSource, sourceFor } from "../manifest-source.ts";
 import type { Source } from "../manifest-source.ts";
 import { exitCodeOf, finish, printOutcome, printRef } from "../outcome.ts";
 import { printPlan } from "../plan-output.ts";
@@ -83,7 +83,7 @@ interface PlanAnswer {
 
 /** The run's row, or the exit code of a dry run. */
 async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow | number> {
-  const source = await readSource(cli, input.arg("runbook"));
+  const source = sourceFor(client, await readSource(cli, input.arg("runbook")));
   const expected = input.text("plan");
   if (expected !== undefined && !/^sha256:[0-9a-f]{64}$/.test(expected))
     throw usage(`--plan takes a whole digest, sha256: and 64 hex digits, not ${JSON.stringify(expected)}.`);
@@ -103,13 +103,18 @@ async function startNew(cli: Cli, client: Client, input: Input): Promise<RunRow 
   const inputs = await readInputs(cli, { file: input.text("inputs"), pairs: input.texts("input") }, answer.plan.inputs);
   if (input.flag("dry-run") === true) {
     await printPlan(cli, { plan: answer.plan, digest: answer.digest });
-    return sayDecision(cli, client, { ...startBody(cli, input, source), plan: answer.digest, inputs, dryRun: true });
+    return sayDecision(cli, client, {
+      ...startBody(cli, client, input, source),
+      plan: answer.digest,
+      inputs,
+      dryRun: true,
+    });
   }
   cli.terminal.say(
     `plan ${shortDigest(answer.digest)}  ${answer.plan.workflow.namespace}/${answer.plan.workflow.name}@${answer.plan.workflow.version}`,
   );
   const { run: row } = await client.send<{ readonly run: RunRow }>("POST", "/v1/runs", {
-    ...startBody(cli, input, source),
+    ...startBody(cli, client, input, source),
     plan: answer.digest,
     inputs,
   });
@@ -123,7 +128,7 @@ async function sayDecision(cli: Cli, client: Client, body: object): Promise<numb
   return decision.allow ? 0 : EXIT_CODES.denied;
 }
 
-function startBody(cli: Cli, input: Input, source: Source): object {
+function startBody(cli: Cli, client: Client, input: Input, source: Source): object {
   const { purpose, authority, name, key } = {
     purpose: input.text("purpose"),
     authority: input.text("authority"),
@@ -143,7 +148,8 @@ function startBody(cli: Cli, input: Input, source: Source): object {
     name,
     key,
     priority,
-    base: cli.cwd,
+    // A folder here is no folder there.
+    ...(client.isRemote ? {} : { base: cli.cwd }),
     ...(labels.length === 0 ? {} : { labels: Object.fromEntries(labels) }),
   };
 }

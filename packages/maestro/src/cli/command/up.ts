@@ -1,20 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isLoopback, parseListen } from "../../api/listen-address.ts";
+import type { ListenAddress } from "../../api/listen-address.ts";
+import { tokenPath } from "../../api/token.ts";
 import { MaestroError } from "../../core/problem.ts";
-import type { Cli } from "../cli.ts";
+import { usage } from "../cli.ts";
+import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
+import { watchedManifests } from "../watched-manifests.ts";
 
 const LOOK_EVERY_MS = 1000;
 
 /** Ends by a signal only, and being ended so is how it succeeds. */
-export async function run(cli: Cli): Promise<number> {
+export async function run(cli: Cli, input: Input): Promise<number> {
+  // It is an engine itself, so it wants the folder; a context with a server is told so.
+  const { dataDir } = cli;
+  const listen = listenAddress(cli, input);
+  const folder = input.optionalArg("folder");
+  const manifests = folder === undefined ? {} : { manifests: await watchedManifests(cli, folder) };
   const asked = new AbortController();
   const interrupts = new Interrupts(() => asked.abort());
-  const client = await cli.connect("work");
+  const client = await cli.connect("work", { ...manifests, ...(listen === undefined ? {} : { listen }) });
   try {
     if (!client.isEngine) await standBy(cli, client, asked.signal);
     if (!asked.signal.aborted) {
-      cli.terminal.say(`The engine of ${cli.dataDir} is up: process ${process.pid}. Ctrl-C ends it.`);
+      if (client.url !== undefined) {
+        cli.terminal.say(`  listens  ${client.url}`);
+        cli.terminal.say(`  token    in ${tokenPath(dataDir)}`);
+      }
+      cli.terminal.say(`The engine of ${dataDir} is up: process ${process.pid}. Ctrl-C ends it.`);
       await pause(asked.signal);
       cli.terminal.say("Ending: what is at work gets a moment, the rest is handed back to the next engine.");
     }
@@ -23,6 +37,19 @@ export async function run(cli: Cli): Promise<number> {
     await client.close();
     interrupts.stop();
   }
+}
+
+/** Where to listen: the flag, MAESTRO_LISTEN, or the default. Errors: `invalid_request`. */
+function listenAddress(cli: Cli, input: Input): ListenAddress | undefined {
+  if (input.flag("listen") === false) return undefined;
+  const text = input.text("listen") ?? (cli.terminal.env["MAESTRO_LISTEN"] || ":");
+  if (text === "none") return undefined;
+  const address = parseListen(text);
+  if (isLoopback(address.host) || input.flag("expose") === true) return address;
+  throw usage(
+    `${address.host} can be reached from other machines, and whoever has the token may do everything here.`,
+    "Listen on 127.0.0.1 and put a proxy with TLS in front, or say with --expose that this is meant.",
+  );
 }
 
 /** Until the process that holds the engine has gone and this one is the engine. */

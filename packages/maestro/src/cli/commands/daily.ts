@@ -168,11 +168,25 @@ export const DAILY: readonly CommandSpec[] = [
     summary: "keep an engine at work in this terminal until Ctrl-C",
     description:
       "Holds the data directory, carries on what waits there and answers the other commands of this user through `control.sock`: with it `run --detach`, timers and " +
-      "approvals go on although nobody watches. If another process is the engine already, this one stands by and takes over when that ends. It opens no network port; " +
-      "an API over HTTP is not part of this version. Ctrl-C and SIGTERM give what is at work two seconds and hand the rest to the next engine; exit code 0.",
-    args: [],
-    options: [],
-    examples: [["maestro up", "the engine of this folder's data directory"]],
+      "approvals go on although nobody watches. If another process is the engine already, this one stands by and takes over when that ends.\n\n" +
+      "It also serves the API on 127.0.0.1:7717 to whoever has the token in the data directory's file `token`, which is made at the first start; " +
+      "addresses that other machines reach need --expose.\n\n" +
+      "With a folder, every *.maestro.yaml in it is a workflow that runs by its name, and an edit is what new runs follow, without a new version; a run keeps the plan it started with. " +
+      "A broken edit is reported and the last good version stays. `maestro catalog publish` makes a version that never changes. Ctrl-C and SIGTERM give what is at work two seconds and hand the rest to the next engine; exit code 0.",
+    args: [{ name: "folder", about: "Folder of manifests to load and to watch", optional: true }],
+    options: [
+      {
+        flags: "--listen <address>",
+        about: "HOST:PORT to serve the API on; port 0 takes a free one (MAESTRO_LISTEN, 127.0.0.1:7717)",
+      },
+      { flags: "--no-listen", about: "Open no port; only commands of this user reach it" },
+      { flags: "--expose", about: "With --listen: yes, other machines may connect" },
+    ],
+    examples: [
+      ["maestro up", "the engine of this folder's data directory"],
+      ["maestro up runbooks", "with the manifests of a folder, while they are edited"],
+      ["maestro up --listen 127.0.0.1:0", "on any free port"],
+    ],
     load: () => import("../command/up.ts"),
   },
   {
