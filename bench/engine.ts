@@ -1,5 +1,5 @@
 // An engine put together as serve.ts does, with parts exchanged: to see what a part costs, or to look at its boundary.
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomInt } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Actor } from "../packages/maestro/src/core/event.ts";
@@ -7,6 +7,7 @@ import { makeId } from "../packages/maestro/src/core/id.ts";
 import { steadyClock } from "../packages/maestro/src/engine/clock.ts";
 import { DurableEngine } from "../packages/maestro/src/engine/durable.ts";
 import { DEFAULT_LIMITS } from "../packages/maestro/src/engine/limits.ts";
+import { pooledRandomBytes } from "../packages/maestro/src/engine/random-bytes.ts";
 import { runLoop } from "../packages/maestro/src/engine/loop.ts";
 import type { EngineParts } from "../packages/maestro/src/engine/parts.ts";
 import { localGate } from "../packages/maestro/src/policy/local.ts";
@@ -43,11 +44,18 @@ export async function openEngine(
   change: (parts: EngineParts) => Partial<EngineParts> = () => ({}),
 ): Promise<BenchEngine> {
   const clock = steadyClock();
+  const randomBytes = pooledRandomBytes();
   const owner: Actor = { type: "user", id: "bench", roles: ["owner"] };
   const blobs = await openBlobs(join(dir, "blobs"));
   const workDir = join(dir, "work");
   const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dir] });
-  const host = { runner, logs: openLogs(join(dir, "logs")), blobs, now: () => clock.now(), environment: () => undefined };
+  const host = {
+    runner,
+    logs: openLogs(join(dir, "logs")),
+    blobs,
+    now: () => clock.now(),
+    environment: () => undefined,
+  };
   const parts: EngineParts = {
     store: await openSqlite({ path: join(dir, "maestro.db") }),
     blobs,
@@ -57,7 +65,7 @@ export async function openEngine(
     execute: async (request) => executeAttempt(request, host),
     clock,
     randomBytes,
-    random: () => randomBytes(4).readUInt32BE() / 4_294_967_296,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
     workDir,
     version: VERSION,
     limits: DEFAULT_LIMITS,

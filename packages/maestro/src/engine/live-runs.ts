@@ -7,6 +7,7 @@ import type { DurableEngine } from "./durable.ts";
 import { isOfStorage } from "./parts.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
+import type { RunRow } from "../store/store.ts";
 import { Sleepers } from "./sleepers.ts";
 
 const PRUNE_FROM = 1024;
@@ -49,22 +50,22 @@ export class LiveRuns {
     this.byId.set(live.run.id, live);
   }
 
-  /** The run in memory, loaded if need be. Errors: `not_found`, `store_corrupt`. */
-  async load(id: string): Promise<LiveRun> {
+  /** The run in memory, loaded if need be; `row` is its row, where it was read just now. Errors: `not_found`, `store_corrupt`. */
+  async load(id: string, row?: RunRow): Promise<LiveRun> {
     const known = this.byId.get(id);
     if (known !== undefined) return known;
     let loading = this.loading.get(id);
     if (loading === undefined) {
-      loading = this.adopt(id).finally(() => this.loading.delete(id));
+      loading = this.adopt(id, row).finally(() => this.loading.delete(id));
       this.loading.set(id, loading);
     }
     return loading;
   }
 
   /** The same where nobody waits for an answer: a run that is damaged is named in the log. Rejects only where the store fails. */
-  async tryLoad(id: string): Promise<LiveRun | undefined> {
+  async tryLoad(id: string, row?: RunRow): Promise<LiveRun | undefined> {
     try {
-      return await this.load(id);
+      return await this.load(id, row);
     } catch (error) {
       if (isOfStorage(error)) throw error;
       this.engine.parts.log("error", "a run could not be loaded", { run: id, error: messageOf(error) });
@@ -132,8 +133,8 @@ export class LiveRuns {
     if (this.timers.size > PRUNE_FROM + 4 * this.byId.size) this.timers.prune((one) => !one.gone);
   }
 
-  private async adopt(id: string): Promise<LiveRun> {
-    const live = await loadRun(this.engine, id);
+  private async adopt(id: string, row?: RunRow): Promise<LiveRun> {
+    const live = await loadRun(this.engine, id, row);
     this.byId.set(id, live);
     if (isTerminal(live.run.status)) return live;
     for (const task of live.run.tasks) {

@@ -15,14 +15,15 @@ const PAGE = 10_000;
 
 /**
  * A run brought back from its history. The chain over the stored events must end in the row's head, else `store_corrupt`
- * names the run: nothing is decided from a history that was edited.
+ * names the run: nothing is decided from a history that was edited. `known` is its row, where it was read just now.
  */
 export async function loadRun(
   engine: { readonly parts: Pick<EngineParts, "store" | "blobs">; readonly programs: Programs },
   id: string,
+  known?: RunRow,
 ): Promise<LiveRun> {
   const { store } = engine.parts;
-  const row = await store.runGet(id);
+  const row = known ?? (await store.runGet(id));
   if (row === undefined) throw new MaestroError("not_found", `there is no run ${id}`);
   const { program } = engine.programs.known(row.planDigest) ?? engine.programs.get(await planOf(store, row));
   const events = await loadEvents(engine.parts, row);

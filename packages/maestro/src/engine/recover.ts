@@ -18,7 +18,7 @@ export async function recoverRuns(engine: DurableEngine, live: LiveRuns): Promis
   for (;;) {
     const rows = await engine.parts.store.runActive({ afterId, limit: PAGE });
     for (const row of rows) {
-      const run = await live.tryLoad(row.id);
+      const run = await live.tryLoad(row.id, row);
       if (run === undefined) continue;
       adopted += 1;
       engine.post({ run: row.id, input: { kind: "timer" } });
