@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
@@ -6,7 +6,8 @@ import { join, resolve } from "node:path";
 import type { AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import type { FolderChange, FolderOptions } from "./catalog/folder.ts";
+import { logLine } from "./catalog/change-log.ts";
+import type { FolderOptions } from "./catalog/folder.ts";
 import { resolveManifest } from "./catalog/resolve.ts";
 import { FolderWatch } from "./catalog/watch-folder.ts";
 import type { Actor } from "./core/event.ts";
@@ -17,6 +18,7 @@ import { DurableEngine } from "./engine/durable.ts";
 import type { Limits } from "./engine/limits.ts";
 import { DEFAULT_LIMITS } from "./engine/limits.ts";
 import { runLoop } from "./engine/loop.ts";
+import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
 import { Retention } from "./operations/retention.ts";
 import { localGate } from "./policy/local.ts";
@@ -78,6 +80,7 @@ async function open(
   releases: (() => Promise<void>)[],
 ): Promise<ControlPlane> {
   const clock = steadyClock();
+  const randomBytes = pooledRandomBytes();
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = options.log ?? logToStderr;
   const store = await openSqlite({ path: join(dataDir, "maestro.db") });
@@ -125,7 +128,7 @@ async function open(
     execute: async (request) => executeAttempt(request, host),
     clock,
     randomBytes,
-    random: () => randomBytes(4).readUInt32BE() / 4_294_967_296,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
     workDir,
     version: VERSION,
     limits,
@@ -158,7 +161,7 @@ async function open(
       env: { store, trustRoot: keys.trustRoot, descriptions, now: () => clock.now() },
       now: () => clock.now(),
       changed(change) {
-        logChange(log, change);
+        log(...logLine(change));
         manifests.changed(change);
       },
       failed: (error) => log("error", "the folder of manifests could not be looked at", { error: messageOf(error) }),
@@ -201,31 +204,6 @@ async function open(
       for (const release of releases.splice(0).reverse()) await release();
     },
   };
-}
-
-function logChange(log: EngineLog, change: FolderChange): void {
-  switch (change.kind) {
-    case "loaded": {
-      const { namespace, name, version, digest } = change.workflow;
-      log("info", "a manifest was loaded", {
-        file: change.file,
-        workflow: `${namespace}/${name}@${version}`,
-        plan: digest,
-      });
-      return;
-    }
-    case "broken":
-      log("warn", "a manifest is broken; its last good version stays", {
-        file: change.file,
-        problem: change.problem.message,
-      });
-      return;
-    case "removed":
-      log("info", "a manifest is gone", { file: change.file });
-      return;
-    case "folder":
-      if (change.problem !== null) log("warn", "the folder of manifests is not whole", { problem: change.problem });
-  }
 }
 
 /** Names this installation in receipts; made once. */

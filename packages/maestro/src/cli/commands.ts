@@ -1,4 +1,5 @@
 import { AUTHOR } from "./commands/author.ts";
+import { CATALOG } from "./commands/catalog.ts";
 import { DAILY } from "./commands/daily.ts";
 import { OBJECTS } from "./commands/objects.ts";
 import { OPERATIONS } from "./commands/operations.ts";
@@ -7,4 +8,12 @@ import { TRUST } from "./commands/trust.ts";
 import type { CommandSpec } from "./spec.ts";
 
 /** Every command. What is not here does not exist; help, the reference and the parser are made from it. */
-export const COMMANDS: readonly CommandSpec[] = [...DAILY, ...AUTHOR, ...TRUST, ...OBJECTS, ...OPERATIONS, ...SYSTEM];
+export const COMMANDS: readonly CommandSpec[] = [
+  ...DAILY,
+  ...AUTHOR,
+  ...TRUST,
+  ...CATALOG,
+  ...OBJECTS,
+  ...OPERATIONS,
+  ...SYSTEM,
+];
