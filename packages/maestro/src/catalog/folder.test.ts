@@ -102,6 +102,7 @@ describe("a watched folder", () => {
     put("more/maestro.yaml", manifest("b"));
     put("more/node_modules/x.maestro.yaml", manifest("x"));
     put(".git/y.maestro.yaml", manifest("y"));
+    put("maestro.yaml", "apiVersion: maestro/v1\nkind: Project\n");
     assert.deepEqual(await tick(), ["books/a.maestro.yaml is test/a@1.0.0", "books/more/maestro.yaml is test/b@1.0.0"]);
     assert.deepEqual(await tick(RESCAN_MS), []);
     assert.equal(folder.nextAt(), now + RESCAN_MS);

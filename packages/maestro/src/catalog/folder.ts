@@ -67,6 +67,8 @@ interface Entry extends CompileFile {
   /** The look at which it took the name that it has; the older holder of a name keeps it. */
   since: number;
   key: string | undefined;
+  /** Not about a runbook at all: `maestro.yaml` may be the settings of a project. */
+  ignored: boolean;
 }
 
 export function openFolder(options: FolderOptions): Folder {
@@ -142,7 +144,9 @@ export function openFolder(options: FolderOptions): Folder {
     entry.size = bytes?.length ?? 0;
     entry.loaded = { print: read.mark.print, digest, young: now - read.mark.changedAt < YOUNG_MS };
     if (same) return false;
-    entry.bytes = bytes;
+    entry.ignored = bytes !== undefined && isProject(bytes);
+    entry.bytes = entry.ignored ? undefined : bytes;
+    if (entry.ignored) Object.assign(entry, { good: undefined, problem: null });
     if (problem !== undefined) entry.problem = { message: problem, diagnostics: [] };
     return true;
   }
@@ -174,7 +178,7 @@ export function openFolder(options: FolderOptions): Folder {
     for (const entry of [...entries.values()].toSorted((a, b) => a.since - b.since || (a.path < b.path ? -1 : 1)))
       if (entry.key !== undefined && !holders.has(entry.key)) holders.set(entry.key, entry);
     const files = [...entries.values()]
-      .filter((entry) => entry.loaded !== undefined)
+      .filter((entry) => entry.loaded !== undefined && !entry.ignored)
       .map((entry): FolderFile => {
         const holder = entry.key === undefined ? undefined : holders.get(entry.key);
         const taken = holder === undefined || holder === entry ? null : takenBy(entry.key ?? "", holder.file);
@@ -220,6 +224,7 @@ function newEntry(path: string, shown: string): Entry {
     size: 0,
     since: 0,
     key: undefined,
+    ignored: false,
   };
 }
 
@@ -248,6 +253,10 @@ async function readWhole(
     const problem = `It cannot be read: ${messageOf(error)}`;
     return { mark: found, bytes: undefined, problem };
   }
+}
+
+function isProject(bytes: Uint8Array): boolean {
+  return /^kind:\s*["']?Project\b/m.test(Buffer.from(bytes).toString("utf8"));
 }
 
 function refusal(size: number, room: number): string | undefined {

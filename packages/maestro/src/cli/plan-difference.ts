@@ -1,3 +1,4 @@
+import { canonical } from "../core/canonical.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Plan, PlanTask, TaskUse } from "../core/plan.ts";
@@ -90,7 +91,7 @@ function oneTask(a: PlanTask, b: PlanTask): readonly PlanChange[] {
       },
       ...found,
     ];
-  if (JSON.stringify(usesA) === JSON.stringify(usesB)) return found;
+  if (same(usesA, usesB)) return found;
   const text = `${what} uses ${after} as before, which is another one by its digest`;
   return [{ path: `${where}.uses`, before: usesA ?? null, after: usesB ?? null, text }, ...found];
 }
@@ -130,7 +131,7 @@ function changes(
   a: JsonValue | undefined,
   b: JsonValue | undefined,
 ): readonly PlanChange[] {
-  if (JSON.stringify(a) === JSON.stringify(b)) return [];
+  if (same(a, b)) return [];
   const text =
     a === undefined
       ? `${what} is ${short(b ?? null)}, and was not set`
@@ -138,6 +139,11 @@ function changes(
         ? `${what} is not set any more, and was ${short(a)}`
         : `${what} is ${short(b)}, and was ${short(a)}`;
   return [{ path, before: a ?? null, after: b ?? null, text }];
+}
+
+/** Members come in the order of the manifest or of the canonical form. */
+function same(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : canonical(a) === canonical(b);
 }
 
 const MAX_VALUE = 80;

@@ -1,5 +1,5 @@
-import type { Verification } from "../provenance/verify.ts";
 import { reportLines } from "../provenance/verify-report.ts";
+import type { AnyVerification } from "../provenance/verify-report.ts";
 import type { Cli } from "./cli.ts";
 import { glyph, paint } from "./terminal/style.ts";
 import type { ShownStatus } from "./terminal/style.ts";
@@ -10,7 +10,7 @@ const SHOWN = { passed: "succeeded", failed: "failed", skipped: "skipped" } as c
 >;
 
 /** The ladder of checks, what the receipt says, what that means, and the verdict. */
-export function verificationLines({ terminal }: Cli, verification: Verification): readonly string[] {
+export function verificationLines({ terminal }: Cli, verification: AnyVerification): readonly string[] {
   if (!terminal.outIsTty) return reportLines(verification).map(({ text }) => safe(text));
   const style = terminal.out;
   return reportLines(verification).map((line) => {

@@ -1,7 +1,11 @@
 import type { JsonObject } from "../core/json.ts";
 import { EXIT_CODES } from "../core/problem.ts";
 import type { Check } from "./ladder.ts";
+import type { WorkflowVerification } from "./verify-workflow.ts";
 import type { Verification } from "./verify.ts";
+
+/** Of a receipt, or of the statement of a published workflow. */
+export type AnyVerification = Verification | WorkflowVerification;
 
 /** One line of the terminal report. Whoever prints it chooses glyph, colour and width; `text` says everything in words. */
 export type ReportLine =
@@ -17,12 +21,12 @@ export type ReportLine =
   | { readonly kind: "verdict"; readonly verified: boolean; readonly text: string };
 
 /** `maestro verify`: 0 verified, 7 not. (2, a wrong question, is thrown as `invalid_request`.) */
-export function exitCodeOf(verification: Verification): number {
+export function exitCodeOf(verification: AnyVerification): number {
   return verification.verified ? 0 : EXIT_CODES.verification;
 }
 
 /** The ladder as lines: checks in order, what the receipt says if it may be believed, what it means, the verdict. */
-export function reportLines(verification: Verification): readonly ReportLine[] {
+export function reportLines(verification: AnyVerification): readonly ReportLine[] {
   const lines: ReportLine[] = verification.checks.map(({ status, title, detail }) => ({
     kind: "check",
     status,
@@ -39,14 +43,14 @@ export function reportLines(verification: Verification): readonly ReportLine[] {
         text: `${name}: ${value}`,
       })),
     );
-    lines.push(...PROVES.map((text): ReportLine => ({ kind: "note", text })));
+    lines.push(...notesOf(verification).map((text): ReportLine => ({ kind: "note", text })));
   }
   lines.push({ kind: "verdict", verified: verification.verified, text: verdictOf(verification) });
   return lines;
 }
 
 /** The same as data, versioned: `maestro verify -o json`. */
-export function reportJson(verification: Verification): JsonObject {
+export function reportJson(verification: AnyVerification): JsonObject {
   return {
     apiVersion: "maestro/v1",
     kind: "Verification",
@@ -56,12 +60,12 @@ export function reportJson(verification: Verification): JsonObject {
     keyid: verification.keyid,
     checks: verification.checks.map(({ id, title, status, detail }) => ({ id, title, status, detail })),
     claims: verification.verified && verification.claims !== null ? { ...verification.claims } : null,
-    notes: verification.verified ? PROVES : [],
+    notes: verification.verified ? notesOf(verification) : [],
   };
 }
 
 /** Three outcomes only, and "not checked" never counts as a tick. */
-function verdictOf({ checks }: Verification): string {
+function verdictOf({ checks }: AnyVerification): string {
   const failed = checks.find((check) => check.status === "failed");
   if (failed !== undefined) return `Failed: ${failed.id}: ${failed.detail}.`;
   const left = checks.filter((check) => check.status === "skipped").map((check) => check.id);
@@ -69,8 +73,21 @@ function verdictOf({ checks }: Verification): string {
   return `Verified: ${made} checks passed${left.length === 0 ? "" : `; not checked: ${left.join(", ")}`}.`;
 }
 
-function factsOf({ digest, keyid, claims }: Verification): readonly (readonly [name: string, value: string])[] {
+function factsOf({ digest, keyid, claims }: AnyVerification): readonly (readonly [name: string, value: string])[] {
   if (claims === null) return [];
+  const signed = ["signed by", `${claims.builder}, key ${keyid ?? ""}`] as const;
+  if (!("run" in claims))
+    return [
+      ["statement", digest],
+      [
+        "workflow",
+        `${claims.workflow}, published by ${claims.publishedBy} at ${new Date(claims.publishedAt).toISOString()}`,
+      ],
+      ["plan", claims.plan],
+      ["manifest", claims.manifest],
+      ["source", claims.source],
+      signed,
+    ];
   return [
     ["receipt", digest],
     ["run", `${claims.run} ${claims.status}, ended ${new Date(claims.endedAt).toISOString()}`],
@@ -79,15 +96,19 @@ function factsOf({ digest, keyid, claims }: Verification): readonly (readonly [n
     ["history", `${claims.events} events, ${claims.tasks} tasks`],
     ["decisions", `${claims.asked} asked, ${claims.denied} denied`],
     ["isolation", claims.isolation === null ? "no task ran a command" : `weakest measured: ${claims.isolation}`],
-    ["signed by", `${claims.builder}, key ${keyid ?? ""}`],
+    signed,
   ];
 }
 
 const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed", failed: "FAILED", skipped: "not checked" };
 
 /** What a signature by the installation itself is worth, said every time so that nobody has to guess. */
-const PROVES = [
-  "It proves that the holder of this key wrote exactly this about the run, and that nobody changed it since.",
-  "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority or a log.",
-  "It is worth as much as the trust root: get that from the installation by a way of its own, not together with the receipt.",
-];
+function notesOf({ claims }: AnyVerification): readonly string[] {
+  const [subject, document] =
+    claims !== null && !("run" in claims) ? ["this workflow", "statement"] : ["the run", "receipt"];
+  return [
+    `It proves that the holder of this key wrote exactly this about ${subject}, and that nobody changed it since.`,
+    "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority or a log.",
+    `It is worth as much as the trust root: get that from the installation by a way of its own, not together with the ${document}.`,
+  ];
+}

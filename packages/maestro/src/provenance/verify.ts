@@ -79,7 +79,8 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
   return { verified: checks.every((check) => check.status !== "failed"), digest, checks, claims, keyid };
 }
 
-async function hashFile(file: { readonly path: string; readonly name?: string }): Promise<HashedFile> {
+/** Errors: `invalid_request` where it cannot be read. */
+export async function hashFile(file: { readonly path: string; readonly name?: string }): Promise<HashedFile> {
   const hash = createHash("sha256");
   try {
     await pipeline(createReadStream(file.path), hash);

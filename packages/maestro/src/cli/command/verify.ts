@@ -3,9 +3,12 @@ import { join, resolve } from "node:path";
 import type { Digest } from "../../core/digest.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
 import { readTrustRoot, TRUST_ROOT_FILE } from "../../provenance/trust.ts";
-import { verifyReceipt } from "../../provenance/verify.ts";
+import { isWorkflowBundle, verifyWorkflow } from "../../provenance/verify-workflow.ts";
+import { hashFile, verifyReceipt } from "../../provenance/verify.ts";
 import type { VerifyRequest } from "../../provenance/verify.ts";
 import { exitCodeOf, reportJson } from "../../provenance/verify-report.ts";
+import type { AnyVerification } from "../../provenance/verify-report.ts";
+import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import { isData, printLines, printObject } from "../output.ts";
 import { verificationLines } from "../verification-lines.ts";
@@ -16,7 +19,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   let code = 0;
   const reports: object[] = [];
   for (const file of files) {
-    const verification = await verifyReceipt(await readBytes(cli, file), request);
+    const verification = await verifyEither(await readBytes(cli, file), request);
     code = Math.max(code, exitCodeOf(verification));
     if (isData(cli)) reports.push({ file, ...reportJson(verification) });
     else if (cli.output === "name") await printLines(cli, [verification.digest]);
@@ -35,6 +38,22 @@ export async function run(cli: Cli, input: Input): Promise<number> {
         : { apiVersion: "maestro/v1", kind: "VerificationList", receipts: reports },
     );
   return code;
+}
+
+/** A receipt, or the statement of a published workflow: each says itself which it is. */
+async function verifyEither(bytes: Uint8Array, request: VerifyRequest): Promise<AnyVerification> {
+  if (!isWorkflowBundle(bytes)) return verifyReceipt(bytes, request);
+  const { run: _, status, ...expected } = request.expected ?? {};
+  const odd = [
+    ...(request.events === undefined ? [] : ["--events"]),
+    ...(request.previous === undefined ? [] : ["--previous"]),
+    ...(request.expected?.run === undefined ? [] : ["--run"]),
+    ...(status === undefined ? [] : ["--status"]),
+  ];
+  if (odd.length > 0) throw usage(`${odd.join(", ")}: this is the statement of a published workflow, and has no run.`);
+  const { trustRoot, plan, files = [] } = request;
+  const hashed = await Promise.all(files.map(hashFile));
+  return verifyWorkflow(bytes, { trustRoot, expected, files: hashed, ...(plan === undefined ? {} : { plan }) });
 }
 
 async function readRequest(cli: Cli, input: Input): Promise<VerifyRequest> {

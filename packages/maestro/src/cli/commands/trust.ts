@@ -6,11 +6,13 @@ export const TRUST: readonly CommandSpec[] = [
   {
     name: "verify",
     group: "trust",
-    summary: "verify receipts offline",
+    summary: "verify receipts, and signatures of published workflows, offline",
     description:
       "Goes through the checks in order and says of each whether it passed, failed or was not made, and why. Needs no engine, no database and no network; with --trust-root no data directory either. " +
       "Exit code 0 when every check that was made passed, 7 when one failed, 2 when a file cannot be read.",
-    args: [{ name: "file", about: "Receipt bundles", many: true }],
+    args: [
+      { name: "file", about: "Bundles: receipts, or what `maestro catalog show NAME --signature` prints", many: true },
+    ],
     options: [
       { flags: "--trust-root <file>", about: "Keys to believe (default: the data directory's own)" },
       { flags: "--subject <file>", about: "A file that must be an artifact of the run", many: true },
