@@ -286,6 +286,14 @@ describe("the API", () => {
     ["PATCH", "/v1/runs/%40last", { action: "cancle" }, 400, "invalid_request", /did you mean cancel/],
     ["PATCH", "/v1/runs/%40last", { action: "cancel", tasks: ["a"] }, 400, "invalid_request", /tasks belongs to retry/],
     [
+      "PATCH",
+      "/v1/runs/%40last",
+      { action: "retry", reason: "why" },
+      400,
+      "invalid_request",
+      /\/reason belongs to cancel/,
+    ],
+    [
       "POST",
       "/v1/approvals/a_none",
       { verdict: "approve", plan: `sha256:${"0".repeat(64)}`, reason: "x" },

@@ -159,7 +159,7 @@ export const changeRun = route({
   summary: "Cancels a run, or retries its failed tasks (or those named) and what depended on them, in the same run.",
   body: {
     action: choice("What to do.", ["cancel", "retry"]),
-    reason: optional(text("Why; recorded.", { max: 1000 })),
+    reason: optional(text("cancel: why; recorded.", { max: 1000 })),
     force: optional(flag("cancel: end running attempts at once instead of with grace.")),
     tasks: optional(list("retry: only these tasks.", text("", { max: 100, pattern: TASK_ID }), 10_000)),
   },
@@ -179,7 +179,9 @@ export const changeRun = route({
         }),
       });
     }
-    if (body.force !== undefined) throw new MaestroError("invalid_request", "the body: /force belongs to cancel.");
+    // A retry records no reason: what is sent for one would be lost without a word.
+    for (const name of ["force", "reason"] as const)
+      if (body[name] !== undefined) throw new MaestroError("invalid_request", `the body: /${name} belongs to cancel.`);
     return object("Run", {
       run: await engine.send(id, {
         kind: "retry",
