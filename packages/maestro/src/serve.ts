@@ -14,6 +14,7 @@ import type { Actor } from "./core/event.ts";
 import { makeId } from "./core/id.ts";
 import { messageOf } from "./core/problem.ts";
 import { steadyClock } from "./engine/clock.ts";
+import { compareRun } from "./engine/compare-run.ts";
 import { DurableEngine } from "./engine/durable.ts";
 import type { Limits } from "./engine/limits.ts";
 import { DEFAULT_LIMITS } from "./engine/limits.ts";
@@ -31,6 +32,7 @@ import { openProcessRunner } from "./runner/process.ts";
 import { openBlobs } from "./store/blob-files.ts";
 import { acquireLock } from "./store/lock.ts";
 import { openSqlite } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
 import { taskTypes } from "./task/catalogue.ts";
 import { ExternalTypes } from "./task/external.ts";
 import { VERSION } from "./version.ts";
@@ -72,6 +74,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     for (const release of releases.reverse()) await release();
     throw error;
   }
+}
+
+/** The store of a database file that no engine uses: for checks of backups. Errors: as `openControlPlane`. */
+export async function openStore(path: string): Promise<Store> {
+  return openSqlite({ path });
 }
 
 async function open(
@@ -178,6 +185,7 @@ async function open(
     external,
     compile: async (manifest, file, folder) => resolveManifest(manifest, file, { ...catalog, descriptions }, folder),
     replay: async (run) => replayRun(engine, run),
+    compare: async (run, plan) => compareRun(engine, run, plan),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     ready: async () => {
       engine.pressure.refuseStart();

@@ -4,12 +4,13 @@ import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
+import type { RunComparison } from "../engine/compare-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
 import type { Retention } from "../operations/retention.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoredPlan } from "../store/store.ts";
 import type { ExternalTypes } from "../task/external.ts";
 import type { TaskType } from "../task/task.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
@@ -33,6 +34,8 @@ export interface AppDeps {
   readonly compile: (manifest: string, file: string, folder: string | undefined) => Promise<Compiled>;
   /** Re-decides the run's stored history. Errors: `not_found`, `store_corrupt`. */
   readonly replay: (run: string) => Promise<ReplayReport>;
+  /** Decides it by another version of its runbook. Errors: `not_found`. */
+  readonly compare: (run: string, plan: StoredPlan) => Promise<RunComparison>;
   /** The trust root file's text: the public keys whose receipts this control plane vouches for. */
   readonly trustRoot: () => Promise<string>;
   /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */

@@ -1,5 +1,6 @@
 import { answerApproval, listApprovals } from "./approvals.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
+import { compareRuns } from "./compare.ts";
 import { listEvents } from "./events.ts";
 import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, planWorkflow } from "./plans.ts";
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   listReceipts,
   getReceipt,
   replayRun,
+  compareRuns,
   listApprovals,
   answerApproval,
   listTasks,

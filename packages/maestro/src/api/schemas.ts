@@ -202,6 +202,19 @@ const ANSWERS = {
     cursor: orNull(string),
   }),
   Replay: answer("Replay", { equal: boolean, events: integer, head: string, "difference?": anything }),
+  ComparisonList: answer("ComparisonList", {
+    plan: digest,
+    comparisons: listOf(
+      members({
+        run: string,
+        status: runStatus,
+        events: integer,
+        kind: oneOf("same", "differs", "incomparable"),
+        "seq?": integer,
+        "why?": string,
+      }),
+    ),
+  }),
   ApprovalList: answer("ApprovalList", { approvals: listOf(ref("ApprovalRow")) }),
   Answered: answer("Run", { run: ref("RunRow"), approval: string, verdict: oneOf("approve", "deny") }),
   TaskTypeList: answer("TaskTypeList", { tasks: listOf(ref("TaskDescription")) }),

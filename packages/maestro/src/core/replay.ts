@@ -42,9 +42,13 @@ export type Redecision =
 
 /**
  * Decides a recorded history again: what came from outside is taken from the record, everything that follows must be
- * decided the same way, event by event. Names the first difference.
+ * decided the same way, event by event. Names the first difference; `same` says what is one.
  */
-export function redecide(program: Program, events: readonly RunEvent[]): Redecision {
+export function redecide(
+  program: Program,
+  events: readonly RunEvent[],
+  same: (recorded: RunEvent, decided: RunEvent) => boolean = isEqual,
+): Redecision {
   const first = events[0];
   if (first?.kind !== "run_created")
     throw new MaestroError("store_corrupt", "the history does not begin with run_created");
@@ -68,7 +72,7 @@ export function redecide(program: Program, events: readonly RunEvent[]): Redecis
     advance(turn);
     for (const again of turn.events) {
       const recorded = events[at];
-      if (recorded === undefined || canonical(asJson(recorded)) !== canonical(asJson(again))) {
+      if (recorded === undefined || !same(recorded, again)) {
         return {
           agrees: false,
           seq: again.seq,
@@ -83,6 +87,10 @@ export function redecide(program: Program, events: readonly RunEvent[]): Redecis
       return { agrees: false, seq: event.seq, recorded: asJson(event), decided: null };
   }
   return { agrees: true, run, decided };
+}
+
+function isEqual(recorded: RunEvent, decided: RunEvent): boolean {
+  return canonical(asJson(recorded)) === canonical(asJson(decided));
 }
 
 /** What people, runners, the gate, the cache and the engine's slots contribute; the rest is decided. */

@@ -247,10 +247,10 @@ function namesOf({ item, undo }: ExecuteRequest, plan: PlanTask, name: string): 
 
 /** A test never does to the world what it was not told to do. */
 function refuseEffects({ type, undo }: ExecuteRequest, plan: PlanTask, step: string): void {
-  const { name, version, runs } = type.description;
+  const { name, version, runs, program } = type.description;
   const effects = undo ? plan.undo!.effects : plan.effects;
-  if (effects.length === 0 && runs === "inline") return;
-  const what = effects.length === 0 ? "it starts commands" : `effects: ${effects.join(", ")}`;
+  if (effects.length === 0 && runs === "inline" && program === undefined) return;
+  const what = effects.length === 0 ? "it starts a program" : `effects: ${effects.join(", ")}`;
   throw new MaestroError(
     "invalid_test",
     `${step}${undo ? ".undo" : ""} uses ${name}@${version} (${what}), and the case has no fake for it; nothing of it was run`,

@@ -51,12 +51,8 @@ export function readTests(bytes: Uint8Array | string, file: string): ReadResult 
   const problems = formProblems(value);
   if (problems.length > 0 || !isJsonObject(value)) return { diagnostics: locator.finish(problems) };
   const cases = casesOf(value).map((one) => {
-    const { line, column } = locator.at(source.locate(one.path), {
-      rule: "WF011",
-      severity: "error",
-      path: one.path,
-      message: "",
-    });
+    const place = source.locate([...one.path, one.firstKey], { key: true });
+    const { line, column } = locator.at(place, { rule: "WF011", severity: "error", path: one.path, message: "" });
     return { ...one, line, column };
   });
   return {
@@ -82,22 +78,30 @@ function manifestOf(value: JsonObject, file: string): string {
   return join(dirname(file), name);
 }
 
-function casesOf(value: JsonObject): Omit<ReadCase, "line" | "column">[] {
+interface Unplaced extends Omit<ReadCase, "line" | "column"> {
+  /** A case is pointed at by its first line. */
+  readonly firstKey: string;
+}
+
+function casesOf(value: JsonObject): Unplaced[] {
   const defaults = (value["defaults"] ?? {}) as JsonObject;
   return (value["cases"] as readonly JsonObject[]).flatMap((given, i) => {
     const { name, rows, ...fields } = given;
     const base = mergeCase(defaults, fields);
     const title = typeof name === "string" ? name : "";
-    if (rows === undefined) return [caseOf(title, base, ["cases", i])];
-    return (rows as readonly JsonObject[]).map(({ name: own, ...row }, n) =>
-      caseOf(`${title} (${typeof own === "string" ? own : n + 1})`, mergeCase(base, row), ["cases", i, "rows", n]),
-    );
+    const firstKey = Object.keys(given)[0] ?? "name";
+    if (rows === undefined) return [caseOf(title, base, ["cases", i], firstKey)];
+    return (rows as readonly JsonObject[]).map((row, n) => {
+      const { name: own, ...over } = row;
+      const full = `${title} (${typeof own === "string" ? own : n + 1})`;
+      return caseOf(full, mergeCase(base, over), ["cases", i, "rows", n], Object.keys(row)[0] ?? firstKey);
+    });
   });
 }
 
 /** What has passed the schema has this form. */
-function caseOf(name: string, { expect, ...test }: JsonObject, path: Path): Omit<ReadCase, "line" | "column"> {
-  return { name, test, expect: (expect ?? {}) as unknown as Expect, path };
+function caseOf(name: string, { expect, ...test }: JsonObject, path: Path, firstKey: string): Unplaced {
+  return { name, test, expect: (expect ?? {}) as unknown as Expect, path, firstKey };
 }
 
 /** Forms of which a value may have one or another; which one shows in its type, so that what is wrong in it can be told. */

@@ -5,7 +5,7 @@ import type { Plan, PlanTask } from "../core/plan.ts";
 import { link } from "../core/program.ts";
 import { replay } from "../core/replay.ts";
 import type { Run, TaskState } from "../core/run.ts";
-import { eventLine } from "./event-line.ts";
+import { eventLine } from "../core/event-line.ts";
 
 /** What came of a run, as a test looks at it: a function of its plan, its events and the inputs its attempts were given. */
 export interface RunRecord {

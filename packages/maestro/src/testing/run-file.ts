@@ -2,8 +2,7 @@ import { performance } from "node:perf_hooks";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import type { LocatedDiagnostic } from "../manifest/report.ts";
 import { checkTests } from "./check-tests.ts";
-import type { Coverage } from "./coverage.ts";
-import { branchesSeen, coverageOf } from "./coverage.ts";
+import { branchesSeen } from "./coverage.ts";
 import type { Difference } from "./difference.ts";
 import { differences } from "./expect.ts";
 import type { ReadCase, TestFile } from "./read-tests.ts";
@@ -23,8 +22,8 @@ export interface CaseResult {
 
 export interface FileResult {
   readonly results: readonly CaseResult[];
-  /** Of the runbook's own plan. */
-  readonly coverage: Coverage;
+  /** What its runs did, for the coverage of the runbook (`coverageOf`). */
+  readonly seen: ReadonlySet<string>;
 }
 
 /** Cases that are in the works at once: those that do real work wait for it. */
@@ -36,7 +35,7 @@ export function problemsOf(file: TestFile, runbook: Runbook): readonly LocatedDi
   return problems.length === 0 ? [] : file.locate(problems);
 }
 
-/** Carries out the cases of a file that the filter lets through, each in a world of its own, and tells each as it ends. */
+/** Carries out the cases of a file that the filter lets through, each in a world of its own, in the order of the file. */
 export async function runFile(
   file: TestFile,
   runbook: Runbook,
@@ -52,7 +51,7 @@ export async function runFile(
     }
   };
   await Promise.all(Array.from({ length: Math.min(PARALLEL, cases.length) }, work));
-  return { results, coverage: coverageOf(runbook.plan, seen) };
+  return { results, seen };
 }
 
 async function carryOut(file: TestFile, runbook: Runbook, read: ReadCase, seen: Set<string>): Promise<CaseResult> {

@@ -40,6 +40,33 @@ export const AUTHOR: readonly CommandSpec[] = [
     load: () => import("../command/plan.ts"),
   },
   {
+    name: "test",
+    group: "author",
+    summary: "run the tests of runbooks, or decide stored histories by a new version",
+    description:
+      "Runs the cases of *.maestro.test.yaml and the tests of *.maestro.test.ts on the real engine: waiting takes no time, tasks with effects are fakes. " +
+      "Folders are searched; a manifest stands for the tests beside it. Exit code 1 when a case fails or --min is not reached, 2 when a test cannot be read.\n\n" +
+      "With --replay, histories of this installation are decided again by the manifest that is given: which runs would have gone another way, at which event and why. Exit code 1 where one would.",
+    args: [{ name: "path", about: "Test files, manifests or folders; with --replay the manifest (default: .)", many: true, optional: true }],
+    options: [
+      { flags: "--filter <text>", about: "Only cases that have this in their name" },
+      { flags: "--update", about: "Write down what came out as what is expected" },
+      { flags: "--cover", about: "Tell which tasks and branches no case has seen" },
+      { flags: "--min <percent>", about: "Fail where less of a manifest is covered; with --cover" },
+      { flags: "--junit <file>", about: "Write the results as JUnit XML too" },
+      {
+        flags: "--replay [query]",
+        about: "Stored runs to decide again: all (the default), an id, @last, or words as of `maestro runs`",
+      },
+    ],
+    examples: [
+      ["maestro test", "everything below this folder"],
+      ["maestro test release.maestro.yaml --cover --min 80", "one runbook, and how much of it is tested"],
+      ["maestro test --replay all release.maestro.yaml", "what a new version would have done otherwise"],
+    ],
+    load: () => import("../command/test.ts"),
+  },
+  {
     name: "replay",
     group: "author",
     summary: "decide a run's stored history again and compare",

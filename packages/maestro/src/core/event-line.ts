@@ -1,6 +1,6 @@
-import type { RunEvent } from "../core/event.ts";
+import type { RunEvent } from "./event.ts";
 
-/** An event as a test names it: `attempt_finished deploy failed TIMEOUT`. */
+/** An event in one line, as tests name it: `attempt_finished deploy failed TIMEOUT`. */
 export function eventLine(event: RunEvent): string {
   const step =
     "task" in event && event.task !== undefined
