@@ -3,6 +3,7 @@ import { it } from "node:test";
 import { redact, redactField } from "./redact.ts";
 
 // Put together here, so that no scanner takes this file for a leak.
+const key = "PRIVATE";
 const token = (prefix: string, length: number): string => prefix + "a1B2".repeat(length).slice(0, length);
 
 it("hides what looks like a secret and leaves the rest as it is", () => {
@@ -17,8 +18,8 @@ it("hides what looks like a secret and leaves the rest as it is", () => {
     [token("ghp_", 36), "[redacted]"],
     [token("maestro_", 43), "[redacted]"],
     [`${token("eyJ", 20)}.${token("", 20)}.${token("", 20)}`, "[redacted]"],
-    [`a -----BEGIN ${"PRIVATE"} KEY-----\nMII\n-----END ${"PRIVATE"} KEY----- b`, "a [redacted] b"],
-    [`cut -----BEGIN EC ${"PRIVATE"} KEY-----\nMII`, "cut [redacted]"],
+    [`a -----BEGIN ${key} KEY-----\nMII\n-----END ${key} KEY----- b`, "a [redacted] b"],
+    [`cut -----BEGIN EC ${key} KEY-----\nMII`, "cut [redacted]"],
     ["run r_06f8z3m2k6b3hq5t2ya9 ended: exit code 1", "run r_06f8z3m2k6b3hq5t2ya9 ended: exit code 1"],
     ["see https://example.test/a@b?x=1", "see https://example.test/a@b?x=1"],
     ["the token was read", "the token was read"],

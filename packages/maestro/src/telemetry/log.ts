@@ -14,9 +14,9 @@ export interface LogOptions {
   /** Lines below it are counted and not shown. */
   readonly level: LogLevel;
   /** Takes one line, without its end. */
-  write(line: string): void;
+  readonly write: (line: string) => void;
   /** Epoch milliseconds. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /** Of a field's characters; a stack has a few thousand. */

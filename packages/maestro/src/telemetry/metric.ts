@@ -20,7 +20,9 @@ export interface Sample {
 
 /** A metric without labels. */
 export function one<Source>(
-  metric: Omit<Metric<Source>, "labels" | "read"> & { value(source: Source): number | Histogram | undefined },
+  metric: Omit<Metric<Source>, "labels" | "read"> & {
+    readonly value: (source: Source) => number | Histogram | undefined;
+  },
 ): Metric<Source> {
   const { value, ...rest } = metric;
   return {
@@ -36,7 +38,9 @@ export function one<Source>(
 /** A metric with one label whose values are the keys of a record. */
 export function each<Source>(
   label: string,
-  metric: Omit<Metric<Source>, "labels" | "read"> & { values(source: Source): Readonly<Record<string, number>> },
+  metric: Omit<Metric<Source>, "labels" | "read"> & {
+    readonly values: (source: Source) => Readonly<Record<string, number>>;
+  },
 ): Metric<Source> {
   const { values, ...rest } = metric;
   return {
