@@ -2,6 +2,7 @@ import { approval } from "./approval.ts";
 import { artifactsCompare } from "./artifacts-compare.ts";
 import { emit } from "./emit.ts";
 import { exec } from "./exec.ts";
+import { file } from "./file.ts";
 import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
@@ -20,6 +21,7 @@ export const builtInTypes: readonly TaskType[] = [
   artifactsCompare,
   emit,
   exec,
+  file,
   http,
   licenseCheck,
   noop,

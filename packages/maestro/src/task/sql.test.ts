@@ -298,11 +298,20 @@ describe("sql@1 with SQLite", { concurrency: 2 }, () => {
     assert.deepEqual([failure.code, failure.final], ["SQL_LIMIT", true], failure.message);
   });
 
-  it("follows no link to a database that it was not told", async () => {
+  it("keeps out of Maestro's own database, also by a link", async () => {
     using bench = workbench();
-    shop(bench);
-    symlinkSync(join(bench.base, "shop.db"), join(bench.base, "link.db"));
-    assert.equal((await run(bench, { sqlite: "link.db", statement: "select 1 as a" }))["count"], 1);
+    const own = join(bench.dir, "../../../maestro.db");
+    writeFileSync(own, "");
+    symlinkSync(own, join(bench.base, "link.db"));
+    for (const sqlite of [own, "link.db"]) {
+      const failure = await refused(bench, { sqlite, mode: "write", statement: "create table x (a)" });
+      assert.deepEqual([failure.code, failure.final], ["OUTSIDE", true]);
+    }
+    assert.equal(readFileSync(own, "utf8"), "");
+    symlinkSync(join(own, ".."), join(bench.base, "data"));
+    const made = { sqlite: "data/new.db", create: true, mode: "write", statement: "create table x (a)" };
+    assert.equal((await refused(bench, made)).code, "OUTSIDE");
+    assert.equal((await refused(bench, { ...made, sqlite: "gone/new.db" })).code, "NOT_FOUND");
   });
 });
 

@@ -1,10 +1,12 @@
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { JsonObject } from "../core/json.ts";
 import { readCredential } from "./credential.ts";
 import type { CredentialSource } from "./credential.ts";
 import { inputPath, task } from "./define.ts";
 import { fileFacts } from "./file-facts.ts";
 import { unreadable } from "./json-file.ts";
+import { isMaestros, ownPlaceFailure } from "./places.ts";
 import { pathWithin } from "./row-writer.ts";
 import { formatOf } from "./rows.ts";
 import type { RowFormat } from "./rows.ts";
@@ -158,8 +160,12 @@ async function jobOf(input: Input, context: TaskContext): Promise<SqlJob> {
 }
 
 async function targetOf({ sqlite, postgres, create }: Input, context: TaskContext): Promise<SqlTarget> {
-  if (postgres === undefined)
-    return { kind: "sqlite", file: inputPath(context, sqlite ?? ""), create: create ?? false };
+  if (postgres === undefined) {
+    const file = inputPath(context, sqlite ?? "");
+    const real = await realOf(file);
+    if (isMaestros(real, context)) throw ownPlaceFailure(file);
+    return { kind: "sqlite", file, create: create ?? false };
+  }
   const { host, port = 5432, database, user, password, tls = "verify", ca } = postgres;
   return {
     kind: "postgres",
@@ -173,6 +179,20 @@ async function targetOf({ sqlite, postgres, create }: Input, context: TaskContex
     ...(ca === undefined ? {} : { ca: await readText(inputPath(context, ca)) }),
     application: `maestro ${context.run} ${context.task}`.slice(0, 63),
   };
+}
+
+/** Of a file that is to be made, what counts is its folder, which must be there. */
+async function realOf(file: string): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT"))
+      throw unreadable(file, thrown as NodeJS.ErrnoException);
+  }
+  const folder = await realpath(dirname(file)).catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(dirname(file), cause);
+  });
+  return join(folder, basename(file));
 }
 
 async function readText(file: string): Promise<string> {

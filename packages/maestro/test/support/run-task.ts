@@ -35,9 +35,10 @@ export function workbench(
 ): Workbench {
   const root = mkdtempSync(join(tmpdir(), "maestro-task-"));
   const base = join(root, "base");
-  const dir = join(root, "attempt");
+  // As the engine lays them out: data directory, run, attempt.
+  const dir = join(root, "data", "work", "r_0123456789abcdefghj", "attempt");
   mkdirSync(base);
-  mkdirSync(dir);
+  mkdirSync(dir, { recursive: true });
   const abort = new AbortController();
   const events: TaskEvent[] = [];
   const context: TaskContext = {
