@@ -46,7 +46,7 @@ export const getRetention = route({
     const passes = await store.retention.passList(query.limit ?? 20);
     return object("Retention", {
       policy: await retention.policy(),
-      passes: passes.map(({ policy: _, ...pass }) => pass),
+      passes: passes.map(({ startedAt, endedAt, startedBy, removed }) => ({ startedAt, endedAt, startedBy, removed })),
     });
   },
 });

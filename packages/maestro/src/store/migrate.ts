@@ -6,6 +6,14 @@ import { MaestroError } from "../core/problem.ts";
 /** Written into the header of the file, so that a stranger's database is told apart from ours: "MSTR". */
 export const APPLICATION_ID = 0x4d535452;
 
+/** Those of the embedded store. */
+export const MIGRATIONS = new URL("./migrations/sqlite/", import.meta.url);
+
+/** The schema that this version works with. */
+export function schemaVersion(): number {
+  return readMigrations(MIGRATIONS).length;
+}
+
 export interface Migration {
   /** 1, 2, 3, ... without gaps: the schema's version once it is applied. */
   readonly version: number;

@@ -6,7 +6,8 @@ import { MaestroError } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
 import { connect } from "./connect.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
-import { migrate, readMigrations } from "./migrate.ts";
+import { keepBefore } from "./keep-before.ts";
+import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { ListStatement } from "./run-list.ts";
@@ -60,7 +61,9 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     // SQLite would make it readable for all; its log takes over what the file has.
     if (state.bytes === 0 && path !== ":memory:") await writeFile(path, "", { flag: "a", mode: 0o600 });
     db = connect(path);
-    migrate(db, readMigrations(MIGRATIONS), { path, now: now() });
+    const migrations = readMigrations(MIGRATIONS);
+    await keepBefore(db, path, migrations.length);
+    migrate(db, migrations, { path, now: now() });
     checkDatabase(db, path, state);
     const thread = new WriteThread(path);
     if (threadFrom === 0) await thread.start();
@@ -71,8 +74,6 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     throw problem instanceof Error && "syscall" in problem ? storageError(problem, path) : problem;
   }
 }
-
-const MIGRATIONS = new URL("./migrations/sqlite/", import.meta.url);
 
 const READS = [
   "plan-get",

@@ -3,6 +3,60 @@ import type { CommandSpec } from "../spec.ts";
 /** What keeps an installation healthy. */
 export const OPERATIONS: readonly CommandSpec[] = [
   {
+    name: "backup create",
+    group: "system",
+    summary: "back up the data directory into one file, also while an engine works",
+    description:
+      "A snapshot of the database at one instant, and the blobs, logs and public keys that belong to it, compressed and with the SHA-256 of every file. Prints its path. " +
+      "The private signing key is left out unless --with-keys says otherwise: a backup travels further than the data directory, and whoever has the key can sign as this installation.",
+    args: [],
+    options: [
+      { flags: "--to <dir>", about: "Folder for it (default: backups in the data directory, which is the same disk)" },
+      { flags: "--with-keys", about: "With the private signing key; keep that file as you keep the key" },
+      { flags: "--no-logs", about: "Without what tasks wrote" },
+    ],
+    examples: [
+      ["maestro backup create --to /mnt/backups", "onto another disk"],
+      ["maestro backup create --to /mnt/safe --with-keys", "with the key, to a safe place"],
+    ],
+    load: () => import("../command/backup-create.ts"),
+  },
+  {
+    name: "backup list",
+    group: "system",
+    summary: "list the backups that were made of this data directory",
+    description: "Newest first, and whether each is still where it was written.",
+    args: [],
+    options: [],
+    examples: [["maestro backup list -o wide", "with their digests"]],
+    load: () => import("../command/backup-list.ts"),
+  },
+  {
+    name: "backup verify",
+    group: "system",
+    summary: "check a backup: every file, the database, every history",
+    description:
+      "Reads it to its end; the database is unpacked beside it meanwhile. Needs no data directory. Exit code 0 when it is whole, 7 when anything in it is not as it was.",
+    args: [{ name: "file", about: "The backup" }],
+    options: [],
+    examples: [["maestro backup verify /mnt/backups/maestro-20261121T020000Z.tar.zst", "one backup"]],
+    load: () => import("../command/backup-verify.ts"),
+  },
+  {
+    name: "restore",
+    group: "system",
+    summary: "make a data directory of a backup",
+    description:
+      "Only into a folder that is not there yet or is empty. Unpacked and checked beside its place, then renamed: it is there whole or not at all. Nothing is started. " +
+      "Without the private key in the backup a new one is made, and the old one stays in the trust root for its receipts.",
+    args: [{ name: "file", about: "The backup" }],
+    options: [
+      { flags: "--to <dir>", about: "The data directory to make (default: the one that --data and its like choose)" },
+    ],
+    examples: [["maestro restore maestro-20261121T020000Z.tar.zst --to /srv/maestro", "into a new folder"]],
+    load: () => import("../command/restore.ts"),
+  },
+  {
     name: "gc",
     group: "system",
     summary: "remove what has had its time",
