@@ -21,6 +21,7 @@ import { DEFAULT_LIMITS } from "./engine/limits.ts";
 import { runLoop } from "./engine/loop.ts";
 import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
+import { reportOf } from "./engine/report.ts";
 import { Retention } from "./operations/retention.ts";
 import { localGate } from "./policy/local.ts";
 import { openKeyRing } from "./provenance/keys.ts";
@@ -33,6 +34,9 @@ import { openBlobs } from "./store/blob-files.ts";
 import { acquireLock } from "./store/lock.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
+import { logLines } from "./telemetry/log.ts";
+import type { LogLevel, LogSink } from "./telemetry/log.ts";
+import { Telemetry } from "./telemetry/telemetry.ts";
 import { taskTypes } from "./task/catalogue.ts";
 import { ExternalTypes } from "./task/external.ts";
 import { VERSION } from "./version.ts";
@@ -43,13 +47,17 @@ export interface ControlPlaneOptions {
   /** Reads and records, but starts nothing: for commands that end before their work would. */
   readonly passive?: boolean;
   readonly limits?: Partial<Limits>;
-  /** Lines for an operator; default: JSON on stderr for warnings and errors. */
+  /** Takes what an operator is told; default: lines of JSON on stderr. */
   readonly log?: EngineLog;
+  /** What is told at least; default: warnings and errors. */
+  readonly logLevel?: LogLevel;
+  /** Where spans go by OTLP over HTTP; default: what the variables of OpenTelemetry say. */
+  readonly otlp?: string;
   /** A folder whose manifests are workflows here as they are, brought up to date while they are edited. */
   readonly manifests?: Pick<FolderOptions, "path" | "shown" | "changed">;
 }
 
-export type EngineLog = DurableEngine["parts"]["log"];
+export type EngineLog = LogSink;
 
 /** A control plane in this process. */
 export interface ControlPlane {
@@ -81,6 +89,20 @@ export async function openStore(path: string): Promise<Store> {
   return openSqlite({ path });
 }
 
+/** What a sandbox declared `strict` would be here, measured from inside in a folder that goes away again. */
+export async function measureStrict(): Promise<{ readonly measured: string; readonly why: string }> {
+  const workDir = mkdtempSync(join(tmpdir(), "maestro-doctor-"));
+  try {
+    const runner = await openProcessRunner({ workDir, hostname: hostname() });
+    const { measured } = await runner.measure("strict");
+    return { measured, why: `a sandbox would be ${measured}` };
+  } catch (error) {
+    return { measured: "none", why: messageOf(error) };
+  } finally {
+    rmSync(workDir, { recursive: true, force: true });
+  }
+}
+
 async function open(
   dataDir: string,
   options: ControlPlaneOptions,
@@ -89,13 +111,35 @@ async function open(
   const clock = steadyClock();
   const randomBytes = pooledRandomBytes();
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const log = options.log ?? logToStderr;
   const store = await openSqlite({ path: join(dataDir, "maestro.db") });
   releases.push(() => store.close());
   const blobs = await openBlobs(join(dataDir, "blobs"));
   const logs = openLogs(join(dataDir, "logs"));
   const workDir = join(dataDir, "work");
-  const builder = `https://summit-maestro.dev/installations/${installationId(dataDir)}`;
+  const installation = installationId(dataDir);
+  const environment = (name: string): string | undefined => process.env[name];
+  const telemetry = await Telemetry.open({
+    dataDir,
+    version: VERSION,
+    installation,
+    store,
+    blobs,
+    sink:
+      options.log ??
+      logLines(
+        "json",
+        (line) => process.stderr.write(`${line}\n`),
+        () => clock.now(),
+      ),
+    level: options.logLevel ?? "warn",
+    otlp: options.otlp,
+    passive: options.passive === true,
+    environment,
+    now: () => clock.now(),
+  });
+  releases.push(() => telemetry.close());
+  const log: EngineLog = (level, message, fields) => telemetry.write(level, message, fields);
+  const builder = `https://summit-maestro.dev/installations/${installation}`;
   const keys = openKeyRing({
     dir: join(dataDir, "keys"),
     builder,
@@ -106,7 +150,6 @@ async function open(
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
   const types = new Map(taskTypes());
   const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
-  const environment = (name: string): string | undefined => process.env[name];
   const external = new ExternalTypes({
     dataDir,
     types,
@@ -140,7 +183,7 @@ async function open(
     version: VERSION,
     limits,
     passive: options.passive === true,
-    log,
+    ...telemetry.engineParts,
   });
   if (options.passive !== true) {
     const reaped = await runner.reap();
@@ -201,6 +244,10 @@ async function open(
         requestId,
         stack: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
       }),
+    answered: (seen) => telemetry.answered(seen),
+    requests: telemetry.requests,
+    metrics: async () => telemetry.scrape(engine),
+    report: () => reportOf(engine),
   };
   return {
     handle: createApp(deps),
@@ -225,13 +272,4 @@ function installationId(dataDir: string): string {
     writeFileSync(path, `${id}\n`, { mode: 0o600, flag: "wx" });
     return id;
   }
-}
-
-function logToStderr(
-  level: "info" | "warn" | "error",
-  message: string,
-  fields: Readonly<Record<string, string | number>>,
-): void {
-  if (level === "info") return;
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
 }

@@ -7,12 +7,17 @@ import { suggest } from "../core/suggest.ts";
 import type { RunComparison } from "../engine/compare-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
+import type { EngineReport } from "../engine/report.ts";
 import type { Retention } from "../operations/retention.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store, StoredPlan } from "../store/store.ts";
 import type { ExternalTypes } from "../task/external.ts";
 import type { TaskType } from "../task/task.ts";
+import type { Exposition } from "../telemetry/prometheus.ts";
+import type { AnsweredRequest } from "../telemetry/requests.ts";
+import { countStream } from "./answered.ts";
+import type { OpenStreams } from "./answered.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import { matchPath } from "./route.ts";
@@ -49,6 +54,11 @@ export interface AppDeps {
   readonly actor: Actor;
   /** Told of what was thrown that is not a MaestroError: a fault of our own. */
   readonly fault: (thrown: unknown, requestId: string) => void;
+  /** Told of every answer when it begins. */
+  readonly answered: (seen: AnsweredRequest & { readonly requestId: string }) => void;
+  readonly requests: OpenStreams;
+  readonly metrics: () => Promise<Exposition>;
+  readonly report: () => EngineReport;
 }
 
 export interface Compiled {
@@ -61,16 +71,33 @@ export interface Compiled {
 /** The one request handler: HTTP, the control socket and the in-process CLI all call this. Never rejects. */
 export function createApp(deps: AppDeps): (request: Request) => Promise<Response> {
   return async (request) => {
+    const began = performance.now();
     const requestId = requestIdOf(request);
-    const response = await answer(deps, request, requestId);
+    const { route, response } = await answer(deps, request, requestId);
     response.headers.set(REQUEST_ID, requestId);
-    return response;
+    deps.answered({
+      // What somebody made up must not become a name of ours.
+      route: route?.path ?? "none",
+      method: METHODS.has(request.method) ? request.method : "other",
+      status: response.status,
+      seconds: (performance.now() - began) / 1000,
+      requestId,
+    });
+    return countStream(response, deps.requests);
   };
 }
 
-async function answer(deps: AppDeps, request: Request, requestId: string): Promise<Response> {
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+interface Answered {
+  readonly route?: Route;
+  readonly response: Response;
+}
+
+async function answer(deps: AppDeps, request: Request, requestId: string): Promise<Answered> {
   const url = new URL(request.url);
   const where = { instance: url.pathname, requestId };
+  let route: Route | undefined;
   try {
     const found = findRoute(request.method, url.pathname);
     if ("allow" in found) {
@@ -78,12 +105,13 @@ async function answer(deps: AppDeps, request: Request, requestId: string): Promi
         "invalid_request",
         `${url.pathname} does not take ${request.method}; it takes ${found.allow.join(", ")}.`,
       );
-      return problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } });
+      return { response: problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } }) };
     }
-    return await found.route.handle(deps, request, url, found.params);
+    route = found.route;
+    return { route, response: await route.handle(deps, request, url, found.params) };
   } catch (error) {
     if (!(error instanceof MaestroError)) deps.fault(error, requestId);
-    return problem(error, where);
+    return { ...(route === undefined ? {} : { route }), response: problem(error, where) };
   }
 }
 

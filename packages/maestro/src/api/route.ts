@@ -43,6 +43,7 @@ export interface Answer {
     | "application/jsonl"
     | "application/problem+json"
     | "text/event-stream"
+    | "text/plain"
     | "application/octet-stream"
     | "application/vnd.dev.sigstore.bundle.v0.3+json";
   readonly description: string;

@@ -7,6 +7,7 @@ import { getRunPlan, planWorkflow } from "./plans.ts";
 import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
 import { describeApi } from "./describe.ts";
 import { getRetention, listHolds, releaseHold, runRetention, setHold } from "./retention.ts";
+import { getMetrics } from "./metrics.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
@@ -48,6 +49,7 @@ export const ROUTES: readonly Route[] = [
   setHold,
   releaseHold,
   listHolds,
+  getMetrics,
   getHealth,
   getLiveness,
   getReadiness,

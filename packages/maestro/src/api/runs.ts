@@ -5,6 +5,7 @@ import type { RunView } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
 import { findRun } from "./find-run.ts";
+import { originOf, TRACE_HEADERS } from "./origin.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
 import { object } from "./respond.ts";
@@ -63,6 +64,7 @@ export const startRun = route({
     ),
   },
   maxBody: 4 * MAX_MANIFEST,
+  headers: TRACE_HEADERS,
   answers: [
     runAnswer(201, "`run`: its row."),
     runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`.", "Preview"),
@@ -78,6 +80,7 @@ export const startRun = route({
       purpose: body.purpose ?? onlyPurpose(plan.text),
       authority: body.authority ?? "",
       initiator: deps.actor,
+      origin: originOf(request),
       ...(body.name === undefined ? {} : { name: body.name }),
       ...(body.labels === undefined ? {} : { labels: body.labels }),
       ...(body.priority === undefined ? {} : { priority: body.priority }),
@@ -203,10 +206,11 @@ export const rerunRun = route({
     inputs: optional(jsonObject("All inputs of the new run. Absent: the same as before.")),
   },
   maxBody: 2 * MAX_MANIFEST,
+  headers: TRACE_HEADERS,
   answers: [runAnswer(201, "`run`: the new run's row.")],
-  async handle({ store, engine, actor }, { params, body }) {
+  async handle({ store, engine, actor }, { request, params, body }) {
     const { id } = await findRun(store, params.run);
-    const run = await engine.rerun(id, { initiator: actor, ...body });
+    const run = await engine.rerun(id, { initiator: actor, origin: originOf(request), ...body });
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });

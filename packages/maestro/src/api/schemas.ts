@@ -45,7 +45,23 @@ const workflow = {
 } as const;
 const step = { task: string, item: { type: "integer", minimum: -1 } } as const;
 
+const number: JsonObject = { type: "number" };
+const milliseconds = members({ p50: orNull(number), p99: orNull(number) });
+
 const PARTS = {
+  EngineReport: members({
+    activeRuns: integer,
+    running: members({ inline: integer, process: integer }),
+    waiting: integer,
+    turns: integer,
+    failedTurns: integer,
+    turnMs: milliseconds,
+    commitMs: milliseconds,
+    dispatchMs: milliseconds,
+    lastTurnAt: orNull(time),
+    refused: integer,
+    stalled: boolean,
+  }),
   RunRow: members({
     id: string,
     namespace: string,
@@ -222,7 +238,13 @@ const ANSWERS = {
   TaskTypeRemoved: answer("TaskTypeRemoved", { name: string }),
   TrustRoot: anyObject,
   SigstoreBundle: members({ mediaType: string, verificationMaterial: anyObject, dsseEnvelope: anyObject }),
-  Health: answer("Health", { status: { const: "ok" }, version: string, now: time, pid: integer }),
+  Health: answer("Health", {
+    status: { const: "ok" },
+    version: string,
+    now: time,
+    pid: integer,
+    engine: ref("EngineReport"),
+  }),
   RetentionPass: answer("RetentionPass", {
     dryRun: boolean,
     startedAt: time,

@@ -81,10 +81,10 @@ export const getHealth = route({
   method: "GET",
   path: "/v1/health",
   operation: "getHealth",
-  summary: "That it lives, which version it is and what time it has.",
+  summary: "That it lives, which version it is, what time it has and how its engine is doing.",
   answers: [{ status: 200, type: "application/json", schema: "Health", description: "`status` is `ok`." }],
-  handle({ version, now }) {
-    return Promise.resolve(object("Health", { status: "ok", version, now: now(), pid: process.pid }));
+  handle({ version, now, report }) {
+    return Promise.resolve(object("Health", { status: "ok", version, now: now(), pid: process.pid, engine: report() }));
   },
 });
 

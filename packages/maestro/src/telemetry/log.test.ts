@@ -3,20 +3,23 @@ import { describe, it } from "node:test";
 import { EngineBench } from "../../test/support/engine.ts";
 import { planOf } from "../../test/support/world.ts";
 import { traceIdOf } from "../core/trace-context.ts";
-import { Log } from "./log.ts";
-import type { LogOptions } from "./log.ts";
+import { Log, logLines } from "./log.ts";
+import type { LogFormat, LogLevel } from "./log.ts";
 import { RunLog } from "./run-log.ts";
 
-function openLog(options: Partial<LogOptions> = {}): { readonly log: Log; readonly lines: string[] } {
+function openLog(
+  level: LogLevel = "info",
+  format: LogFormat = "json",
+): { readonly log: Log; readonly lines: string[] } {
   const lines: string[] = [];
-  const log = new Log({
-    format: "json",
-    level: "info",
-    write: (line) => void lines.push(line),
-    now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 6),
-    ...options,
-  });
-  return { log, lines };
+  const now = (): number => Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+  return {
+    log: new Log(
+      level,
+      logLines(format, (line) => void lines.push(line), now),
+    ),
+    lines,
+  };
 }
 
 describe("a log", () => {
@@ -29,13 +32,13 @@ describe("a log", () => {
   });
 
   it("writes lines for people", () => {
-    const { log, lines } = openLog({ format: "text" });
+    const { log, lines } = openLog("info", "text");
     log.write("info", "a run ended", { run: "r_1", status: "failed", error: 'exit "1"\n' });
     assert.deepEqual(lines, ['03:04:05.006 info  a run ended  run=r_1  status=failed  error="exit \\"1\\"\\n"']);
   });
 
   it("shows what its level asks for and counts all", () => {
-    const { log, lines } = openLog({ level: "warn" });
+    const { log, lines } = openLog("warn");
     for (const level of ["debug", "info", "warn", "error"] as const) log.write(level, level);
     assert.equal(lines.length, 2);
     assert.deepEqual(log.counts, { debug: 1, info: 1, warn: 1, error: 1 });
@@ -56,7 +59,7 @@ describe("a log", () => {
 
 describe("the log of runs", () => {
   it("ties every line to its request and its trace", async () => {
-    const { log, lines } = openLog({ level: "debug" });
+    const { log, lines } = openLog("debug");
     const runs = new RunLog(log, () => true);
     const bench = await EngineBench.open({ observe: (live, events) => runs.observe(live, events) });
     try {

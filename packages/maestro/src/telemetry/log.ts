@@ -5,35 +5,26 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ["json", "text"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 export type LogFields = Readonly<Record<string, string | number>>;
-/** Lines of each level so far, those that were not shown included. */
+/** Takes what an operator is told: one call for one fact, data in fields. */
+export type LogSink = (level: LogLevel, message: string, fields: LogFields) => void;
+/** Facts of each level so far, those that were not shown included. */
 export type LogCounts = Record<LogLevel, number>;
-
-export interface LogOptions {
-  /** `json`: an object per line; `text`: for people. */
-  readonly format: LogFormat;
-  /** Lines below it are counted and not shown. */
-  readonly level: LogLevel;
-  /** Takes one line, without its end. */
-  readonly write: (line: string) => void;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
 
 /** Of a field's characters; a stack has a few thousand. */
 const MAX_FIELD = 8192;
 
-/** What an operator is told: one line for one fact, data in fields, and nothing that looks like a secret. */
+/** Hands on what is loud enough, without what looks like a secret, and counts all of it. */
 export class Log {
   readonly counts: LogCounts = { debug: 0, info: 0, warn: 0, error: 0 };
-  private readonly options: LogOptions;
+  private readonly sink: LogSink;
   private readonly least: number;
 
-  constructor(options: LogOptions) {
-    this.options = options;
-    this.least = LOG_LEVELS.indexOf(options.level);
+  constructor(level: LogLevel, sink: LogSink) {
+    this.least = LOG_LEVELS.indexOf(level);
+    this.sink = sink;
   }
 
-  /** Whether a line of that level is seen by anybody: who has to put one together may ask first. */
+  /** Whether a fact of that level is seen by anybody: who has to put one together may ask first. */
   shows(level: LogLevel): boolean {
     return LOG_LEVELS.indexOf(level) >= this.least;
   }
@@ -41,33 +32,30 @@ export class Log {
   write(level: LogLevel, message: string, fields: LogFields = {}): void {
     this.counts[level] += 1;
     if (!this.shows(level)) return;
-    const { format, now, write } = this.options;
-    const time = new Date(now()).toISOString();
     const safe = Object.entries(fields).map(([name, value]) => [name, cleaned(name, value)] as const);
-    const said = redact(message.slice(0, MAX_FIELD));
-    write(format === "json" ? jsonLine(time, level, said, safe) : textLine(time, level, said, safe));
+    this.sink(level, redact(message.slice(0, MAX_FIELD)), Object.fromEntries(safe));
   }
 }
-
-type Fields = readonly (readonly [string, string | number])[];
 
 function cleaned(name: string, value: string | number): string | number {
   return typeof value === "number" ? value : redactField(name, value.slice(0, MAX_FIELD).toWellFormed());
 }
 
-/** The first three names are the line's own. */
-function jsonLine(time: string, level: LogLevel, message: string, fields: Fields): string {
-  return JSON.stringify({ ...Object.fromEntries(fields), time, level, message }, [
-    "time",
-    "level",
-    "message",
-    ...fields.map(([name]) => name),
-  ]);
+/** Lines of JSON for machines or text for people, without their ends. `now` gives epoch milliseconds. */
+export function logLines(format: LogFormat, write: (line: string) => void, now: () => number): LogSink {
+  const line = format === "json" ? jsonLine : textLine;
+  return (level, message, fields) => write(line(new Date(now()).toISOString(), level, message, fields));
+}
+
+/** No field takes the place of the line's own members. */
+function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const { time: _t, level: _l, message: _m, ...rest } = fields;
+  return JSON.stringify({ time, level, message, ...rest });
 }
 
 /** `12:03:04.567 warn  a task type cannot be used  problem="no such file"` */
-function textLine(time: string, level: LogLevel, message: string, fields: Fields): string {
-  const facts = fields.map(
+function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const facts = Object.entries(fields).map(
     ([name, value]) =>
       `${name}=${typeof value === "number" || /^[\w.:@/+-]+$/.test(value) ? value : JSON.stringify(value)}`,
   );

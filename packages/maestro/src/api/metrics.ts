@@ -1,0 +1,13 @@
+import { route } from "./route.ts";
+
+export const getMetrics = route({
+  method: "GET",
+  path: "/metrics",
+  operation: "getMetrics",
+  summary: "The metrics of this moment in Prometheus' text format; each is explained in docs/reference/metrics.md.",
+  answers: [{ status: 200, type: "text/plain", description: "`version=0.0.4`, as scrapers expect it." }],
+  async handle({ metrics }) {
+    const { contentType, text } = await metrics();
+    return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+  },
+});
