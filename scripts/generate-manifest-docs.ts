@@ -2,10 +2,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type JsonObject, type JsonValue, isJsonObject } from "../packages/maestro/src/core/json.ts";
+import type { JsonObject } from "../packages/maestro/src/core/json.ts";
 import { MANIFEST_SCHEMA } from "../packages/maestro/src/core/manifest-schema.ts";
 import { type Rule, RULES } from "../packages/maestro/src/core/rules.ts";
 import { resolveRef } from "../packages/maestro/src/core/schema-types.ts";
+import { schemaSection } from "./schema-section.ts";
 
 function place(path: string): string {
   return fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -38,104 +39,11 @@ Where a field holds an expression, or strings may hold \`\${{ … }}\`, see [exp
 Durations are whole numbers with the units w, d, h, m, s and ms, from large to small: \`30s\`, \`1h30m\`. Sizes are whole
 numbers with B, KB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024).
 
-${section("", MANIFEST_SCHEMA, 2)}${section("spec.inputs.NAME", definition("input"), 2)}${section("spec.tasks.NAME", definition("task"), 2, "Tasks of `spec.finally` have the same fields.")}`;
+${schemaSection(MANIFEST_SCHEMA, "", MANIFEST_SCHEMA, 2)}${schemaSection(MANIFEST_SCHEMA, "spec.inputs.NAME", definition("input"), 2)}${schemaSection(MANIFEST_SCHEMA, "spec.tasks.NAME", definition("task"), 2, "Tasks of `spec.finally` have the same fields.")}`;
 }
 
 function definition(name: string): JsonObject {
   return resolveRef({ $ref: `#/$defs/${name}` }, MANIFEST_SCHEMA);
-}
-
-/** A table of an object's fields, then a section for each field that has fields of its own. */
-function section(path: string, schema: JsonObject, level: number, more = ""): string {
-  const properties = schema["properties"];
-  if (!isJsonObject(properties)) return "";
-  const required = new Set(Array.isArray(schema["required"]) ? (schema["required"] as readonly string[]) : []);
-  const entries = Object.entries(properties).flatMap(([name, given]) =>
-    isJsonObject(given) ? [[name, resolveRef(given, MANIFEST_SCHEMA)] as const] : [],
-  );
-  const rows = entries.map(
-    ([name, field]) =>
-      `| \`${name}\` | ${typeText(field)} | ${required.has(name) ? "required" : defaultText(field)} | ${cell(word(field["description"] ?? ""))}${exampleText(field)} |`,
-  );
-  const title = path === "" ? "The document" : `\`${path}\``;
-  const head = `${"#".repeat(level)} ${title}\n\n${word(schema["description"] ?? "")}${more === "" ? "" : ` ${more}`}\n\n| field | type | default | meaning |\n|---|---|---|---|\n${rows.join("\n")}\n\n`;
-  const nested = entries
-    .filter(([name]) => !(path === "spec.inputs.NAME" && name === "items"))
-    .map(([name, field]) => {
-      const at = path === "" ? name : `${path}.${name}`;
-      const items = field["items"];
-      if (isJsonObject(items) && isJsonObject(items["properties"]))
-        return section(`${at}[]`, items, Math.min(level + 1, 4));
-      return section(at, field, Math.min(level + 1, 4));
-    });
-  return head + nested.join("");
-}
-
-function word(value: JsonValue | undefined): string {
-  return typeof value === "string" ? value : JSON.stringify(value ?? "");
-}
-
-function typeText(field: JsonObject): string {
-  if (field["const"] !== undefined) return `\`${word(field["const"])}\``;
-  if (Array.isArray(field["enum"]))
-    return (field["enum"] as readonly JsonValue[]).map((value) => `\`${word(value)}\``).join(", ");
-  const limits = limitText(field);
-  return `${kindText(field)}${limits === "" ? "" : ` (${limits})`}`;
-}
-
-function kindText(field: JsonObject): string {
-  if (field["x-maestro"] === "expression") return "expression";
-  const pattern = typeof field["pattern"] === "string" ? field["pattern"] : "";
-  if (pattern.includes("+ms)")) return "duration";
-  if (pattern.includes("KiB")) return "size";
-  const { type } = field;
-  if (type === "array")
-    return isJsonObject(field["items"]) && field["items"]["type"] === "string" ? "list of texts" : "list";
-  if (type === "object") return "map";
-  return (
-    { string: "text", integer: "whole number", number: "number", boolean: "true or false" }[word(type)] ??
-    (Array.isArray(field["anyOf"]) ? "text or list" : "any")
-  );
-}
-
-function limitText(field: JsonObject): string {
-  const { minimum, maximum, exclusiveMinimum, minLength, maxLength, minItems, maxItems, minProperties, maxProperties } =
-    field;
-  const parts: string[] = [];
-  if (minimum !== undefined || maximum !== undefined)
-    parts.push(
-      `${maximum === undefined ? "at least " : ""}${minimum === undefined ? "" : word(minimum)}${maximum === undefined ? "" : ` to ${word(maximum)}`}`,
-    );
-  if (exclusiveMinimum !== undefined) parts.push(`more than ${word(exclusiveMinimum)}`);
-  if (maxLength !== undefined && !kindIsUnit(field)) parts.push(`up to ${word(maxLength)} characters`);
-  if (minLength === 1 && maxLength === undefined) parts.push("not empty");
-  if (maxItems !== undefined)
-    parts.push(
-      `${minItems === undefined ? "" : `${word(minItems)} to `}${minItems === undefined ? "up to " : ""}${word(maxItems)}`,
-    );
-  if (maxProperties !== undefined)
-    parts.push(`${minProperties === undefined ? "up to " : `${word(minProperties)} to `}${word(maxProperties)}`);
-  return parts.join(", ");
-}
-
-function kindIsUnit(field: JsonObject): boolean {
-  return ["duration", "size", "expression"].includes(kindText(field));
-}
-
-function defaultText(field: JsonObject): string {
-  return field["default"] === undefined ? "" : `\`${JSON.stringify(field["default"])}\``;
-}
-
-function exampleText(field: JsonObject): string {
-  const [first] = Array.isArray(field["examples"]) ? (field["examples"] as readonly JsonValue[]) : [];
-  if (first === undefined || typeof first === "boolean" || field["enum"] !== undefined || field["const"] !== undefined)
-    return "";
-  const text = JSON.stringify(first);
-  return text.length > 100 ? "" : ` Example: \`${cell(text)}\``;
-}
-
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
 }
 
 function lintPage(): string {

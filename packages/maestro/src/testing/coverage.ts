@@ -1,4 +1,5 @@
 import type { RunEvent } from "../core/event.ts";
+import { compileExpression } from "../core/expression.ts";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Plan, PlanTask } from "../core/plan.ts";
@@ -53,7 +54,7 @@ function branchesOf(task: PlanTask, plan: Plan): readonly string[] {
   return [
     "runs",
     ...(task.when === undefined ? [] : ["when is true", "when is false"]),
-    ...(task.forEach === undefined ? [] : ["has items", "has no items"]),
+    ...(task.forEach === undefined ? [] : ["has items", ...(isConstant(task.forEach.items) ? [] : ["has no items"])]),
     ...(asks ? ["is approved", "is denied", "approval expires"] : []),
     ...(mode === "wait" ? waitBranches(task.with) : []),
     ...(worldly || task.retry !== undefined || task.continueOnError === true ? ["fails"] : []),
@@ -62,6 +63,11 @@ function branchesOf(task: PlanTask, plan: Plan): readonly string[] {
     ...(task.undo !== undefined && plan.onFailure === "rollback" ? ["is undone"] : []),
     ...(task.cache === undefined ? [] : ["is taken from the cache"]),
   ];
+}
+
+/** A list that is written out is as long as it is written. */
+function isConstant(items: string): boolean {
+  return compileExpression(items).references.length === 0;
 }
 
 function waitBranches(input: JsonValue): readonly string[] {

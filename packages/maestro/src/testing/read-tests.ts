@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import type { Diagnostic, Path } from "../core/diagnostic.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
-import { parseDuration } from "../core/duration.ts";
+import { DURATION_PATTERN, parseDuration } from "../core/duration.ts";
 import type { RuleId } from "../core/rules.ts";
 import type { SchemaIssue } from "../core/schema-check.ts";
 import { checkValue } from "../core/schema-check.ts";
@@ -220,7 +220,9 @@ const FREE: ReadonlySet<string> = new Set([
   "details",
 ]);
 
-/** Durations that look like one and are none: `5m1h`. */
+const FORM = new RegExp(DURATION_PATTERN);
+
+/** Durations of the right form that are too long. */
 function durationProblems(value: JsonValue, path: Path): Diagnostic[] {
   if (Array.isArray(value))
     return (value as readonly JsonValue[]).flatMap((member, i) => durationProblems(member, [...path, i]));
@@ -229,13 +231,13 @@ function durationProblems(value: JsonValue, path: Path): Diagnostic[] {
     if (FREE.has(key)) return [];
     const at = [...path, key];
     if (!DURATIONS.has(key) || typeof member !== "string") return durationProblems(member, at);
-    if (parseDuration(member) !== undefined || !/^[0-9]/.test(member)) return [];
+    if (parseDuration(member) !== undefined || !FORM.test(member)) return [];
     return [
       {
         rule: "WF011",
         severity: "error",
         path: at,
-        message: `\`${key}\` is no duration such as 30s or 1h30m, or is longer than 100 years`,
+        message: `\`${key}\` is longer than 100 years`,
       },
     ];
   });
