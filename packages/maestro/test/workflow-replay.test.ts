@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { openControlPlane } from "../src/serve.ts";
 import { Place } from "./support/maestro.ts";
 import { ORDERS } from "./support/orders.ts";
 
@@ -73,6 +74,51 @@ describe("maestro test --replay", () => {
       ).replaceAll(".output.kept", ".output.value.kept"),
       /pick would have run noop@1, not transform@1|another input/,
     );
+  });
+
+  it("goes through all pages of a long history, and through runs that were found by words", async () => {
+    const many = await Place.make();
+    try {
+      const plane = await openControlPlane({ dataDir: join(many.dir, "data") });
+      const manifest = ORDERS.replace(
+        / {4}pick:[^]*?(?= {2}outputs)/,
+        '    pick: { uses: noop@1, with: { value: { kept: "${{ inputs.min }}" } } }\n',
+      );
+      const body = (min: number): string => JSON.stringify({ manifest: manifest, inputs: { min } });
+      for (let min = 0; min < 120; min++) {
+        const request = new Request("http://maestro/v1/runs", {
+          method: "POST",
+          body: body(min),
+          headers: { "content-type": "application/json" },
+        });
+        assert.equal((await plane.handle(request)).status, 201);
+      }
+      await plane.engine.idle();
+      await plane.close();
+      await writeFile(
+        join(many.dir, "next.maestro.yaml"),
+        manifest.replace("noop@1, with", "noop@1, when: inputs.min < 100, with"),
+      );
+      const all = await many.run(["test", "--replay", "all", "next.maestro.yaml", "-o", "json"]);
+      assert.equal(all.code, 1, all.err);
+      const lines = all.out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { readonly kind: string });
+      assert.equal(lines.filter(({ kind }) => kind === "differs").length, 20);
+      assert.deepEqual(lines.at(-1), {
+        apiVersion: "maestro/v1",
+        kind: "ReplaySummary",
+        runs: 120,
+        same: 100,
+        differs: 20,
+        incomparable: 0,
+      });
+      const none = await many.run(["test", "--replay", "nothing is called so", "next.maestro.yaml"]);
+      assert.deepEqual([none.code, /There is no run of this workflow/.test(none.err)], [0, true]);
+    } finally {
+      await many.remove();
+    }
   });
 
   it("refuses what it cannot compare with", async () => {
