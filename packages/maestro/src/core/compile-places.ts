@@ -89,6 +89,8 @@ function taskPlaces(task: WorkflowTask, find: Finder): void {
     );
   if (task.cache?.key !== undefined)
     find.template({ kind: "attempt", task, field: "cache.key" }, [...at, "cache", "key"], task.cache.key);
+  if (task.cache?.files !== undefined)
+    find.template({ kind: "attempt", task, field: "cache.files" }, [...at, "cache", "files"], [...task.cache.files]);
   if (task.approvals?.message !== undefined)
     find.template(
       { kind: "task", task, field: "approvals.message" },

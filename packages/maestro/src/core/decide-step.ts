@@ -1,7 +1,9 @@
 import type { TaskError } from "./event.ts";
 import { prepare } from "./expression.ts";
 import type { ProgramTask } from "./program.ts";
+import type { JsonValue } from "./json.ts";
 import { mayAttempt } from "./budget.ts";
+import { MaestroError } from "./problem.ts";
 import { retryDelayMs, shouldRetry } from "./retry.ts";
 import { stepScope } from "./run-scope.ts";
 import type { Step } from "./run.ts";
@@ -78,18 +80,22 @@ function askCache(turn: Turn, step: Step, linked: ProgramTask): void {
   try {
     const input = evaluateInput(turn, step, virtualDir(turn, step));
     const type = linked.plan.uses.kind === "type" ? linked.plan.uses.digest : "";
-    const key = linked.cacheKey?.evaluate(stepScope(turn.program, turn.run, step, turn.facts.now, ""));
+    const scope = stepScope(turn.program, turn.run, step, turn.facts.now, "");
+    const key = linked.cacheKey?.evaluate(scope);
+    const files = textsOf(linked.cacheFiles?.evaluate(scope) ?? []);
     step.asked = "cache";
     const material = key === undefined ? { type, input } : { type, key };
-    turn.commands.push({
-      kind: "lookup",
-      ...refOf(turn.program, step),
-      material,
-      files: linked.plan.cache?.files ?? [],
-    });
+    turn.commands.push({ kind: "lookup", ...refOf(turn.program, step), material, files });
   } catch (error) {
-    emit(turn, { kind: "step_failed", ...refOf(turn.program, step), error: toExpressionError("cache.key", error) });
+    emit(turn, { kind: "step_failed", ...refOf(turn.program, step), error: toExpressionError("cache", error) });
   }
+}
+
+function textsOf(value: JsonValue): readonly string[] {
+  const list: readonly JsonValue[] = Array.isArray(value) ? value : [value];
+  const wrong = list.find((one) => typeof one !== "string" || one === "");
+  if (wrong === undefined) return list as readonly string[];
+  throw new MaestroError("invalid_input", `\`cache.files\` must be texts, and one is ${JSON.stringify(wrong)}`);
 }
 
 export function makeRunnable(turn: Turn, step: Step): void {

@@ -298,8 +298,10 @@ export const TASK_SCHEMA: JsonObject = object(
           type: "array",
           items: { type: "string", minLength: 1, maxLength: 1024 },
           maxItems: 1000,
-          description: "Files whose content is part of the key: globs, relative to the folder the run was started in.",
+          description:
+            "Files whose content is part of the key: globs, relative to the folder the run was started in; may hold `${{ … }}`. One that fits no file means that nothing is reused and nothing is kept.",
           examples: [["package-lock.json"]],
+          "x-maestro": "template",
         },
       },
     ),

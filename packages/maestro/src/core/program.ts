@@ -37,6 +37,7 @@ export interface ProgramTask {
   readonly until?: Expression;
   readonly retryOn?: Expression;
   readonly cacheKey?: Template;
+  readonly cacheFiles?: Template;
   readonly message?: Template;
   readonly undo?: {
     readonly uses: TaskUse;
@@ -101,6 +102,7 @@ function linkTask(
     ...(plan.until === undefined ? {} : { until: compileExpression(plan.until.condition) }),
     ...(plan.retry?.on === undefined ? {} : { retryOn: compileExpression(plan.retry.on) }),
     ...(plan.cache?.key === undefined ? {} : { cacheKey: compileTemplate(plan.cache.key) }),
+    ...(plan.cache?.files === undefined ? {} : { cacheFiles: compileTemplate([...plan.cache.files]) }),
     ...(plan.approvals?.message === undefined ? {} : { message: compileTemplate(plan.approvals.message) }),
     ...(plan.undo === undefined
       ? {}

@@ -1,6 +1,5 @@
-import type { AttemptResult, Origin, StepRef } from "../core/event.ts";
+import type { AttemptResult, Origin, StepRef, StepResult } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
-import type { JsonObject } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { isStopped, isTerminal, stepOf } from "../core/run.ts";
 import type { TraceContext } from "../core/trace-context.ts";
@@ -9,7 +8,7 @@ import type { Command } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
 import { admit } from "./admission.ts";
 import type { Attempt } from "./attempts.ts";
-import { cacheKeyOf } from "./cache.ts";
+import { cacheKeyOf, isUsable } from "./cache.ts";
 import type { DurableEngine } from "./durable.ts";
 import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
@@ -178,14 +177,17 @@ export class Effects {
     try {
       key = await cacheKeyOf(live.run, command);
       const row = await this.engine.parts.store.cacheGet(key, this.engine.parts.clock.now());
+      const result = row?.namespace === live.run.created.namespace ? (row.result as unknown as StepResult) : undefined;
       const hit =
-        row === undefined || row.namespace !== live.run.created.namespace
-          ? null
-          : { fromRun: row.run, result: row.result as unknown as { output: JsonObject } };
+        row === undefined || result === undefined || !(await isUsable(result)) ? null : { fromRun: row.run, result };
       this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit } });
     } catch (error) {
       // A cache that cannot be read is a cache without the entry.
-      this.engine.parts.log("warn", "the cache could not be read", { run: live.run.id, task, error: messageOf(error) });
+      this.engine.parts.log("warn", "an earlier result could not be looked for, and this one is not kept", {
+        run: live.run.id,
+        task,
+        error: messageOf(error),
+      });
       this.engine.post({ run: live.run.id, from: live, input: { kind: "cache_answered", task, item, key, hit: null } });
     }
   }
