@@ -30,6 +30,8 @@ export class Conversation {
   #concurrency = 1;
   readonly #introduction = Promise.withResolvers<Introduction>();
   #ids = 0;
+  /** Why it is over. */
+  #cause: TaskError | undefined;
 
   constructor(send: (message: ToProgram) => void) {
     this.#send = send;
@@ -102,18 +104,12 @@ export class Conversation {
   end(cause: TaskError, about?: string): void {
     if (this.#state === "over") return;
     this.#state = "over";
+    this.#cause = cause;
     const culprit = about ?? (this.#waiting.size === 1 ? this.open[0] : undefined);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     this.#introduction.reject(new TaskFailure({ ...cause, code: "PROGRAM_START" }));
-    for (const [id, one] of waiting)
-      one.fail(
-        new TaskFailure(
-          id === culprit
-            ? cause
-            : { code: "LOST", message: `The process it shared with other attempts ended: ${cause.message}` },
-        ),
-      );
+    for (const [id, one] of waiting) one.fail(id === culprit ? new TaskFailure(cause) : lost(cause));
   }
 
   #ask(
@@ -123,6 +119,8 @@ export class Conversation {
   ): { readonly id: string; readonly answer: Promise<unknown> } {
     this.#ids += 1;
     const id = `a${this.#ids}`;
+    // It ended between being chosen and being asked: nothing was begun.
+    if (this.#cause !== undefined) return { id, answer: Promise.reject(lost(this.#cause)) };
     const answer = new Promise((done, fail) => this.#waiting.set(id, { kind, emit, done, fail }));
     this.#send(message(id));
     return { id, answer };
@@ -170,4 +168,11 @@ export class Conversation {
         : `it sent ${what} for ${id}, and there is no such attempt; the id is that of the execute message`,
     );
   }
+}
+
+function lost(cause: TaskError): TaskFailure {
+  return new TaskFailure({
+    code: "LOST",
+    message: `The process it shared with other attempts ended: ${cause.message}`,
+  });
 }

@@ -96,10 +96,25 @@ export class Session {
     this.#resident.stdout.resume();
   }
 
+  /** Why it is not believed any more. */
+  get trouble(): string | undefined {
+    return this.#cause?.error.message;
+  }
+
+  /** Says something that no conversation would. */
+  tell(message: object): void {
+    this.#resident.stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
   /** Asks it to end, and makes it end. */
   async shutdown(graceMs: number): Promise<ResidentEnd> {
-    this.closing = true;
     this.conversation.shutdown();
+    return this.closeInput(graceMs);
+  }
+
+  /** Asks it to end without a word. */
+  async closeInput(graceMs: number): Promise<ResidentEnd> {
+    this.closing = true;
     this.#resident.stdin.end();
     const timer = setTimeout(() => this.#resident.kill(), graceMs);
     try {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const { MISBEHAVE: start = "" } = process.env;
 const say = (message) => process.stdout.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
-const open = [];
+const open = new Set();
 
 const description = {
   name: "misbehave",
@@ -43,12 +43,16 @@ const at = {
     say({ type: "validated", id, problems: input.do === "invalid" ? ["do: it is not valid", "and it is late"] : [] });
   },
   async execute({ id, input, dir, deadline }) {
-    open.push(id);
-    const done = () => say({ type: "result", id, output: { ok: true } });
+    open.add(id);
+    const done = () => {
+      open.delete(id);
+      say({ type: "result", id, output: { ok: true } });
+    };
     switch (input.do) {
       case "well":
         return done();
       case "folder":
+        open.delete(id);
         return say({ type: "result", id, output: { ok: true, dir, deadline: deadline ?? null, pid: process.pid } });
       case "wait":
         say({ type: "emit", id, event: { kind: "progress", done: 1, total: 2 } });
@@ -66,7 +70,7 @@ const at = {
       case "stranger":
         return say({ type: "result", id: "a999999", output: { ok: true } });
       case "neighbour":
-        return say({ type: "result", id: open.find((one) => one !== id), output: { ok: true } });
+        return say({ type: "result", id: [...open].find((one) => one !== id), output: { ok: true } });
       case "after":
         done();
         return say({ type: "emit", id, event: { kind: "heartbeat" } });
@@ -119,7 +123,7 @@ const at = {
     }
   },
   cancel({ id, error }) {
-    if (start === "deaf") return;
+    if (start === "deaf" || !open.delete(id)) return;
     say({ type: "failure", id, error: { code: "CANCELLED", message: error.message } });
   },
   shutdown() {

@@ -12,10 +12,11 @@ import { isProject } from "../../manifest/project.ts";
 import { formatGithub, formatHuman, toJson } from "../../manifest/report.ts";
 import type { LocatedDiagnostic } from "../../manifest/report.ts";
 import { toSarif } from "../../manifest/report-sarif.ts";
-import { taskTypes } from "../../task/catalogue.ts";
 import { VERSION } from "../../version.ts";
 import type { Cli, Input } from "../cli.ts";
 import { count } from "../format.ts";
+import { knownTypes } from "../known-types.ts";
+import type { KnownType } from "../known-types.ts";
 import { readStdin } from "../manifest-source.ts";
 import { isData, printLines } from "../output.ts";
 
@@ -31,7 +32,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     input.choice("format", FORMATS) ??
     (isData(cli) ? "json" : cli.terminal.env["GITHUB_ACTIONS"] === "true" ? "github" : "human");
   const manifests = await readManifests(cli, input.args("path"));
-  const linter = new Linter(manifests);
+  const linter = new Linter(manifests, await knownTypes(cli));
   const diagnostics: LocatedDiagnostic[] = [];
   for (const manifest of manifests) diagnostics.push(...(await linter.load(manifest)).diagnostics);
   await print(cli, format, diagnostics);
@@ -70,10 +71,10 @@ class Linter {
   readonly #results = new Map<string, Promise<LoadResult>>();
   readonly #env: ManifestEnv;
 
-  constructor(manifests: readonly Manifest[]) {
+  constructor(manifests: readonly Manifest[], types: readonly KnownType[]) {
     this.#manifests = manifests;
     this.#env = {
-      taskTypes: new Map([...taskTypes()].map(([name, { description }]) => [name, description])),
+      taskTypes: new Map(types.map(({ description }) => [`${description.name}@${description.version}`, description])),
       runbook: (ref) => this.#runbook(ref),
     };
   }

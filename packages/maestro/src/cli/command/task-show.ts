@@ -1,14 +1,18 @@
 import { isJsonObject } from "../../core/json.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Cli, Input } from "../cli.ts";
+import { sourceOf } from "../known-types.ts";
 import { isData, printLines, printObject } from "../output.ts";
 import { findTaskType } from "../task-type.ts";
 import { paint } from "../terminal/style.ts";
+import { safe } from "../terminal/text.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
-  const task = findTaskType(input.arg("name"));
+  const known = await findTaskType(cli, input.arg("name"));
+  const task = known.description;
+  const source = await sourceOf(known);
   if (isData(cli)) {
-    await printObject(cli, { apiVersion: "maestro/v1", kind: "TaskType", task });
+    await printObject(cli, { apiVersion: "maestro/v1", kind: "TaskType", task: { ...task, source } });
     return 0;
   }
   if (cli.output === "name") {
@@ -21,8 +25,9 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   await printLines(cli, [
     `${paint(style, "bold", `${task.name}@${task.version}`)}  ${task.title}`,
     `effects: ${task.effects.length === 0 ? "none" : task.effects.join(", ")}   runs: ${task.runs}`,
+    ...(task.program === undefined ? [] : [`program: ${safe(source)}`, `digest:  ${task.program}`]),
     "",
-    task.docs.trim(),
+    ...task.docs.trim().split("\n").map(safe),
     "",
     paint(style, "bold", "with:"),
     ...propertyLines(task.input),
