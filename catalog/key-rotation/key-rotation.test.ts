@@ -8,13 +8,12 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { certificateFor } from "../../packages/maestro/test/support/certificate.ts";
@@ -43,53 +42,32 @@ interface Run {
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
-describe("key-rotation", need("openssl"), () => {
-  let place: Place;
-  let service: ChildProcess | undefined;
-  /** Fingerprint of the certificate at the start. */
-  let old = "";
-
-  before(async () => {
-    place = await Place.make({ "service.mjs": SERVICE });
-  });
-  after(() => place.remove());
-  beforeEach(() => {
-    const version = tls("versions/first");
-    rmSync(tls(""), { recursive: true, force: true });
-    mkdirSync(version, { recursive: true });
-    const { cert, key } = certificateFor("localhost", place.dir);
-    writeFileSync(join(version, "cert.pem"), cert);
-    writeFileSync(join(version, "key.pem"), key, { mode: 0o600 });
-    writeFileSync(tls("trust.pem"), cert);
-    symlinkSync("versions/first", tls("current"));
-    old = new X509Certificate(cert).fingerprint256;
-  });
-
+describe("key-rotation", { concurrency: true, ...need("openssl") }, () => {
   it("waits for a person, then changes the key of the running service and proves it", async () => {
-    await using running = await serve();
-    const waiting = await start(running.port, 10);
+    await using scene = await Scene.open();
+    const waiting = await scene.start(10);
     assert.equal(waiting.run.status, "running");
-    assert.equal(await shown(running.port, "trust.pem"), old, "nothing has changed yet");
-    assert.equal(certificatesIn("trust.pem"), 2, "clients trust both");
+    assert.equal(await scene.shown("trust.pem"), scene.old, "nothing has changed yet");
+    assert.equal(scene.certificatesIn("trust.pem"), 2, "clients trust both");
 
-    const asked = await maestro(["approvals"], 0);
+    const asked = await scene.maestro(["approvals"], 0);
     assert.match(asked.out, /Give 127\.0\.0\.1:\d+ a new key\? Old certificate ([0-9A-F]{2}:){31}[0-9A-F]{2} \(until /);
-    await maestro(
+    await scene.maestro(
       ["approve", waiting.run.id, "--plan", waiting.run.planDigest, "--reason", "Yearly rotation", "--yes"],
       0,
     );
-    const { run, outputs } = await watch(waiting, 0);
+    const { run, outputs } = await scene.watch(waiting, 0);
     assert.equal(run.status, "succeeded");
-    assert.deepEqual([outputs["before"], outputs["after"] === old], [old, false]);
-    assert.equal(await shown(running.port, "trust.pem"), outputs["after"], "a client that trusts the new one alone");
-    assert.equal(certificatesIn("trust.pem"), 1);
-    await assert.rejects(shown(running.port, "versions/first/cert.pem"), /self-signed certificate/);
-    assert.equal(statSync(tls("current/key.pem")).mode & 0o777, 0o600);
-    assert.ok(!existsSync(tls("versions/first/key.pem")), "the old key is gone");
+    assert.deepEqual([outputs["before"], outputs["after"] === scene.old], [scene.old, false]);
+    assert.equal(await scene.shown("trust.pem"), outputs["after"], "a client that trusts the new one alone");
+    assert.equal(scene.certificatesIn("trust.pem"), 1);
+    await assert.rejects(scene.shown("versions/first/cert.pem"), /self-signed certificate/);
+    assert.equal(statSync(scene.tls("current/key.pem")).mode & 0o777, 0o600);
+    assert.ok(!existsSync(scene.tls("versions/first/key.pem")), "the old key is gone");
 
-    await maestro(["show", run.id, "--artifacts", "--save", "out"], 0);
-    assert.deepEqual(readdirSync(join(place.dir, "out")), ["generate"], "the certificate alone left the folder");
-    await maestro(["receipt", "export", run.id, "--to", "receipt"], 0);
+    await scene.maestro(["show", run.id, "--artifacts", "--save", "out"], 0);
+    assert.deepEqual(readdirSync(join(scene.dir, "out")), ["generate"], "the certificate alone left the folder");
+    await scene.maestro(["receipt", "export", run.id, "--to", "receipt"], 0);
     const verify = [
       "verify",
       "receipt/receipt.json",
@@ -98,107 +76,141 @@ describe("key-rotation", need("openssl"), () => {
       "--status",
       "succeeded",
     ];
-    await maestro([...verify, "--subject", "out/generate/cert.pem"], 0);
-    const key = readFileSync(tls("current/key.pem"), "utf8").split("\n")[1] ?? "";
-    for (const file of ["receipt/receipt.json", "data/maestro.db"])
-      assert.ok(!readFileSync(join(place.dir, file)).includes(key), `the key is in ${file}`);
+    await scene.maestro([...verify, "--subject", "out/generate/cert.pem"], 0);
+    const key = readFileSync(scene.tls("current/key.pem"), "utf8").split("\n")[1] ?? "";
+    for (const folder of ["receipt", "data", "out"])
+      for (const file of filesIn(join(scene.dir, folder)))
+        assert.ok(!readFileSync(file).includes(key), `the key is in ${file}`);
   });
 
   it("takes everything back when the service does not show the new certificate", async () => {
-    await using running = await serve("stubborn");
-    const waiting = await start(running.port, 10);
-    await maestro(["approve", waiting.run.id, "--plan", waiting.run.planDigest, "--reason", "Go", "--yes"], 0);
-    const { run, error } = await watch(waiting, 1);
+    await using scene = await Scene.open("stubborn");
+    const waiting = await scene.start(10);
+    await scene.maestro(["approve", waiting.run.id, "--plan", waiting.run.planDigest, "--reason", "Go", "--yes"], 0);
+    const { run, error } = await scene.watch(waiting, 1);
     assert.equal(run.status, "failed");
     assert.match(error?.message ?? "", /the service still shows ([0-9A-F]{2}:){31}/);
-    await assertUntouched(running.port);
+    await scene.assertUntouched();
   });
 
   it("changes nothing when the answer is no", async () => {
-    await using running = await serve();
-    const waiting = await start(running.port, 10);
-    await maestro(
+    await using scene = await Scene.open();
+    const waiting = await scene.start(10);
+    await scene.maestro(
       ["deny", waiting.run.id, "--plan", waiting.run.planDigest, "--reason", "Not on a Friday", "--yes"],
       0,
     );
-    assert.equal((await watch(waiting, 3)).run.status, "denied");
-    await assertUntouched(running.port);
+    assert.equal((await scene.watch(waiting, 3)).run.status, "denied");
+    await scene.assertUntouched();
   });
 
   it("begins nothing where the folder is not what the service uses", async () => {
-    await using running = await serve();
-    const { cert, key } = certificateFor("localhost", place.dir);
-    writeFileSync(tls("versions/first/cert.pem"), cert);
-    writeFileSync(tls("versions/first/key.pem"), key);
-    const { error } = await start(running.port, 1);
+    await using scene = await Scene.open();
+    const { cert, key } = certificateFor("localhost", scene.dir);
+    writeFileSync(scene.tls("versions/first/cert.pem"), cert);
+    writeFileSync(scene.tls("versions/first/key.pem"), key);
+    const { error } = await scene.start(1);
     assert.match(error?.message ?? "", /the service uses another certificate than tls\/current/);
-    assert.deepEqual(readdirSync(tls("versions")), ["first"]);
-    assert.equal(certificatesIn("trust.pem"), 1);
+    assert.deepEqual(readdirSync(scene.tls("versions")), ["first"]);
+    assert.equal(scene.certificatesIn("trust.pem"), 1);
   });
+});
+
+/** A folder with a data directory, certificates, and the service that uses them. */
+class Scene {
+  readonly dir: string;
+  /** Fingerprint of the certificate at the start. */
+  readonly old: string;
+  readonly #place: Place;
+  readonly #service: ChildProcess;
+  readonly #port: number;
+
+  private constructor(place: Place, old: string, service: ChildProcess, port: number) {
+    this.dir = place.dir;
+    this.old = old;
+    this.#place = place;
+    this.#service = service;
+    this.#port = port;
+  }
+
+  static async open(...args: readonly string[]): Promise<Scene> {
+    const place = await Place.make({ "service.mjs": SERVICE });
+    const version = join(place.dir, "tls/versions/first");
+    mkdirSync(version, { recursive: true });
+    const { cert, key } = certificateFor("localhost", place.dir);
+    writeFileSync(join(version, "cert.pem"), cert);
+    writeFileSync(join(version, "key.pem"), key, { mode: 0o600 });
+    writeFileSync(join(place.dir, "tls/trust.pem"), cert);
+    symlinkSync("versions/first", join(place.dir, "tls/current"));
+    const service = spawn(process.execPath, ["service.mjs", ...args], {
+      cwd: place.dir,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const port = await new Promise<number>((resolve) =>
+      service.stdout.once("data", (bytes) => resolve(Number(String(bytes)))),
+    );
+    return new Scene(place, new X509Certificate(cert).fingerprint256, service, port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise((resolve) => {
+      this.#service.once("exit", resolve);
+      this.#service.kill();
+    });
+    await this.#place.remove();
+  }
 
   /** As it was before: the same certificate on the wire, the same version current, the same trust, no new key. */
-  async function assertUntouched(port: number): Promise<void> {
-    assert.equal(await shown(port, "trust.pem"), old);
-    assert.equal(readlinkSync(tls("current")), "versions/first");
-    assert.deepEqual(readdirSync(tls("versions")), ["first"], "the new key is gone");
-    assert.equal(certificatesIn("trust.pem"), 1);
-    assert.ok(existsSync(tls("versions/first/key.pem")));
+  async assertUntouched(): Promise<void> {
+    assert.equal(await this.shown("trust.pem"), this.old);
+    assert.equal(readlinkSync(this.tls("current")), "versions/first");
+    assert.deepEqual(readdirSync(this.tls("versions")), ["first"], "the new key is gone");
+    assert.equal(this.certificatesIn("trust.pem"), 1);
+    assert.ok(existsSync(this.tls("versions/first/key.pem")));
   }
 
-  async function start(port: number, code: number): Promise<Run> {
-    const inputs = ["folder=tls", `address=127.0.0.1:${port}`, `reload=kill -HUP ${service?.pid}`, "overlap=100ms"];
+  async start(code: number): Promise<Run> {
+    const reload = `reload=kill -HUP ${this.#service.pid}`;
+    const inputs = ["folder=tls", `address=127.0.0.1:${this.#port}`, reload, "overlap=100ms"];
     const args = ["run", RUNBOOK, ...PURPOSE, "--no-wait", "-o", "json", ...inputs.flatMap((input) => ["-i", input])];
-    return JSON.parse((await maestro(args, code)).out) as Run;
+    return JSON.parse((await this.maestro(args, code)).out) as Run;
   }
 
-  async function watch({ run }: Run, code: number): Promise<Run> {
-    return JSON.parse((await maestro(["watch", run.id, "-o", "json"], code)).out) as Run;
+  async watch({ run }: Run, code: number): Promise<Run> {
+    return JSON.parse((await this.maestro(["watch", run.id, "-o", "json"], code)).out) as Run;
   }
 
-  async function maestro(
-    args: readonly string[],
-    code: number,
-  ): Promise<{ readonly out: string; readonly err: string }> {
-    const ended = await place.run(args);
+  async maestro(args: readonly string[], code: number): Promise<{ readonly out: string; readonly err: string }> {
+    const ended = await this.#place.run(args);
     assert.equal(ended.code, code, `maestro ${args.join(" ")}\n${ended.out}\n${ended.err}`);
     return ended;
   }
 
-  async function serve(...args: readonly string[]): Promise<AsyncDisposable & { readonly port: number }> {
-    const child = spawn(process.execPath, ["service.mjs", ...args], {
-      cwd: place.dir,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    service = child;
-    const port = await new Promise<number>((resolve) =>
-      child.stdout.once("data", (bytes) => resolve(Number(String(bytes)))),
-    );
-    return {
-      port,
-      [Symbol.asyncDispose]: () =>
-        new Promise((resolve) => {
-          child.once("exit", () => resolve());
-          child.kill();
-        }),
-    };
+  tls(path: string): string {
+    return join(this.dir, "tls", path);
   }
 
-  function tls(path: string): string {
-    return join(place.dir, "tls", path);
-  }
-
-  function certificatesIn(path: string): number {
-    return readFileSync(tls(path), "utf8").split("BEGIN CERTIFICATE").length - 1;
+  certificatesIn(path: string): number {
+    return readFileSync(this.tls(path), "utf8").split("BEGIN CERTIFICATE").length - 1;
   }
 
   /** The fingerprint that a client gets who trusts what is in a file; rejects where it does not trust the service. */
-  async function shown(port: number, trust: string): Promise<string> {
-    const socket = connect({ host: "127.0.0.1", port, servername: "localhost", ca: readFileSync(tls(trust)) });
+  async shown(trust: string): Promise<string> {
+    const ca = readFileSync(this.tls(trust));
+    const socket = connect({ host: "127.0.0.1", port: this.#port, servername: "localhost", ca });
     try {
-      await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+      await new Promise<void>((resolve, reject) => {
+        socket.once("secureConnect", resolve).once("error", reject);
+      });
       return socket.getPeerCertificate().fingerprint256;
     } finally {
       socket.destroy();
     }
   }
-});
+}
+
+function filesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) =>
+    entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
+  );
+}
