@@ -32,6 +32,7 @@ export interface BackupManifest {
 const MEMBERS = [
   /^(?:maestro\.db|installation|retention\.yaml|SHA256SUMS|manifest\.json)$/,
   /^keys\/(?:trust-root\.json|ed25519-[0-9a-f]{16}\.pem)$/,
+  /^tasks\/[A-Za-z0-9_.@-]{1,200}\.json$/,
   /^blobs\/sha256\/([0-9a-f]{2})\/\1[0-9a-f]{62}$/,
   /^logs\/r_[a-z0-9]{1,64}\/[A-Za-z0-9_%-]{1,300}(?:\.\d{1,15}){1,2}\.(?:log|idx)$/,
 ];

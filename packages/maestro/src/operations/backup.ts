@@ -12,7 +12,7 @@ import { storeProblem } from "../store/sql.ts";
 import { storageError } from "../store/storage-error.ts";
 import { ArchiveWriter, listText } from "./archive.ts";
 import type { BackupManifest } from "./backup-form.ts";
-import { BACKUP_FORMAT, LIST_MEMBER, MANIFEST_MEMBER } from "./backup-form.ts";
+import { BACKUP_FORMAT, isMember, LIST_MEMBER, MANIFEST_MEMBER } from "./backup-form.ts";
 import type { BackupRecord } from "./backup-record.ts";
 import { recordBackup } from "./backup-record.ts";
 import { entriesOf } from "./folder-size.ts";
@@ -139,6 +139,8 @@ async function fill(
         if (/^ed25519-[0-9a-f]{16}\.pem$/.test(name))
           await archive.addFile(`keys/${name}`, join(dataDir, "keys", name));
     }
+    for (const { name } of await entriesOf(join(dataDir, "tasks")))
+      if (isMember(`tasks/${name}`)) await archive.addFile(`tasks/${name}`, join(dataDir, "tasks", name));
     let missing = 0;
     for (const digest of await blobsOf(db, dataDir)) {
       const hex = digest.slice(BLOB_PREFIX);

@@ -3,6 +3,31 @@ import type { CommandSpec } from "../spec.ts";
 /** What keeps an installation healthy. */
 export const OPERATIONS: readonly CommandSpec[] = [
   {
+    name: "doctor",
+    group: "system",
+    summary: "check the installation: each line is a check, its result and what to do",
+    description:
+      "Reads only, takes seconds, and is safe whether an engine is up or not. Exit code 1 when a check failed; warnings and notes are no failures.\n\n" +
+      "--bundle writes a file for whoever helps you: this report, versions, configuration, limits and counts, never inputs, outputs, logs of tasks or secrets; it says what is in it first.",
+    args: [],
+    options: [
+      {
+        flags: "--fix",
+        about: "Mend what can be mended without harm: permissions, a socket and work folders left behind",
+      },
+      { flags: "--bundle <file>", about: "Write a support bundle (tar.gz)" },
+      {
+        flags: "--log <file>",
+        about: "With --bundle: also the last 500 lines of this file, the engine's log, redacted",
+      },
+    ],
+    examples: [
+      ["maestro doctor", "look at everything"],
+      ["maestro doctor --bundle support.tar.gz --log maestro.log", "for whoever helps"],
+    ],
+    load: () => import("../command/doctor.ts"),
+  },
+  {
     name: "backup create",
     group: "system",
     summary: "back up the data directory into one file, also while an engine works",
