@@ -9,6 +9,7 @@ const NEEDS = [
   { command: "git", package: "git", why: "runbooks on a real repository" },
   { command: "pg_lsclusters", package: "postgresql", why: "sql@1 against a real server" },
   { command: "openssl", package: "openssl", why: "certificates of tests and of the runbook that rotates them" },
+  { command: "promtool", package: "prometheus", why: "metrics and alert rules as Prometheus reads them" },
 ];
 
 /** Installs what is missing, and says what is missing still: the tests that need it skip themselves. */

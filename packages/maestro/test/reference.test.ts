@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { it } from "node:test";
 import { errorsPage, errorsPath } from "../../../scripts/generate-errors.ts";
 import { limitsPage, limitsPath } from "../../../scripts/generate-limits.ts";
+import { metricsPage, metricsPath } from "../../../scripts/generate-metrics-docs.ts";
 import { PROBLEMS } from "../src/core/problem.ts";
 
 it("has a reference page of errors that is the catalogue: npm run docs", () => {
@@ -14,4 +15,8 @@ it("has a reference page of errors that is the catalogue: npm run docs", () => {
 
 it("has a reference page of limits that are those of the code: npm run docs", () => {
   assert.equal(readFileSync(limitsPath, "utf8"), limitsPage());
+});
+
+it("has a reference page of metrics that is their table: npm run docs", () => {
+  assert.equal(readFileSync(metricsPath, "utf8"), metricsPage());
 });

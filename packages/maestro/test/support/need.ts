@@ -9,6 +9,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mkfifo: "coreutils",
   openssl: "openssl",
   script: "bsdutils",
+  promtool: "prometheus",
   pg_lsclusters: "postgresql",
   git: "git",
 };
