@@ -7,6 +7,8 @@ const NEEDS = [
   { command: "prlimit", package: "util-linux", why: "limits of child processes" },
   { command: "setpriv", package: "util-linux", why: "dropped capabilities of child processes" },
   { command: "git", package: "git", why: "runbooks on a real repository" },
+  { command: "python3", package: "python3", why: "the Python SDK" },
+  { command: "ssh", package: "openssh-client", why: "git@1 over ssh" },
   { command: "pg_lsclusters", package: "postgresql", why: "sql@1 against a real server" },
   { command: "openssl", package: "openssl", why: "certificates of tests and of the runbook that rotates them" },
   { command: "promtool", package: "prometheus", why: "metrics and alert rules as Prometheus reads them" },

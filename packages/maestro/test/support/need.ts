@@ -12,6 +12,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   promtool: "prometheus",
   pg_lsclusters: "postgresql",
   git: "git",
+  ssh: "openssh-client",
+  python3: "python3",
 };
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 

@@ -1,0 +1,22 @@
+"""Write task types for Summit Maestro in Python.
+
+    from maestro_task import Context, serve, task
+
+    @task(
+        name="greet", version=1, summary="Greets someone",
+        input={"type": "object", "properties": {"who": {"type": "string"}}, "required": ["who"]},
+        output={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+        example={"who": "Ada"},
+    )
+    def greet(context: Context) -> dict[str, str]:
+        return {"text": f"Hello, {context.input['who']}"}
+
+    if __name__ == "__main__":
+        serve(greet)
+"""
+
+from ._serve import serve
+from ._task import Cancelled, Context, Json, Task, TaskFailure, define_task, task
+
+__all__ = ["Cancelled", "Context", "Json", "Task", "TaskFailure", "define_task", "serve", "task"]
+__version__ = "0.1.0"
