@@ -86,7 +86,7 @@ it("is content with a sound installation, up or down, and changes nothing", asyn
 });
 
 it("names what is wrong, with the way out, fails, and mends what can be mended", async () => {
-  const [pem = ""] = readdirSync(join(data, "keys")).filter((name) => name.endsWith(".pem"));
+  const pem = readdirSync(join(data, "keys")).find((name) => name.endsWith(".pem")) ?? "";
   chmodSync(join(data, "keys", pem), 0o644);
   mkdirSync(join(data, "work/r_0000000000000000000"), { recursive: true });
   writeFileSync(join(data, "retention.yaml"), "retention: { default: { log: 1d } }\n");
@@ -97,10 +97,7 @@ it("names what is wrong, with the way out, fails, and mends what can be mended",
   // As an engine that was killed leaves it: node itself would remove it at a good end.
   const socket = JSON.stringify(join(data, "control.sock"));
   const listen = `process.umask(0o177); require("net").createServer().listen(${socket}, () => process.kill(process.pid, 9))`;
-  spawnSync(process.execPath, [
-    "-e",
-    listen,
-  ]);
+  spawnSync(process.execPath, ["-e", listen]);
   const report = await doctor();
   assert.deepEqual([report.code, report.ok], [1, false]);
   assert.match(one(report, "permissions", "failed").fix ?? "", /`chmod 600 .*\.pem`; if others had access/);
