@@ -54,7 +54,10 @@ export interface ControlPlaneOptions {
   /** Where spans go by OTLP over HTTP; default: what the variables of OpenTelemetry say. */
   readonly otlp?: string;
   /** A folder whose manifests are workflows here as they are, brought up to date while they are edited. */
-  readonly manifests?: Pick<FolderOptions, "path" | "shown" | "changed">;
+  readonly manifests?: Pick<FolderOptions, "path" | "shown"> & {
+    /** Told of each change; absent: the log is. */
+    readonly changed?: FolderOptions["changed"] | undefined;
+  };
 }
 
 export type EngineLog = LogSink;
@@ -211,8 +214,8 @@ async function open(
       env: { store, trustRoot: keys.trustRoot, descriptions, now: () => clock.now() },
       now: () => clock.now(),
       changed(change) {
-        log(...logLine(change));
-        manifests.changed(change);
+        if (manifests.changed === undefined) log(...logLine(change));
+        else manifests.changed(change);
       },
       failed: (error) => log("error", "the folder of manifests could not be looked at", { error: messageOf(error) }),
     });

@@ -1,4 +1,5 @@
 import { MaestroError } from "../core/problem.ts";
+import { readTraceContext } from "../core/trace-context.ts";
 import { suggest } from "../core/suggest.ts";
 import { Client } from "./client.ts";
 import type { ConnectOptions } from "./link.ts";
@@ -22,7 +23,10 @@ export interface Cli {
   readonly target: Target;
   /** For what happens in the folder itself. Throws `invalid_request` where the target is a server. */
   readonly dataDir: string;
-  connect(need: ConnectOptions["need"], how?: Pick<ConnectOptions, "listen" | "manifests">): Promise<Client>;
+  connect(
+    need: ConnectOptions["need"],
+    how?: Pick<ConnectOptions, "listen" | "manifests" | "log" | "logLevel" | "otlp">,
+  ): Promise<Client>;
 }
 
 /** A command's file exports one as `run`. Resolves with the exit code. */
@@ -140,22 +144,29 @@ export function makeCli(
       if (to.kind === "server") {
         const { isInTheClear } = await import("./remote.ts");
         if (isInTheClear(to)) terminal.say(`warning: the token goes to ${safe(to.server.value)} unencrypted`);
-        return Client.connectTo(to);
+        return within(terminal.env, await Client.connectTo(to));
       }
-      return Client.connect({
+      const client = await Client.connect({
         dataDir: to.data.value,
         need,
-        ...how,
         ...(passphrase === undefined ? {} : { passphrase }),
         log(level, message, fields) {
           // A stack is for whoever asked for it.
           const facts = Object.entries(fields).filter(([name]) => debug || name !== "stack");
           const line = [message, ...facts.map(([name, value]) => `${name}=${value}`)].join(" ");
-          if (level !== "info") terminal.say(`engine ${level}: ${safe(line)}`);
+          terminal.say(`engine ${level}: ${safe(line)}`);
         },
+        ...how,
       });
+      return within(terminal.env, client);
     },
   };
+}
+
+/** Whoever calls this command in a trace means its runs to be part of it. */
+function within(env: NodeJS.ProcessEnv, client: Client): Client {
+  client.trace = readTraceContext(env["TRACEPARENT"] ?? null, env["TRACESTATE"] ?? null);
+  return client;
 }
 
 function dataDirOf(target: Target): string {

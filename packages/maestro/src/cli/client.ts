@@ -3,6 +3,7 @@ import { errorOf } from "../api/respond.ts";
 import { SOCKET_ORIGIN } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import { openLink } from "./link.ts";
 import type { ConnectOptions, Link } from "./link.ts";
 import type { Target } from "./target.ts";
@@ -20,6 +21,8 @@ export interface Answer {
 export class Client {
   readonly #way: Way;
   #link: Link;
+  /** The trace that this command belongs to; runs that it starts do as well. */
+  trace: TraceContext | undefined;
 
   private constructor(way: Way, link: Link) {
     this.#way = way;
@@ -107,7 +110,7 @@ export class Client {
   }
 
   async send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
-    const headers = { "content-type": "application/json" };
+    const headers = { "content-type": "application/json", ...this.trace };
     const response = await this.fetch(path, { method, body: JSON.stringify(body), headers });
     try {
       return (await response.json()) as T;

@@ -23,6 +23,9 @@ export interface ConnectOptions {
   readonly manifests?: NonNullable<ControlPlaneOptions["manifests"]>;
   /** What an engine in this process has to tell its operator. */
   readonly log?: EngineLog;
+  readonly logLevel?: NonNullable<ControlPlaneOptions["logLevel"]>;
+  /** Where an engine in this process sends its spans. */
+  readonly otlp?: string;
 }
 
 /** A way to the control plane of a data directory: another process's, or `plane` of our own. */
@@ -97,7 +100,7 @@ async function tryOpen(options: ConnectOptions, path: string): Promise<Link | { 
 const GRACE_MS = 2000;
 
 async function openHere(options: ConnectOptions, path: string): Promise<Link> {
-  const { dataDir, passphrase, need, log, listen, manifests } = options;
+  const { dataDir, passphrase, need, log, logLevel, otlp, listen, manifests } = options;
   const { openControlPlane } = await import("../serve.ts");
   const passive = need === "look";
   const plane = await openControlPlane({
@@ -105,6 +108,8 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
     passive,
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(log === undefined ? {} : { log }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(otlp === undefined ? {} : { otlp }),
     ...(manifests === undefined ? {} : { manifests }),
   });
   const handle: Handler = async (request) => {

@@ -28,6 +28,9 @@ MAESTRO_SERVER          URL of a control plane to work on instead, where --serve
 MAESTRO_TOKEN_FILE      File with that server's token; MAESTRO_TOKEN is the token itself.
 MAESTRO_CONTEXT         Name of a context of the configuration to work in.
 MAESTRO_LISTEN          Where maestro up listens: HOST:PORT, or none.
+MAESTRO_LOG_FORMAT      Lines of maestro up: json or text. MAESTRO_LOG_LEVEL: debug, info, warn or error.
+OTEL_*                  Where traces go, as OpenTelemetry defines it; OTEL_EXPORTER_OTLP_ENDPOINT turns them on.
+TRACEPARENT             Set by who calls maestro: runs that it starts belong to that trace (TRACESTATE too).
 MAESTRO_KEY_PASSPHRASE  Passphrase of the signing key, at its making and at every start.
 NO_COLOR                Not empty: no colour.
 FORCE_COLOR             1, 2 or 3: colour, also into a pipe.
@@ -39,7 +42,8 @@ XDG_CACHE_HOME          Where compiled code is cached (default: ~/.cache).
 
 A data directory holds everything: maestro.db, blobs/, logs/, keys/, lock.db and control.sock, through which other
 maestro commands reach the process that holds the engine. One process at a time is the engine of a data directory; if
-it ends, the next command takes over. Nothing is sent anywhere.`,
+it ends, the next command takes over. Nothing is sent anywhere but
+traces, where OTEL_EXPORTER_OTLP_ENDPOINT or --otlp names a receiver.`,
   },
   formatting: {
     title: "output formats",

@@ -1,20 +1,22 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { refOf } from "../catalog/folder.ts";
-import type { FolderChange, FolderOptions } from "../catalog/folder.ts";
+import type { FolderChange } from "../catalog/folder.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { formatHuman } from "../manifest/report.ts";
 import type { LocatedDiagnostic } from "../manifest/report.ts";
+import type { ControlPlaneOptions } from "../serve.ts";
 import { usage } from "./cli.ts";
 import type { Cli } from "./cli.ts";
 import { shortDigest } from "./format.ts";
 import { safe } from "./terminal/text.ts";
 
-/** The folder that an engine in this process is to watch, with what it says about it. Errors: `not_found`, `invalid_request`. */
+/** The folder that an engine in this process is to watch, with what it says to people about it. Errors: `not_found`, `invalid_request`. */
 export async function watchedManifests(
   cli: Cli,
   folder: string,
-): Promise<Pick<FolderOptions, "path" | "shown" | "changed">> {
+  forPeople: boolean,
+): Promise<NonNullable<ControlPlaneOptions["manifests"]>> {
   const path = resolve(cli.cwd, folder);
   const found = await stat(path).catch((error: unknown) => {
     throw new MaestroError("not_found", `The folder ${folder} cannot be watched: ${messageOf(error)}.`, {
@@ -24,7 +26,7 @@ export async function watchedManifests(
   });
   if (!found.isDirectory()) throw usage(`${folder} is a file; \`maestro up\` watches a folder of manifests.`);
   // As it was typed, so that what is said about a file opens it.
-  return { path, shown: folder, changed: (change) => cli.terminal.say(changeText(change)) };
+  return { path, shown: folder, changed: forPeople ? (change) => cli.terminal.say(changeText(change)) : undefined };
 }
 
 /** What became of a file, for who edits it: the diagnostics as `maestro lint` prints them, and what runs meanwhile. */

@@ -66,6 +66,7 @@ export class Place {
       env: {
         ...inherited,
         MAESTRO_DATA: join(this.dir, "data"),
+        MAESTRO_LOG_FORMAT: "text",
         XDG_CONFIG_HOME: join(this.dir, "config"),
         MAESTRO_LISTEN: "127.0.0.1:0",
         LANG: "C.UTF-8",

@@ -3,10 +3,13 @@ import { isLoopback, parseListen } from "../../api/listen-address.ts";
 import type { ListenAddress } from "../../api/listen-address.ts";
 import { tokenPath } from "../../api/token.ts";
 import { MaestroError } from "../../core/problem.ts";
+import { otlpSettings } from "../../telemetry/otlp-settings.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
+import { serverLog } from "../server-log.ts";
+import type { ServerLog } from "../server-log.ts";
 import { watchedManifests } from "../watched-manifests.ts";
 
 const LOOK_EVERY_MS = 1000;
@@ -17,26 +20,43 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const { dataDir } = cli;
   const listen = listenAddress(cli, input);
   const folder = input.optionalArg("folder");
-  const manifests = folder === undefined ? {} : { manifests: await watchedManifests(cli, folder) };
+  const log = serverLog(cli, input);
+  const manifests = folder === undefined ? {} : { manifests: await watchedManifests(cli, folder, log.forPeople) };
+  const otlp = input.text("otlp");
+  // Said now, and not when this process takes over one day.
+  if (otlp !== undefined) otlpSettings(otlp, () => undefined);
   const asked = new AbortController();
   const interrupts = new Interrupts(() => asked.abort());
-  const client = await cli.connect("work", { ...manifests, ...(listen === undefined ? {} : { listen }) });
+  const client = await cli.connect("work", {
+    ...manifests,
+    ...log.options,
+    ...(listen === undefined ? {} : { listen }),
+    ...(otlp === undefined ? {} : { otlp }),
+  });
   try {
-    if (!client.isEngine) await standBy(cli, client, asked.signal);
+    if (!client.isEngine) await standBy(log, client, asked.signal);
     if (!asked.signal.aborted) {
-      if (client.url !== undefined) {
-        cli.terminal.say(`  listens  ${client.url}`);
-        cli.terminal.say(`  token    in ${tokenPath(dataDir)}`);
-      }
-      cli.terminal.say(`The engine of ${dataDir} is up: process ${process.pid}. Ctrl-C ends it.`);
+      announce(log, dataDir, client.url);
       await pause(asked.signal);
-      cli.terminal.say("Ending: what is at work gets a moment, the rest is handed back to the next engine.");
+      log.say("Ending: what is at work gets a moment, the rest is handed back to the next engine.");
     }
     return 0;
   } finally {
     await client.close();
     interrupts.stop();
   }
+}
+
+function announce(log: ServerLog, dataDir: string, url: string | undefined): void {
+  const token = tokenPath(dataDir);
+  if (log.forPeople && url !== undefined) {
+    log.say(`  listens  ${url}`);
+    log.say(`  token    in ${token}`);
+  }
+  log.say(`The engine of ${dataDir} is up: process ${process.pid}. Ctrl-C ends it.`, {
+    pid: process.pid,
+    ...(url === undefined ? {} : { url, tokenFile: token }),
+  });
 }
 
 /** Where to listen: the flag, MAESTRO_LISTEN, or the default. Errors: `invalid_request`. */
@@ -53,14 +73,14 @@ function listenAddress(cli: Cli, input: Input): ListenAddress | undefined {
 }
 
 /** Until the process that holds the engine has gone and this one is the engine. */
-async function standBy(cli: Cli, client: Client, signal: AbortSignal): Promise<void> {
+async function standBy(log: ServerLog, client: Client, signal: AbortSignal): Promise<void> {
   let holder: number | undefined;
   while (!client.isEngine && !signal.aborted) {
     try {
       const { pid } = await client.get<{ readonly pid: number }>("/v1/health");
       // Asking may have found nobody and taken over.
       if (client.isEngine) return;
-      if (pid !== holder) cli.terminal.say(`Process ${pid} is the engine already; this one takes over when it ends.`);
+      if (pid !== holder) log.say(`Process ${pid} is the engine already; this one takes over when it ends.`);
       holder = pid;
       await pause(signal, LOOK_EVERY_MS);
     } catch (error) {

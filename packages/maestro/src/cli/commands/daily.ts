@@ -181,6 +181,12 @@ export const DAILY: readonly CommandSpec[] = [
       },
       { flags: "--no-listen", about: "Open no port; only commands of this user reach it" },
       { flags: "--expose", about: "With --listen: yes, other machines may connect" },
+      {
+        flags: "--otlp <url>",
+        about: "Send traces to this OTLP receiver, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_ENDPOINT)",
+      },
+      { flags: "--log-format <format>", about: "json or text (MAESTRO_LOG_FORMAT; text in a terminal, else json)" },
+      { flags: "--log-level <level>", about: "debug, info, warn or error (MAESTRO_LOG_LEVEL, info)" },
     ],
     examples: [
       ["maestro up", "the engine of this folder's data directory"],
