@@ -3,6 +3,7 @@ import { artifactsCompare } from "./artifacts-compare.ts";
 import { emit } from "./emit.ts";
 import { exec } from "./exec.ts";
 import { file } from "./file.ts";
+import { git } from "./git.ts";
 import { http } from "./http.ts";
 import { licenseCheck } from "./license-check.ts";
 import { noop } from "./noop.ts";
@@ -22,6 +23,7 @@ export const builtInTypes: readonly TaskType[] = [
   emit,
   exec,
   file,
+  git,
   http,
   licenseCheck,
   noop,

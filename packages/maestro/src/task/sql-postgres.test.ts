@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -9,6 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { Client } from "pg";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { need } from "../../test/support/need.ts";
+import { certificateFor } from "../../test/support/certificate.ts";
 import { needPostgres, startPostgres } from "../../test/support/postgres.ts";
 import type { Postgres } from "../../test/support/postgres.ts";
 import { workbench } from "../../test/support/run-task.ts";
@@ -19,13 +19,19 @@ import { TaskFailure } from "./task.ts";
 const skip = { ...needPostgres(), ...need("openssl") };
 
 describe("sql@1 with PostgreSQL", { ...skip, concurrency: 2 }, () => {
+  let folder: string;
   let server: Postgres;
   let certificate: { readonly cert: string; readonly key: string };
   before(async () => {
-    certificate = selfSigned();
+    folder = mkdtempSync(join(tmpdir(), "maestro-cert-"));
+    const { cert, key } = certificateFor("127.0.0.1", folder);
+    certificate = { cert, key };
     server = await startPostgres({ certificate });
   });
-  after(async () => server?.[Symbol.asyncDispose]());
+  after(async () => {
+    await server?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   const bench = (): Workbench => workbench({ environment: { DB_PASSWORD: server.password, WRONG: "guess" } });
   const connection = (over: JsonObject = {}): JsonObject => ({
@@ -296,36 +302,3 @@ describe("sql@1 with PostgreSQL", { ...skip, concurrency: 2 }, () => {
     }
   });
 });
-
-/** A certificate for 127.0.0.1 that is its own authority. */
-function selfSigned(): { readonly cert: string; readonly key: string } {
-  const dir = mkdtempSync(join(tmpdir(), "maestro-cert-"));
-  try {
-    execFileSync(
-      "openssl",
-      [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=127.0.0.1",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        join(dir, "key"),
-        "-out",
-        join(dir, "cert"),
-      ],
-      { stdio: "ignore" },
-    );
-    return { cert: readFileSync(join(dir, "cert"), "utf8"), key: readFileSync(join(dir, "key"), "utf8") };
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}

@@ -19,6 +19,8 @@ export interface Workbench extends Disposable {
   readonly dir: string;
   readonly abort: AbortController;
   readonly events: TaskEvent[];
+  /** What an attempt sees, for parts of a type. */
+  readonly context: TaskContext;
   /** One attempt as the engine makes it: schema, validate, execute, schema of the output. */
   run(type: TaskType, input: JsonObject): Promise<JsonValue>;
   /** The same, where a TaskFailure is expected. */
@@ -76,6 +78,7 @@ export function workbench(
     dir,
     abort,
     events,
+    context,
     run,
     fail: async (type, input) => {
       try {
