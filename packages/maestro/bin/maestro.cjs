@@ -34,7 +34,8 @@ async function start() {
   // In the user's own cache folder: what lies there is run as code, so it must not be a folder that others can write.
   enableCompileCache?.(`${process.env.XDG_CACHE_HOME || `${homedir()}/.cache`}/maestro/compile`);
   try {
-    const program = await import("../src/cli/main.ts");
+    // Completion is asked for with every key, and needs little of the program.
+    const program = await import(args[0] === "__complete" ? "../src/cli/complete.ts" : "../src/cli/main.ts");
     return await program.main(args);
   } catch (thrown) {
     const missing =

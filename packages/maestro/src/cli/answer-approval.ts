@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { ApprovalRow, RunRow } from "../store/store.ts";
@@ -7,6 +6,7 @@ import { usage } from "./cli.ts";
 import type { Cli, Input } from "./cli.ts";
 import type { Client } from "./client.ts";
 import { duration, shortDigest, shortId } from "./format.ts";
+import { ask } from "./terminal/ask.ts";
 import { paint } from "./terminal/style.ts";
 import { safe } from "./terminal/text.ts";
 
@@ -113,14 +113,4 @@ async function sayEffect(cli: Cli, client: Client, approval: ApprovalRow): Promi
   );
   fact("expires", `in ${duration(approval.expiresAt - Date.now())}; then the answer is no`);
   fact("plan", approval.planDigest);
-}
-
-async function ask(question: string): Promise<string> {
-  // On stderr, because stdout is for data.
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await reader.question(question);
-  } finally {
-    reader.close();
-  }
 }

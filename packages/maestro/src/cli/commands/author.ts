@@ -4,6 +4,28 @@ import type { CommandSpec } from "../spec.ts";
 /** For who writes runbooks. */
 export const AUTHOR: readonly CommandSpec[] = [
   {
+    name: "init",
+    group: "author",
+    summary: "begin a project: a runbook that works, or a copy of one that comes with Maestro",
+    description:
+      "Writes a manifest, inputs, a README and a .gitignore, and makes .maestro, where the runs of this project live. With --from a runbook that comes with Maestro is copied into a folder of its name. " +
+      "What is there already is never overwritten without --force, which names what it overwrites. In a terminal it asks for the names that were not given; elsewhere it takes the defaults.",
+    args: [{ name: "dir", about: "Folder (default: this one; with --from the runbook's name)", optional: true }],
+    options: [
+      { flags: "--from <name>", about: "Copy this runbook" },
+      { flags: "--list", about: "List the runbooks that can be copied" },
+      { flags: "--name <name>", about: "Name of the runbook (default: hello)" },
+      { flags: "--namespace <name>", about: "Its namespace (default: from the folder's name)" },
+      { flags: "--force", about: "Overwrite the files that are in the way" },
+    ],
+    examples: [
+      ["maestro init shop", "a new project in the folder shop"],
+      ["maestro init --list", "what comes with Maestro"],
+      ["maestro init --from release-evidence", "a copy of one of those"],
+    ],
+    load: () => import("../command/init.ts"),
+  },
+  {
     name: "lint",
     group: "author",
     summary: "check manifests and say everything that is wrong with them",
@@ -47,7 +69,14 @@ export const AUTHOR: readonly CommandSpec[] = [
       "Runs the cases of *.maestro.test.yaml and the tests of *.maestro.test.ts on the real engine: waiting takes no time, tasks with effects are fakes. " +
       "Folders are searched; a manifest stands for the tests beside it. Exit code 1 when a case fails or --min is not reached, 2 when a test cannot be read.\n\n" +
       "With --replay, histories of this installation are decided again by the manifest that is given: which runs would have gone another way, at which event and why. Exit code 1 where one would.",
-    args: [{ name: "path", about: "Test files, manifests or folders; with --replay the manifest (default: .)", many: true, optional: true }],
+    args: [
+      {
+        name: "path",
+        about: "Test files, manifests or folders; with --replay the manifest (default: .)",
+        many: true,
+        optional: true,
+      },
+    ],
     options: [
       { flags: "--filter <text>", about: "Only cases that have this in their name" },
       { flags: "--update", about: "Write down what came out as what is expected" },

@@ -63,6 +63,21 @@ export const SYSTEM: readonly CommandSpec[] = [
     load: () => import("../command/token-rotate.ts"),
   },
   {
+    name: "completion",
+    group: "system",
+    summary: "print what a shell needs to complete commands, options and names",
+    description:
+      "For bash, zsh, fish and pwsh. Commands and options come from this version's own table; ids of runs, workflows and approvals from the engine that runs, or from the database. " +
+      "Names that take longer than 300 ms are left out, without a message: a key that is pressed must not print one.",
+    args: [{ name: "shell", about: "bash, zsh, fish or pwsh" }],
+    options: [],
+    examples: [
+      ["maestro completion bash > ~/.local/share/bash-completion/completions/maestro", "for good, in bash"],
+      ["maestro completion fish > ~/.config/fish/completions/maestro.fish", "for good, in fish"],
+    ],
+    load: () => import("../command/completion.ts"),
+  },
+  {
     name: "help",
     group: "system",
     summary: "explain a command, a topic or an error code",
