@@ -20,6 +20,9 @@ const BENCHES = [
   "growth",
   "startup",
   "verify",
+  "curves",
+  "logs",
+  "backup",
   "peer/openworkflow",
 ];
 const BEGIN = "<!-- numbers: begin (npm run bench -- --write) -->";

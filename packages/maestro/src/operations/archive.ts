@@ -2,7 +2,6 @@ import { createHash, randomBytes } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { finished } from "node:stream/promises";
 import type { Transform } from "node:stream";
 import { storageError } from "../store/storage-error.ts";
 import { TAR_END, tarHeader, tarPadding } from "./tar.ts";
@@ -125,12 +124,11 @@ export class ArchiveWriter {
 
   async #put(bytes: Buffer): Promise<void> {
     this.#check();
-    if (bytes.length === 0 || this.#packer.write(bytes)) return;
-    const drained = Promise.withResolvers<void>();
-    this.#packer.once("drain", drained.resolve);
-    // Also when the writing failed, so that nobody waits for ever.
-    await Promise.race([drained.promise, Promise.allSettled([finished(this.#packer)])]);
-    this.#packer.removeListener("drain", drained.resolve);
+    if (bytes.length === 0) return;
+    await new Promise<void>((taken) => {
+      // Also where the writing failed, which the check below says better than the stream that was ended for it.
+      this.#packer.write(bytes, () => taken());
+    });
     this.#check();
   }
 
