@@ -76,6 +76,11 @@ export class Tracer {
     }
   }
 
+  /** When no history is being read. */
+  async settled(): Promise<void> {
+    while (this.reading !== undefined) await this.reading;
+  }
+
   /** Spans that are waiting get `ms`; then the process may end. */
   async close(ms: number): Promise<void> {
     this.closed = true;
@@ -133,9 +138,15 @@ export class Tracer {
     const spans = new RunSpans();
     let run: Run | undefined;
     for (;;) {
+      const wanted = behind.seq;
       const page = await this.parts.store.runEvents(id, { afterSeq: spans.seq, limit: PAGE });
-      if (page.length === 0 && spans.seq >= behind.seq) break;
-      if (page.length === 0) throw new Error(`its history ends at event ${spans.seq}, and ${behind.seq} was committed`);
+      if (page.length === 0) {
+        if (spans.seq >= behind.seq) break;
+        // An answer from before the last commit is no end.
+        if (wanted === behind.seq)
+          throw new Error(`its history ends at event ${spans.seq}, and ${wanted} was committed`);
+        continue;
+      }
       for (const { text } of page) {
         const decoded = decodeEvent(text, this.parts.blobs);
         const event = decoded instanceof Promise ? await decoded : decoded;
