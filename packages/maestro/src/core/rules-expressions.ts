@@ -45,7 +45,7 @@ export const RULES_OF_EXPRESSIONS = {
   WF036: {
     title: "An expression in a script",
     severity: "error",
-    why: "Text pasted into a shell script becomes code: whoever controls the value controls the machine. Pass it by `env` or `argv`.",
+    why: "Text pasted into a shell script or an SQL statement becomes code: whoever controls the value controls the machine or the data. Pass it by `env`, `argv` or `parameters`.",
     example: 'with: { script: "echo ${{ inputs.title }}" }',
     instead: 'with: { script: \'echo "$TITLE"\', env: { TITLE: "${{ inputs.title }}" } }',
   },
