@@ -28,6 +28,11 @@ const PAGES = ["README.md", ...globSync("docs/guides/*.md", { cwd: ROOT })].map(
   steps: stepsOf(blocksOf(readFileSync(join(ROOT, path), "utf8"))),
 }));
 
+/** The task types that pages write, for linting what uses them. */
+const addExamples = globSync("packages/sdk/examples/*.ts", { cwd: ROOT })
+  .map((path) => `maestro task add ${join(ROOT, path)}\n`)
+  .join("");
+
 const terminal = hasTerminal ? [] : ["script"];
 
 describe("the documentation", { concurrency: 2 }, () => {
@@ -57,7 +62,7 @@ describe("the documentation", { concurrency: 2 }, () => {
       for (const { name, text } of manifests) writeFileSync(join(place, name), text);
       prepare(place, "");
       await carryOut(
-        { kind: "script", script: "maestro lint --strict .", exit: 0, shows: [], needs: [], line: 0 },
+        { kind: "script", script: `${addExamples}maestro lint --strict .`, exit: 0, shows: [], needs: [], line: 0 },
         place,
         "lint",
       );

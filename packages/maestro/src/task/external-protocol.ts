@@ -149,6 +149,8 @@ function event(
 
 const ERROR: JsonObject = {
   type: "object",
+  description:
+    "Why: `code` for `retry.on`, `message`, and optionally `final` (trying again cannot help) and `details` (JSON, for expressions).",
   properties: {
     code: {
       type: "string",
@@ -166,6 +168,7 @@ const ERROR: JsonObject = {
 
 export const DESCRIPTION_SCHEMA: JsonObject = {
   type: "object",
+  description: "What the task type is.",
   properties: {
     name: {
       type: "string",
@@ -203,7 +206,10 @@ export const EVENT_SCHEMAS: Readonly<Record<ProgramEvent["kind"], JsonObject>> =
   progress: event(
     "progress",
     "How far it is.",
-    { done: { type: "number", minimum: 0 }, total: { type: "number", minimum: 0 } },
+    {
+      done: { type: "number", minimum: 0, description: "In whatever unit." },
+      total: { type: "number", minimum: 0, description: "Of how much." },
+    },
     ["total"],
   ),
   artifact: event(
@@ -229,7 +235,13 @@ export const EVENT_SCHEMAS: Readonly<Record<ProgramEvent["kind"], JsonObject>> =
 
 export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>> = {
   hello: message("hello", "The first message. Offers versions of this protocol, newest first.", {
-    protocols: { type: "array", items: whole("A version.", 1), minItems: 1, maxItems: 3 },
+    protocols: {
+      type: "array",
+      items: whole("A version.", 1),
+      minItems: 1,
+      maxItems: 3,
+      description: "This version and those before it that are spoken still.",
+    },
     engine: text("Who asks, for logs only.", 100),
   }),
   init: message("init", "Asks for the description.", {}),
@@ -238,7 +250,7 @@ export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>>
     "Asks what is wrong with an input beyond what its schema says. Only where the program said `validates`.",
     {
       id: ID,
-      input: { type: "object" },
+      input: { type: "object", description: "What `with` came to." },
     },
   ),
   execute: message(
@@ -246,7 +258,7 @@ export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>>
     "One attempt. Its input fits the schema and was validated.",
     {
       id: ID,
-      input: { type: "object" },
+      input: { type: "object", description: "What `with` came to." },
       run: text("The run's id.", 64),
       namespace: text("The run's namespace.", 256),
       task: text("The task's id in the plan.", 64),
@@ -268,6 +280,7 @@ export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>>
       id: ID,
       error: {
         type: "object",
+        description: "Why: `code` (`CANCELLED`, `TIMEOUT`, `HEARTBEAT`) and `message`.",
         properties: { code: { type: "string" }, message: { type: "string" } },
         required: ["code", "message"],
       },
@@ -311,7 +324,7 @@ export const FROM_PROGRAM_SCHEMAS: Readonly<Record<FromProgram["type"], JsonObje
   }),
   emit: message("emit", "Something that an attempt reports while it works.", {
     id: ID,
-    event: { oneOf: Object.values(EVENT_SCHEMAS) },
+    event: { oneOf: Object.values(EVENT_SCHEMAS), description: "One of the events below." },
   }),
   result: message("result", "An attempt succeeded. Its only answer.", {
     id: ID,
