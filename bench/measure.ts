@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 export interface Reading {
   readonly what: string;
   readonly value: number;
-  readonly unit: "/s" | "ms" | "s" | "µs" | "MB" | "B" | "x" | "";
+  readonly unit: "/s" | "ms" | "s" | "µs" | "MB" | "MB/s" | "B" | "x" | "";
   /** What it has to reach, and what would be outstanding. Absent: nothing was promised. */
   readonly must?: number;
   readonly moonshot?: number;

@@ -45,6 +45,27 @@ export function sleeper(seconds: number): string {
   });
 }
 
+/** Leaves a log of a few lines. */
+export const ECHO = runbook("echo", {
+  say: { uses: "exec@1", timeout: { run: "1m" }, with: { script: "for i in 1 2 3 4 5; do echo line $i; done" } },
+});
+
+/** Prints a file many times, as fast as it is read. */
+export const PRINT = runbook(
+  "print",
+  {
+    print: {
+      uses: "exec@1",
+      with: {
+        script: 'i=0; while [ $i -lt "$TIMES" ]; do cat "$FILE"; i=$((i+1)); done',
+        env: { FILE: "${{ inputs.file }}", TIMES: "${{ string(inputs.times) }}" },
+      },
+      runner: { kind: "process", sandbox: "none" },
+    },
+  },
+  { file: { type: "string" }, times: { type: "integer" } },
+);
+
 function runbook(name: string, tasks: JsonObject, inputs: JsonObject = {}): string {
   const spec = { type: "demo", purposes: ["bench"], license: "internal", inputs, tasks };
   return JSON.stringify({
@@ -114,12 +135,13 @@ export async function ends(
   engine: DurableEngine,
   count: number,
   seen: (run: string) => void = () => undefined,
+  counts: (run: string) => boolean = () => true,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     let left = count;
     const stop = engine.subscribe("*", (run: string, events: readonly RunEvent[]) => {
       const last = events.at(-1);
-      if (last?.kind !== "run_ended") return;
+      if (last?.kind !== "run_ended" || !counts(run)) return;
       if (last.status !== "succeeded") reject(new Error(`run ${run} ${last.status}: ${last.error?.message ?? ""}`));
       seen(run);
       left -= 1;
