@@ -37,6 +37,7 @@ export const removeTask = route({
   path: "/v1/tasks/{name}/remove",
   operation: "removeTaskType",
   summary: "Takes out the task type of a program, by `name@version`. The program's file stays.",
+  body: {},
   answers: [
     { status: 200, type: "application/json", schema: "TaskTypeRemoved", description: "`name`: what was removed." },
   ],
