@@ -305,7 +305,7 @@ function none(breaches: readonly string[], advice: string): void {
 }
 
 function listFiles(folder: string): readonly string[] {
-  const skipped = new Set(["node_modules", ".git", ".maestro", "coverage"]);
+  const skipped = new Set(["node_modules", ".git", ".maestro", ".pytest_cache", "coverage"]);
   const visit = (path: string): readonly string[] =>
     readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
       if (skipped.has(entry.name)) return [];

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, it } from "node:test";
@@ -58,6 +67,20 @@ it("looks at a directory that is not there, and makes none", async () => {
   assert.deepEqual([report.code, report.ok], [0, true]);
   assert.match(one(report, "data directory", "warning").detail, /is not there yet/);
   assert.equal(existsSync(data), false);
+});
+
+it("says whose a directory is that belongs to another user, and who this is", async () => {
+  let other = "/";
+  if (process.getuid?.() === 0) {
+    other = join(place.dir, "other");
+    mkdirSync(other, { mode: 0o700 });
+    chownSync(other, 65_534, 65_534);
+  }
+  const report = await doctor("--data", other);
+  assert.equal(report.code, 1);
+  const { detail, fix } = one(report, "data directory", "failed");
+  assert.match(detail, /belongs to user \d+, and this is user \d+$/);
+  assert.match(fix ?? "", /`chown -R \d+ \//);
 });
 
 it("is content with a sound installation, up or down, and changes nothing", async () => {

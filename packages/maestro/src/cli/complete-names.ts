@@ -62,9 +62,12 @@ async function storedNames(kind: "run" | "workflow" | "approval", source: NameSo
   const dataDir = target.data.value;
   const database = join(dataDir, "maestro.db");
   if (!existsSync(database)) return [];
-  // A socket that nobody listens on stays behind when an engine is killed.
-  const answered = await ask(kind, socketHandler(socketPath(dataDir)), source.signal).catch(() => undefined);
-  return answered ?? peekNames(database, kind, MAX_NAMES).map((word) => ({ word, about: "" }));
+  try {
+    return await ask(kind, socketHandler(socketPath(dataDir)), source.signal);
+  } catch {
+    // No engine is up, or one was killed and left its socket: then the database knows.
+    return peekNames(database, kind, MAX_NAMES).map((word) => ({ word, about: "" }));
+  }
 }
 
 async function remote(target: Extract<Target, { readonly kind: "server" }>): Promise<Handler> {

@@ -1,5 +1,7 @@
-import { chmod, lstat, readdir, statfs } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { chmod, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { entriesOf } from "./folder-size.ts";
 import type { Finding, Patient } from "./finding.ts";
 import { CLOCKS, clockText, loadPolicy } from "./retention-policy.ts";
 import { messageOf } from "../core/problem.ts";
@@ -24,7 +26,7 @@ const KINDS: Readonly<Record<number, readonly [name: string, trouble: string]>> 
 /** The data directory as a folder: whose it is, who else may read it, what it lies on, and its policy. */
 export async function directoryChecks(patient: Patient): Promise<readonly Finding[]> {
   const { dataDir } = patient;
-  const found = await lstat(dataDir).catch(() => undefined);
+  const found = lstatSync(dataDir, { throwIfNoEntry: false });
   if (found === undefined)
     return [
       {
@@ -34,38 +36,31 @@ export async function directoryChecks(patient: Patient): Promise<readonly Findin
         fix: "It is made by the first command that needs it; choose another one with --data.",
       },
     ];
-  return [
-    ...owner(patient, found),
-    ...(await permissions(dataDir)),
-    ...(await fileSystem(dataDir)),
-    await policy(dataDir),
-  ];
+  const whose = owner(patient, found);
+  // What is in somebody else's folder cannot be looked at, and would only hide the reason.
+  if (whose.status !== "ok") return [whose];
+  return [whose, ...(await permissions(dataDir)), ...(await fileSystem(dataDir)), await policy(dataDir)];
 }
 
-function owner(
-  { dataDir, chosenBy }: Patient,
-  found: { readonly uid: number; isDirectory(): boolean },
-): readonly Finding[] {
+function owner({ dataDir, chosenBy }: Patient, found: { readonly uid: number; isDirectory(): boolean }): Finding {
   const check = "data directory";
   if (!found.isDirectory())
-    return [{ check, status: "failed", detail: `${dataDir} is not a folder`, fix: "Choose another one with --data." }];
+    return { check, status: "failed", detail: `${dataDir} is not a folder`, fix: "Choose another one with --data." };
   const uid = process.getuid?.();
   if (uid !== undefined && found.uid !== uid)
-    return [
-      {
-        check,
-        status: "failed",
-        detail: `${dataDir} belongs to user ${found.uid}, and this is user ${uid}`,
-        fix: `Work as its owner, or give it to this user: \`chown -R ${uid} ${dataDir}\`.`,
-      },
-    ];
-  return [{ check, status: "ok", detail: `${dataDir} (${chosenBy})` }];
+    return {
+      check,
+      status: "failed",
+      detail: `${dataDir} belongs to user ${found.uid}, and this is user ${uid}`,
+      fix: `Work as its owner, or choose another one with --data. If it holds an installation only, root can give it to this user: \`chown -R ${uid} ${dataDir}\`.`,
+    };
+  return { check, status: "ok", detail: `${dataDir} (${chosenBy})` };
 }
 
 /** What nobody but its owner may read: with it one acts as this installation. */
 async function permissions(dataDir: string): Promise<readonly Finding[]> {
   const keys = join(dataDir, "keys");
-  const pems = (await readdir(keys).catch(() => [])).filter((name) => name.endsWith(".pem"));
+  const pems = (await entriesOf(keys)).map(({ name }) => name).filter((name) => name.endsWith(".pem"));
   const places = [
     [dataDir, 0o700],
     [keys, 0o700],
@@ -76,7 +71,7 @@ async function permissions(dataDir: string): Promise<readonly Finding[]> {
   ] as const;
   const findings: Finding[] = [];
   for (const [path, wanted] of places) {
-    const mode = (await lstat(path).catch(() => undefined))?.mode;
+    const mode = lstatSync(path, { throwIfNoEntry: false })?.mode;
     if (mode === undefined || (mode & 0o077) === 0) continue;
     const isSecret = path.includes("/keys") || path.endsWith("/token");
     findings.push({

@@ -1,4 +1,5 @@
-import { lstat, readFile, rm, stat } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
@@ -47,7 +48,7 @@ async function socket(
   held: boolean | undefined,
 ): Promise<Finding> {
   const check = "control socket";
-  const there = await lstat(path).catch(() => undefined);
+  const there = lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined)
     return {
       check,
