@@ -1,0 +1,240 @@
+// Writes docs/reference/limits.md from the tables of limits in the code. A test keeps the two equal; a new limit without
+// a sentence here does not compile.
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { MAX_ITEMS } from "../packages/maestro/src/core/decide-task.ts";
+import { NETWORK_LIMITS } from "../packages/maestro/src/api/listen.ts";
+import type { NetworkLimits } from "../packages/maestro/src/api/listen.ts";
+import { isJsonObject } from "../packages/maestro/src/core/json.ts";
+import type { JsonValue } from "../packages/maestro/src/core/json.ts";
+import { MANIFEST_SCHEMA } from "../packages/maestro/src/core/manifest-schema.ts";
+import { EXPRESSION_LIMITS } from "../packages/maestro/src/core/meter.ts";
+import type { CommandLimits } from "../packages/maestro/src/core/plan.ts";
+import { MAX_LISTED, MAX_ARTIFACTS as MAX_SUBJECTS } from "../packages/maestro/src/core/receipt.ts";
+import { DEFAULT_LIMITS, FORCE_AFTER_MS } from "../packages/maestro/src/engine/limits.ts";
+import type { Limits } from "../packages/maestro/src/engine/limits.ts";
+import { SOURCE_LIMITS } from "../packages/maestro/src/manifest/scan.ts";
+import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-signed.ts";
+import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
+import { DEFAULT_LIMITS as COMMAND_LIMITS } from "../packages/maestro/src/runner/limits.ts";
+import { PROTOCOL_LIMITS } from "../packages/maestro/src/task/external-protocol.ts";
+
+export const limitsPath = fileURLToPath(new URL("../docs/reference/limits.md", import.meta.url));
+
+type Row = readonly [what: string, limit: string, beyond: string];
+type Meaning = readonly [what: string, unit: "count" | "bytes" | "ms", beyond: string];
+
+const ENGINE: Readonly<Record<keyof Limits, Meaning>> = {
+  running: ["attempts at work at once", "count", "they wait their turn, fairly among namespaces"],
+  runningPerNamespace: ["… of one namespace", "count", "they wait their turn"],
+  inline: ["… of task types that compute in the engine's process", "count", "they wait their turn"],
+  process: ["… of task types that start commands", "count", "they wait their turn; `timeout.queue` bounds it"],
+  mailbox: ["requests that wait for the engine's next turn", "count", "`overloaded`"],
+  activeRuns: ["runs in memory, those that sleep not counted", "count", "a start is refused: `overloaded`"],
+  inputBytes: ["inputs of a run, as JSON", "bytes", "`payload_too_large`"],
+  signalBytes: ["payload of a signal, as JSON", "bytes", "`payload_too_large`"],
+  inlineBytes: ["a value in the database", "bytes", "it lies in the blob store"],
+  turn: ["messages in one turn", "count", "the next turn takes the rest"],
+  starts: ["new runs in one turn", "count", "the next turn takes the rest"],
+  rounds: ["steps of a run that only compute, one after another in one turn", "count", "the next turn goes on"],
+  turnMs: ["a turn that begins further rounds", "ms", "it is made durable; the next turn goes on"],
+  overlap: [
+    "requests and results that wait, from which a turn is decided while the one before it is being written",
+    "count",
+    "with fewer, it waits until that one is durable",
+  ],
+  evictAfterMs: ["a run waits in memory", "ms", "it leaves memory until it is due"],
+  prefetchMs: ["a sleeping run is loaded before it is due", "ms", ""],
+  prefetchRuns: ["… so many at a time", "count", "the next round takes the rest"],
+  graceMs: ["from SIGTERM to SIGKILL, on cancel and timeout", "ms", "the whole tree of processes is killed"],
+  depth: ["child runs inside one another", "count", "the task that would start one more fails"],
+};
+
+const NETWORK: Readonly<Record<keyof NetworkLimits, Meaning>> = {
+  connections: ["open connections", "count", "503 and the end of the connection"],
+  requests: ["requests that are being answered", "count", "503 with `Retry-After`"],
+  streams: ["live answers: events and logs that are followed", "count", "503 with `Retry-After`"],
+  headerBytes: ["address and headers of a request", "bytes", "431"],
+  headersMs: ["until the headers are there", "ms", "408"],
+  requestMs: ["until the body is there", "ms", "408"],
+  idleMs: ["a connection without a request", "ms", "it is closed"],
+  stallMs: [
+    "a reader takes nothing of its answer",
+    "ms",
+    "it is cut off; an event stream goes on with `Last-Event-ID`",
+  ],
+};
+
+const SOURCE: Readonly<Record<keyof typeof SOURCE_LIMITS, Meaning>> = {
+  bytes: ["a manifest", "bytes", "[WF002](lint-rules.md#wf002)"],
+  depth: ["levels of nesting", "count", "[WF006](lint-rules.md#wf006)"],
+  tokens: ["keys, values, brackets and dashes", "count", "[WF002](lint-rules.md#wf002)"],
+};
+
+const EXPRESSION: Readonly<Record<keyof typeof EXPRESSION_LIMITS, string>> = {
+  sourceLength: "characters of one expression",
+  depth: "levels of nesting; `a.b.c` and `a + b + c` are one",
+  chain: "links of one chain such as `a + b + c`",
+  nodes: "parts of one expression, loops written out",
+  steps: "steps of one evaluation: loop rounds, calls, comparisons",
+  stringLength: "characters of a text that an expression builds",
+  resultSize: "characters of JSON that an expression builds",
+  pattern: "characters of a regular expression",
+};
+
+/** Places of the manifest's schema whose limits are worth a line; the rest is in manifest.md. */
+const PLACES: readonly (readonly [path: string, what: string])[] = [
+  ["properties/spec/properties/tasks/maxProperties", "tasks of a runbook"],
+  ["properties/spec/properties/inputs/maxProperties", "inputs of a runbook"],
+  ["properties/spec/properties/outputs/maxProperties", "outputs of a runbook"],
+  ["$defs/task/properties/needs/maxItems", "`needs` of a task"],
+  ["$defs/task/properties/forEach/properties/max/maximum", "items of one fan-out at work at once (`max`)"],
+  ["$defs/task/properties/retry/properties/attempts/maximum", "tries of a step (`retry.attempts`)"],
+  ["$defs/task/properties/until/properties/max/maximum", "rounds of `until` (`max`)"],
+  ["properties/spec/properties/budget/properties/tasks/maximum", "attempts of a run (`budget.tasks`)"],
+];
+
+const COMMAND: Readonly<Record<keyof CommandLimits, readonly [what: string, unit: "count" | "bytes" | "s"]>> = {
+  memoryBytes: ["`memory` of its whole tree of processes", "bytes"],
+  cpuSeconds: ["`cpu` time of the tree", "s"],
+  fileBytes: ["the largest `file` it may write", "bytes"],
+  processes: ["`processes` and threads", "count"],
+};
+
+const PROGRAM: Readonly<Record<keyof typeof PROTOCOL_LIMITS, Meaning>> = {
+  messageBytes: ["a message of the [task protocol](task-protocol.md)", "bytes", "the attempt fails with `LIMIT`"],
+  startBytes: ["… until the program has described itself", "bytes", "the attempt fails with `PROGRAM_START`"],
+  startMs: ["from the start of a program to its description", "ms", "the attempt fails with `PROGRAM_START`"],
+  concurrency: ["attempts at once that a program may ask for in one process", "count", "`PROTOCOL`"],
+  processes: ["processes of one type", "count", "attempts wait their turn"],
+  idleMs: ["a process stays without an attempt", "ms", "it is told to end"],
+  shutdownMs: ["from `shutdown` to SIGKILL", "ms", "the whole tree of processes is killed"],
+  unreadBytes: ["messages that a program does not read", "bytes", "`PROGRAM_DIED`"],
+  events: ["events of one attempt", "count", "the attempt fails with `LIMIT`"],
+  stderrBytes: ["stderr of a program in the log of one attempt", "bytes", "it is cut, and the log says so"],
+};
+
+export function limitsPage(): string {
+  const engine = rows(ENGINE, DEFAULT_LIMITS);
+  const source = rows(SOURCE, SOURCE_LIMITS);
+  const schema = PLACES.map(([path, what]): Row => [what, number(at(path)), "[WF011](lint-rules.md#wf011)"]);
+  const expressions = Object.entries(EXPRESSION).map(([name, what]): Row => [
+    what,
+    number(EXPRESSION_LIMITS[name as keyof typeof EXPRESSION_LIMITS]),
+    "",
+  ]);
+  const commands = Object.entries(COMMAND).map(([name, [what, unit]]): Row => [
+    what,
+    withUnit(COMMAND_LIMITS[name as keyof CommandLimits], unit),
+    "",
+  ]);
+  return `<!-- Generated by scripts/generate-limits.ts from packages/maestro/src: npm run docs -->
+
+# Limits
+
+Nothing grows without a limit, and what meets one is told its name. These are those of the engine and of manifests; what
+belongs to one [task type](task-types.md) is told there, and what is in a manifest field [there](manifest.md).
+
+## The engine
+
+${table(["what", "name", "limit", "beyond it"], engine)}
+
+An attempt that was told to stop and has not ended ${withUnit(FORCE_AFTER_MS, "ms")} after its grace is taken for ended: its run
+goes on, and what the attempt still says does not count.
+
+## The network
+
+What \`maestro up\` gives those who come over TCP; the control socket has no such limits. A body has the limit of its operation
+([openapi-v1.json](../../spec/openapi-v1.json)): 413.
+
+${table(["what", "name", "limit", "beyond it"], rows(NETWORK, NETWORK_LIMITS))}
+
+## A manifest
+
+${table(
+  ["what", "limit", "beyond it"],
+  [...source.map(([what, , limit, beyond]): Row => [what ?? "", limit ?? "", beyond ?? ""]), ...schema],
+)}
+
+## A run
+
+${table(
+  ["what", "limit", "beyond it"],
+  [
+    ["items of a fan-out", number(MAX_ITEMS), "the task fails"],
+    [
+      "output of a task, as JSON",
+      withUnit(MAX_OUTPUT_BYTES, "bytes"),
+      "the attempt fails with `LIMIT`; leave a file and name it in `artifacts`",
+    ],
+    ["files that a receipt names as subjects", number(MAX_SUBJECTS), "the receipt says how many more there were"],
+    ["decisions and the like that a receipt lists", number(MAX_LISTED), "the receipt counts the rest"],
+    ["a receipt that `maestro verify` reads", withUnit(MAX_RECEIPT_BYTES, "bytes"), "it is refused"],
+  ],
+)}
+
+## An expression
+
+${table(
+  ["what", "limit"],
+  expressions.map(([what, limit]) => [what, limit]),
+)}
+
+Beyond one of them the expression fails, with the limit's name.
+
+## A program of a task type
+
+${table(["what", "name", "limit", "beyond it"], rows(PROGRAM, PROTOCOL_LIMITS))}
+
+## A command
+
+Where \`runner.limits\` of the task does not say otherwise ([how they are held](runner.md#limits)):
+
+${table(
+  ["what", "limit"],
+  commands.map(([what, limit]) => [what, limit]),
+)}
+`;
+}
+
+function rows<K extends string>(
+  meanings: Readonly<Record<K, Meaning>>,
+  values: Readonly<Record<K, number>>,
+): readonly (readonly string[])[] {
+  return Object.entries<Meaning>(meanings).map(([name, [what, unit, beyond]]) => [
+    what,
+    `\`${name}\``,
+    withUnit(values[name as K], unit),
+    beyond,
+  ]);
+}
+
+/** `1,048,576` bytes as `1 MiB`, 10,000 ms as `10 s`. */
+function withUnit(value: number, unit: "count" | "bytes" | "ms" | "s"): string {
+  if (unit === "bytes") {
+    const power = Math.min(4, Math.floor(Math.log2(value) / 10));
+    return `${number(value / 1024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power] ?? "B"}`;
+  }
+  if (unit === "ms") return `${number(value / 1000)} s`;
+  if (unit === "s") return value % 3600 === 0 ? `${number(value / 3600)} h` : `${number(value)} s`;
+  return number(value);
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en-GB", { maximumFractionDigits: 1 });
+}
+
+function at(path: string): number {
+  const found = path
+    .split("/")
+    .reduce<JsonValue | undefined>((value, key) => (isJsonObject(value) ? value[key] : undefined), MANIFEST_SCHEMA);
+  if (typeof found !== "number") throw new Error(`The manifest's schema has no ${path}.`);
+  return found;
+}
+
+function table(head: readonly string[], body: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...body.map(line)].join("\n");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(limitsPath, limitsPage());

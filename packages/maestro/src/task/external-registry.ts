@@ -39,7 +39,7 @@ const REGISTRATION_SCHEMA: JsonObject = {
       type: "object",
       properties: {
         path: { type: "string", pattern: "^/" },
-        kind: { enum: ["executable", "module"] },
+        kind: { enum: ["executable", "script", "module"] },
         digest: { type: "string", pattern: "^sha256:[0-9a-f]{64}$" },
         env: { type: "array", items: { type: "string" }, maxItems: MAX_ENVIRONMENT_NAMES },
       },
@@ -93,7 +93,9 @@ function namesIn(dir: string): readonly string[] {
       .filter((name) => name.endsWith(".json"))
       .sort();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    // A data directory that is no folder has no task types; it is refused where it is opened, with a better message.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return [];
     throw error;
   }
 }
