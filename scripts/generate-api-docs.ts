@@ -45,7 +45,8 @@ function routeSection(route: Route): string {
     const rows = route.headers.map(({ name, description }) => `| \`${name}\` | ${description} |`);
     parts.push(["| header | meaning |", "| --- | --- |", ...rows].join("\n"));
   }
-  if (route.body !== null) parts.push(fieldTable("body", route.body));
+  if (route.body !== null)
+    parts.push(Object.keys(route.body).length > 0 ? fieldTable("body", route.body) : "The body is `{}` or empty.");
   const answers = route.answers.map(({ status, type, description }) => `- \`${status}\` \`${type}\`: ${description}`);
   parts.push(`Answers\n\n${answers.join("\n")}`);
   return parts.join("\n\n");
