@@ -26,11 +26,17 @@ export interface ListenerOptions {
 /** What is still to come of a body when its request was answered is read and forgotten, up to here. */
 const MAX_DISCARD = 16 * 1024 * 1024;
 
+/** Up to here an answer is left to the socket's own buffer, which would take it without a word of waiting. */
+const WHOLE_BYTES = 16 * 1024;
+
 /** A `node:http` listener around the request handler: bodies stream both ways, and a client that leaves cancels its answer. */
 export function nodeListener(handle: Handler, options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
     const gone = new AbortController();
-    outgoing.on("close", () => gone.abort());
+    outgoing.on("close", () => {
+      // Nobody listens any more where the answer is complete, and an abort without a reason of its own makes a stack trace.
+      if (!outgoing.writableFinished) gone.abort("the reader has gone");
+    });
     // The handler never rejects; what can fail here is a connection, and then there is nobody left to tell.
     serve(handle, options, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
   };
@@ -58,7 +64,7 @@ async function serve(
   const full = options.requests !== undefined && leaveRequests === undefined ? options.requests : undefined;
   let leaveStreams: (() => void) | undefined;
   try {
-    const request = toRequest(incoming, options.origin, signal);
+    const request = toRequest(incoming, options.origin);
     let response = request instanceof Response ? request : undefined;
     if (request instanceof Request) response = full === undefined ? await handle(request) : refusal(request, full);
     if (response === undefined) return;
@@ -96,6 +102,7 @@ async function send(
     const body = new Uint8Array(await response.arrayBuffer());
     response.headers.set("content-length", String(body.byteLength));
     outgoing.writeHead(response.status, [...response.headers].flat());
+    if (incoming.complete && body.byteLength < WHOLE_BYTES) return void outgoing.end(body);
     fine = outgoing.write(body) || (await drained(outgoing, signal, how.stallMs));
   } else {
     outgoing.writeHead(response.status, [...response.headers].flat());
@@ -123,7 +130,7 @@ function whereOf(request: Request): { readonly instance: string; readonly reques
 }
 
 /** The request, or the answer to what cannot be one. */
-function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSignal): Request | Response {
+function toRequest(incoming: IncomingMessage, origin: string): Request | Response {
   const url = URL.parse(incoming.url ?? "/", origin);
   const method = incoming.method ?? "GET";
   const refuse = (error: MaestroError, status: number): Response =>
@@ -137,8 +144,8 @@ function toRequest(incoming: IncomingMessage, origin: string, signal: AbortSigna
     const headers = new Headers();
     for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
       headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-    if (method === "GET" || method === "HEAD") return new Request(url, { method: "GET", headers, signal });
-    return new Request(url, { method, headers, signal, body: bodyOf(incoming), duplex: "half" });
+    if (method === "GET" || method === "HEAD") return new Request(url, { method: "GET", headers });
+    return new Request(url, { method, headers, body: bodyOf(incoming), duplex: "half" });
   } catch (error) {
     return refuse(
       new MaestroError("invalid_request", `The request cannot be read: ${messageOf(error)}`, { cause: error }),

@@ -116,7 +116,8 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
 
 /** The segments of `{name}` in order of the template, or undefined where the path is another one's. */
 export function matchPath(template: string, pathname: string): Readonly<Record<string, string>> | undefined {
-  const wanted = template.split("/");
+  if (!template.includes("{")) return template === pathname ? {} : undefined;
+  const wanted = segmentsOf(template);
   const given = pathname.split("/");
   if (wanted.length !== given.length) return undefined;
   const params: Record<string, string> = {};
@@ -130,6 +131,15 @@ export function matchPath(template: string, pathname: string): Readonly<Record<s
     }
   }
   return params;
+}
+
+/** Of the table's templates, which are few; each request is compared with all of them. */
+const SEGMENTS = new Map<string, readonly string[]>();
+
+function segmentsOf(template: string): readonly string[] {
+  const known = SEGMENTS.get(template) ?? template.split("/");
+  SEGMENTS.set(template, known);
+  return known;
 }
 
 function decodeSegment(segment: string): string {
