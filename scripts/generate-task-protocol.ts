@@ -105,6 +105,12 @@ a process starts and never recorded.
 A process that stays has a limit of 4 GiB of memory and 1,024 processes and threads, and none of CPU time. Nothing it has started outlives it. The gate is asked for
 every effect of the description before an attempt, like for built-in types; a program without walls can do more than it declares, which is why it is pinned by its digest.
 
+| the file | how it is started |
+|---|---|
+| executable | by itself, as its first line says |
+| executable, and its first line is \`#!/usr/bin/env node\` | by the Node that runs Maestro, whatever \`node\` is in the PATH, and with the SDK |
+| a module (\`.ts\`, \`.mts\`, \`.js\`, \`.mjs\`) that is not executable, or has no such first line | by that Node, which loads it and serves the task it exports |
+
 The digest is that of the one file that was added. What it imports or calls is not in it: keep a task in one file, or raise its version when that changes.
 
 ## Failures

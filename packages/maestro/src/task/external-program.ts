@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, statSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -8,8 +8,11 @@ import { messageOf } from "../core/problem.ts";
 import type { ResidentCommand } from "../runner/resident.ts";
 import { TaskFailure } from "./task.ts";
 
-/** How a file becomes a process: by itself, or as a module that Maestro's SDK loads and serves. */
-export type ProgramKind = "executable" | "module";
+/**
+ * How a file becomes a process: by itself; as a script whose first line asks for whatever Node there is, which is then
+ * the one that runs Maestro, with the SDK; or as a module that the SDK loads and serves.
+ */
+export type ProgramKind = "executable" | "script" | "module";
 
 /** A file that carries out a task type, as it was when it was added. */
 export interface Program {
@@ -24,13 +27,27 @@ export interface Program {
 
 const MODULE = /\.[cm]?[jt]s$/;
 const EXECUTABLE_BITS = 0o111;
+/** `env` takes several words only after -S. */
+const ANY_NODE = /^#! *\/usr\/bin\/env(?: +node| +-S *node(?<flags>(?: +-\S+)*)) *$/;
+/** Systems read no more of a first line. */
+const FIRST_LINE_BYTES = 256;
 
 /** Says what can be done with a file that cannot be a program. */
 export function kindOf(path: string): ProgramKind | { readonly problem: string } {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return { problem: `there is no file ${path}` };
   if (!found.isFile()) return { problem: `${path} is not a file` };
-  if ((found.mode & EXECUTABLE_BITS) !== 0) return "executable";
+  let first: string;
+  try {
+    first = firstLine(path);
+  } catch (error) {
+    return { problem: `${path} cannot be read: ${messageOf(error)}` };
+  }
+  if ((found.mode & EXECUTABLE_BITS) !== 0) {
+    if (ANY_NODE.test(first)) return "script";
+    // Some file systems call every file executable; a module without a first line for it cannot be.
+    if (!MODULE.test(path) || first.startsWith("#!")) return "executable";
+  }
   if (MODULE.test(path)) return "module";
   return {
     problem: `${path} is neither executable (chmod +x, and a first line such as #!/usr/bin/env python3) nor a module (.ts, .mts, .js, .mjs)`,
@@ -46,14 +63,37 @@ export function commandOf(
     const value = environment(name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  // Loaded only where a module is: the SDK is a package of its own.
-  const host = kind === "module" ? fileURLToPath(import.meta.resolve("@summit/maestro-sdk/host")) : undefined;
+  const { argv, readable } = argumentsOf(path, kind);
+  return { argv, env: Object.fromEntries(given), cwd: dirname(path), readable };
+}
+
+function argumentsOf(
+  path: string,
+  kind: ProgramKind,
+): { readonly argv: readonly [string, ...string[]]; readonly readable: readonly string[] } {
+  if (kind === "executable") return { argv: [path], readable: [] };
+  // Resolved only where it is needed: the SDK is a package of its own.
+  const own = import.meta.resolve(`@summit/maestro-sdk/${kind === "module" ? "host" : "script"}`);
+  const folder = dirname(fileURLToPath(own));
+  const flags = ANY_NODE.exec(firstLine(path))?.groups?.["flags"]?.split(" ").filter(Boolean) ?? [];
   return {
-    argv: host === undefined ? [path] : [process.execPath, host, path],
-    env: Object.fromEntries(given),
-    cwd: dirname(path),
-    readable: host === undefined ? [] : [dirname(host), dirname(dirname(host))],
+    argv:
+      kind === "module"
+        ? [process.execPath, fileURLToPath(own), path]
+        : [process.execPath, ...flags, "--import", own, path],
+    readable: [folder, dirname(folder)],
   };
+}
+
+function firstLine(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(FIRST_LINE_BYTES);
+    const size = readSync(file, bytes, 0, FIRST_LINE_BYTES, 0);
+    return /^[^\r\n]*/.exec(bytes.toString("utf8", 0, size))?.[0] ?? "";
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** SHA-256 of a file, read in parts. */

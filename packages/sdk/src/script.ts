@@ -1,0 +1,24 @@
+// node --import script.ts PATH: a script that serves its task itself, or leaves it to us. Maestro starts executable Node
+// scripts with it, so that they have the SDK and a Node that is new enough, whatever `node` is in the PATH.
+import { realpathSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import "./own-copy.ts";
+import { serve } from "./serve.ts";
+import { isTask } from "./task.ts";
+
+// Nothing is left to do: it would exit now, and has not asked for a message yet.
+process.once("beforeExit", () => {
+  const [, path] = process.argv;
+  if (path === undefined || process.stdin.readableDidRead || process.exitCode !== undefined) return;
+  void serveDefault(path);
+});
+
+async function serveDefault(path: string): Promise<void> {
+  // The instance that has run already: the name of a main module has its links followed.
+  const { default: task } = (await import(pathToFileURL(realpathSync(path)).href)) as { readonly default?: unknown };
+  if (isTask(task)) return serve(task);
+  console.error(
+    `${path} ended without having read a message: end it with \`await serve(task)\`, or \`export default defineTask({ … })\`.`,
+  );
+  process.exitCode = 2;
+}
