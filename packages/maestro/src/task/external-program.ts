@@ -73,7 +73,10 @@ function argumentsOf(
 ): { readonly argv: readonly [string, ...string[]]; readonly readable: readonly string[] } {
   if (kind === "executable") return { argv: [path], readable: [] };
   // Resolved only where it is needed: the SDK is a package of its own.
-  const own = import.meta.resolve(`@summit/maestro-sdk/${kind === "module" ? "host" : "script"}`);
+  const own =
+    kind === "module"
+      ? import.meta.resolve("@summit/maestro-sdk/host")
+      : import.meta.resolve("@summit/maestro-sdk/script");
   const folder = dirname(fileURLToPath(own));
   const flags = ANY_NODE.exec(firstLine(path))?.groups?.["flags"]?.split(" ").filter(Boolean) ?? [];
   return {
