@@ -22,6 +22,7 @@ const BENCHES = [
   "verify",
   "curves",
   "logs",
+  "stdio",
   "backup",
   "peer/openworkflow",
 ];
