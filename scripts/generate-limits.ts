@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { MAX_ITEMS } from "../packages/maestro/src/core/decide-task.ts";
 import { NETWORK_LIMITS } from "../packages/maestro/src/api/listen.ts";
 import type { NetworkLimits } from "../packages/maestro/src/api/listen.ts";
+import { RESCAN_MS, SETTLE_MS } from "../packages/maestro/src/catalog/folder.ts";
+import { FOLDER_LIMITS } from "../packages/maestro/src/catalog/scan-folder.ts";
 import { isJsonObject } from "../packages/maestro/src/core/json.ts";
 import type { JsonValue } from "../packages/maestro/src/core/json.ts";
 import { MANIFEST_SCHEMA } from "../packages/maestro/src/core/manifest-schema.ts";
@@ -82,6 +84,18 @@ const EXPRESSION: Readonly<Record<keyof typeof EXPRESSION_LIMITS, string>> = {
   pattern: "characters of a regular expression",
 };
 
+const FOLDER: Readonly<Record<keyof typeof FOLDER_LIMITS, Meaning>> = {
+  manifests: ["manifests", "count", "those after it are not read; told as a problem of the folder"],
+  entries: [
+    "files and folders that are looked at",
+    "count",
+    "the rest is not looked at; told as a problem of the folder",
+  ],
+  depth: ["folders inside one another", "count", "deeper ones are not read; told as a problem of the folder"],
+  bytes: ["all manifests together", "bytes", "a file that is too much is told and not read"],
+  watched: ["folders whose changes are told at once", "count", "changes in others are found by the next look"],
+};
+
 /** Places of the manifest's schema whose limits are worth a line; the rest is in manifest.md. */
 const PLACES: readonly (readonly [path: string, what: string])[] = [
   ["properties/spec/properties/tasks/maxProperties", "tasks of a runbook"],
@@ -155,6 +169,13 @@ ${table(
   ["what", "limit", "beyond it"],
   [...source.map(([what, , limit, beyond]): Row => [what ?? "", limit ?? "", beyond ?? ""]), ...schema],
 )}
+
+## A watched folder
+
+What \`maestro up FOLDER\` reads. It looks at every sign of a change, and every ${withUnit(RESCAN_MS, "ms")} without any; a file counts
+when it has stood still for ${withUnit(SETTLE_MS, "ms")}.
+
+${table(["what", "name", "limit", "beyond it"], rows(FOLDER, FOLDER_LIMITS))}
 
 ## A run
 

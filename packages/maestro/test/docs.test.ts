@@ -130,7 +130,8 @@ async function inTerminal(script: string, place: string): Promise<{ readonly cod
     const command = execFile(
       "script",
       ["-qec", `bash ${file}`, "/dev/null"],
-      { cwd: place, env, maxBuffer: 16 * 1024 * 1024 },
+      // A page that waits for what never comes is to say what it has shown.
+      { cwd: place, env, maxBuffer: 16 * 1024 * 1024, timeout: 240_000, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
         resolve({ code, output: withoutControls(stdout + stderr) });
