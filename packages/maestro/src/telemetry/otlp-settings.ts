@@ -8,10 +8,15 @@ export interface OtlpSettings {
   readonly maxBatch: number;
   readonly delayMs: number;
   readonly timeoutMs: number;
+  /** For one batch with its retries; undefined: the exporter takes it from the environment itself. */
+  readonly sendMs: number | undefined;
   readonly sampler: { readonly root: "on" | "off" | "ratio"; readonly ratio: number; readonly byParent: boolean };
   /** What was asked for and is not done. */
   readonly warnings: readonly string[];
 }
+
+/** The specification says 10 s. But a request cannot be called back, and so long a command waits whose receiver is away. */
+const SEND_MS = 3000;
 
 type Environment = (name: string) => string | undefined;
 
@@ -36,6 +41,7 @@ export function otlpSettings(flag: string | undefined, environment: Environment)
     maxBatch: Math.min(maxQueue, count(read("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), 512)),
     delayMs: count(read("OTEL_BSP_SCHEDULE_DELAY"), 1000),
     timeoutMs: count(read("OTEL_BSP_EXPORT_TIMEOUT"), 30_000),
+    sendMs: (read("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") ?? read("OTEL_EXPORTER_OTLP_TIMEOUT")) ? undefined : SEND_MS,
     sampler: samplerOf(read("OTEL_TRACES_SAMPLER"), read("OTEL_TRACES_SAMPLER_ARG")),
     warnings: [
       ...exporters.filter((name) => name !== "otlp").map((name) => `OTEL_TRACES_EXPORTER=${name} is not known here`),

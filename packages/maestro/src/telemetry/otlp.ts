@@ -43,7 +43,11 @@ export function openOtlp(
   speaker: Speaker,
   warn: Warn,
 ): { readonly sink: SpanSink; readonly sampled: TracerParts["sampled"] } {
-  const exporter = new OTLPTraceExporter(settings.url === undefined ? {} : { url: settings.url });
+  const { url, sendMs } = settings;
+  const exporter = new OTLPTraceExporter({
+    ...(url === undefined ? {} : { url }),
+    ...(sendMs === undefined ? {} : { timeoutMillis: sendMs }),
+  });
   return {
     sink: new OtlpSink(exporter, settings, resourceOf(speaker), speaker.version, warn),
     sampled: sampling(settings),
@@ -59,6 +63,9 @@ class OtlpSink implements SpanSink {
   private readonly warn: Warn;
   /** Spans the processor has and the exporter not yet. */
   private waiting = 0;
+  /** ... and the exporter has and has not answered for. */
+  private sending = 0;
+  private idle: (() => void) | undefined;
   private hungry: (() => void)[] = [];
   private complainedAt = Number.NEGATIVE_INFINITY;
 
@@ -97,8 +104,11 @@ class OtlpSink implements SpanSink {
   async close(ms: number): Promise<void> {
     const over = Promise.withResolvers<void>();
     const timer = setTimeout(over.resolve, ms);
-    // A batch that fails has been counted and complained about by then.
-    await Promise.race([this.processor.shutdown().catch((error: unknown) => this.complain(0, error)), over.promise]);
+    this.idle = over.resolve;
+    // It gives up when the first batch fails; the others are under way and get their time as well.
+    const ended = this.processor.shutdown().catch((error: unknown) => this.complain(0, error));
+    await Promise.race([ended, over.promise]);
+    if (this.sending + this.waiting > 0) await over.promise;
     clearTimeout(timer);
   }
 
@@ -106,6 +116,7 @@ class OtlpSink implements SpanSink {
     return {
       export: (spans, done) => {
         this.waiting -= spans.length;
+        this.sending += spans.length;
         for (const wake of this.hungry.splice(0)) wake();
         exporter.export(spans, (result) => {
           if (result.error === undefined) this.counts.exported += spans.length;
@@ -113,6 +124,8 @@ class OtlpSink implements SpanSink {
             this.counts.failed += spans.length;
             this.complain(spans.length, result.error);
           }
+          this.sending -= spans.length;
+          if (this.sending + this.waiting === 0) this.idle?.();
           done(result);
         });
       },

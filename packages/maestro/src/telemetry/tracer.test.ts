@@ -37,11 +37,19 @@ class Kept implements SpanSink {
   }
 }
 
+interface Traced {
+  readonly bench: EngineBench;
+  readonly kept: Kept;
+  readonly logged: string[];
+  readonly crash: () => Promise<void>;
+  readonly settled: () => Promise<void>;
+}
+
 /** An engine whose runs are traced; each crash brings a new tracer, as it brings a new process. */
 async function traced(
   options: Parameters<typeof EngineBench.open>[0] = {},
   more: Partial<TracerParts> = {},
-): Promise<{ bench: EngineBench; kept: Kept; logged: string[]; crash(): Promise<void>; settled(): Promise<void> }> {
+): Promise<Traced> {
   const kept = new Kept();
   const logged: string[] = [];
   let tracer: Tracer | undefined;

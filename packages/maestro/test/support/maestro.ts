@@ -59,7 +59,9 @@ export class Place {
 
   #spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Started {
     const inherited = Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !/^(MAESTRO|NODE|CI$|GITHUB|NO_COLOR|FORCE_COLOR)/.test(name)),
+      Object.entries(process.env).filter(
+        ([name]) => !/^(MAESTRO|NODE|OTEL_|TRACE(PARENT|STATE)$|CI$|GITHUB|NO_COLOR|FORCE_COLOR)/.test(name),
+      ),
     );
     const child = spawn(command, args, {
       cwd: this.dir,
