@@ -1,15 +1,29 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
-import { readTar } from "../src/operations/tar.ts";
+import { createZstdCompress, gunzipSync } from "node:zlib";
+import { ArchiveWriter, listText } from "../src/operations/archive.ts";
+import type { BackupManifest } from "../src/operations/backup-form.ts";
+import { BACKUP_FORMAT, isMember, LIST_MEMBER, MANIFEST_MEMBER } from "../src/operations/backup-form.ts";
 import { checkHistories } from "../src/operations/check-installation.ts";
+import { restoreBackup } from "../src/operations/restore.ts";
+import { readTar } from "../src/operations/tar.ts";
 import { readTrustRoot } from "../src/provenance/trust.ts";
 import { checkReceipt } from "../src/provenance/verify.ts";
 import type { ControlPlane } from "../src/serve.ts";
@@ -30,6 +44,35 @@ async function unpackTo(dir: string, archive: string): Promise<void> {
     mkdirSync(dirname(join(dir, path)), { recursive: true, mode: 0o700 });
     writeFileSync(join(dir, path), Buffer.concat(parts), { mode: 0o600 });
   }
+}
+
+/** A backup as the version of that directory would have made it: without the private key. */
+async function packAs(file: string, data: string): Promise<void> {
+  const archive = await ArchiveWriter.create(file, createZstdCompress(), Date.now());
+  const names = readdirSync(data, { recursive: true, encoding: "utf8" }).filter((name) =>
+    statSync(join(data, name)).isFile(),
+  );
+  for (const name of names)
+    if (isMember(name) && !name.endsWith(".pem")) await archive.addBytes(name, readFileSync(join(data, name)));
+  const { listed } = archive;
+  const list = Buffer.from(listText(listed));
+  const manifest: BackupManifest = {
+    format: BACKUP_FORMAT,
+    maestro: "0.1.0",
+    schema: userVersion(join(data, "maestro.db")),
+    createdAt: Date.now(),
+    installation: "golden",
+    runs: 5,
+    keys: false,
+    logs: true,
+    members: listed.length,
+    bytes: listed.reduce((sum, { size }) => sum + size, 0),
+    missing: 0,
+    list: createHash("sha256").update(list).digest("hex"),
+  };
+  await archive.addBytes(LIST_MEMBER, list);
+  await archive.addBytes(MANIFEST_MEMBER, Buffer.from(JSON.stringify(manifest)));
+  await archive.commit();
 }
 
 function userVersion(path: string): number {
@@ -138,6 +181,17 @@ describe("a data directory of an earlier version", () => {
       } finally {
         await plane.close();
       }
+    });
+
+    it(`is restored from a backup of its own version (${archive}), at the schema of this one`, async () => {
+      const data = join(dir, "data");
+      await unpackTo(data, archive);
+      const file = join(dir, "old.tar.zst");
+      await packAs(file, data);
+      const to = join(dir, "restored");
+      const { checked, newKey } = await restoreBackup({ file, to, now: Date.now(), openStore });
+      assert.deepEqual([checked.runs, checked.receipts, typeof newKey], [5, 4, "string"]);
+      assert.equal(userVersion(join(to, "maestro.db")), schemaVersion());
     });
 
     it(`survives kill -9 in the middle of its migration (${archive}), and the next start goes on`, async () => {

@@ -153,7 +153,7 @@ export const PROBLEMS = {
   schema_newer: {
     class: "conflict",
     title: "The data directory was written by a newer version.",
-    fix: "Use that version or a newer one; going back needs a backup from before the upgrade.",
+    fix: "Use that version or a newer one; to go back, take the copy that the upgrade kept (before-schema-N.db) or a backup from before it.",
   },
   verification_failed: {
     class: "verification",

@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { join, resolve } from "node:path";
 import { schemaVersion } from "../../store/migrate.ts";
 import { VERSION } from "../../version.ts";
@@ -8,6 +9,7 @@ import { isData, printLines, printObject } from "../output.ts";
 export async function run(cli: Cli, input: Input): Promise<number> {
   const { createBackup } = await import("../../operations/backup.ts");
   const to = input.text("to");
+  giveWay();
   const record = await createBackup({
     dataDir: cli.dataDir,
     to: to === undefined ? join(cli.dataDir, "backups") : resolve(cli.cwd, to),
@@ -35,4 +37,13 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   if (to === undefined) terminal.say("on the same disk as the data: copy it elsewhere, or name another disk with --to");
   terminal.say(`  next     maestro backup verify ${record.path}`);
   return 0;
+}
+
+/** An engine beside it goes first. */
+function giveWay(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // Some sandboxes forbid it; the backup is as good.
+  }
 }
