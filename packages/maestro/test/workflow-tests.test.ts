@@ -96,6 +96,24 @@ describe("maestro test", () => {
     assert.equal(await readFile(join(place.dir, file), "utf8"), after);
   });
 
+  it("does not let a case pass that expects nothing, nor one whose decisions are other ones after an update", async () => {
+    const file = "silent.maestro.test.yaml";
+    const head = TESTS.slice(0, TESTS.indexOf("cases:")).replace("kind:", "manifest: orders.maestro.yaml\nkind:");
+    await write(
+      file,
+      `${head}cases:\n  - name: silent\n  - { name: decided, expect: { decisions: [{ allow: false }] } }\n`,
+    );
+    const silent = await place.run(["test", file]);
+    assert.equal(silent.code, 1, silent.out);
+    assert.match(
+      silent.out,
+      /✗ silent {2}silent\.maestro\.test\.yaml:9:5\n {6}expect\n {8}it expects nothing; say what /,
+    );
+    const updated = await place.run(["test", file, "--update"]);
+    assert.equal(updated.code, 1, updated.out);
+    assert.match(updated.out, /✓ silent .*\n {2}✗ decided .*\n {6}decisions\[0\]\n/);
+  });
+
   it("points at what is wrong in a test file, and ends with 2", async () => {
     const broken = TESTS.replace("kind:", "manifest: orders.maestro.yaml\nkind:")
       .replace('"exec@1"', "reprot")
@@ -103,6 +121,7 @@ describe("maestro test", () => {
     await write("broken.maestro.test.yaml", broken);
     const form = await place.run(["test", "broken.maestro.test.yaml"]);
     assert.equal(form.code, 2);
+    assert.match(form.out, /`reprot` is no task[^]*`skiped` is no field[^]*; 1 file cannot be run\n$/);
     assert.match(
       form.out,
       /broken\.maestro\.test\.yaml:13:34: error\[WF010\] `skiped` is no field here; .*\n.*\n.*\n.*\^~+ did you mean `skipped`\?/,

@@ -8,6 +8,7 @@ import type { Difference } from "../testing/difference.ts";
 import { differenceLines } from "../testing/difference.ts";
 import type { JunitSuite } from "../testing/junit.ts";
 import type { CaseResult } from "../testing/run-file.ts";
+import { isTaken } from "../testing/update.ts";
 import type { ScriptResult } from "../testing/typescript-tests.ts";
 import { count } from "./format.ts";
 import { glyph, paint } from "./terminal/style.ts";
@@ -58,7 +59,7 @@ export function caseReport({ read, record, differences, error, realMs }: CaseRes
             : []),
         ]
       : [`${error.code}: ${error.message}`, `fix: ${error.fix}`];
-  const open = updated ? differences.filter(({ note }) => note !== undefined) : differences;
+  const open = updated ? differences.filter((difference) => !isTaken(difference)) : differences;
   return {
     name: read.name,
     status: error === null && open.length === 0 ? "passed" : "failed",
@@ -140,7 +141,9 @@ export function coverageLines(style: Style, reports: readonly CoverageReport[]):
 
 export function totalLine(reports: readonly FileReport[]): string {
   const { passed, failed, skipped, files } = totals(reports);
-  return `${count(files, "file")}, ${count(passed + failed + skipped, "case")}: ${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
+  const notRun = reports.filter(({ problems, error }) => problems.length > 0 || error !== null).length;
+  const more = `${skipped === 0 ? "" : `, ${skipped} skipped`}${notRun === 0 ? "" : `; ${count(notRun, "file")} cannot be run`}`;
+  return `${count(files, "file")}, ${count(passed + failed + skipped, "case")}: ${passed} passed, ${failed} failed${more}`;
 }
 
 function totals(reports: readonly FileReport[]): Readonly<Record<"files" | "passed" | "failed" | "skipped", number>> {

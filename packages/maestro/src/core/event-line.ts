@@ -38,3 +38,36 @@ function detailsOf(event: RunEvent): readonly string[] {
       return [];
   }
 }
+
+/** What the second word of an event's line is: its task, a task or what was decided of the run, something else or nothing. */
+export const EVENT_SUBJECTS: Readonly<Record<RunEvent["kind"], "task" | "decision" | "other">> = {
+  run_created: "other",
+  policy_decided: "decision",
+  run_started: "other",
+  task_expanded: "task",
+  task_skipped: "task",
+  task_failed: "task",
+  task_reused: "task",
+  attempt_started: "task",
+  attempt_finished: "task",
+  retry_scheduled: "task",
+  poll_scheduled: "task",
+  step_cached: "task",
+  until_met: "task",
+  step_failed: "task",
+  step_cancelled: "task",
+  wait_started: "task",
+  wait_finished: "task",
+  signal_received: "other",
+  approval_requested: "task",
+  approval_given: "task",
+  approval_expired: "task",
+  child_started: "task",
+  child_finished: "task",
+  cancel_requested: "other",
+  budget_exceeded: "other",
+  rollback_started: "other",
+  finally_started: "other",
+  run_reopened: "other",
+  run_ended: "other",
+};

@@ -56,11 +56,7 @@ const BEHAVIOUR = object(
         "What it gives. Strings may hold `${{ … }}` over `input`, `task`, `item`, `attempt` and `now`. What the task type always gives and is left out is filled in with neutral values; what it could not give is an error of the case.",
       examples: [{ status: 200, json: { ready: true } }],
     },
-    fail: {
-      description: "It fails: a code, or code and message.",
-      anyOf: [{ type: "string", minLength: 1, maxLength: 64 }, FAILURE],
-      examples: ["UNAVAILABLE"],
-    },
+    fail: { $ref: "#/$defs/fail", description: "It fails: a code, or code and message.", examples: ["UNAVAILABLE"] },
     fault: {
       enum: [...FAULTS],
       description:
@@ -270,6 +266,12 @@ export const WORKFLOW_TEST_SCHEMA: JsonObject = {
       examples: [{ output: { exit: 0 } }],
     },
     behaviour: BEHAVIOUR,
+    fail: {
+      description: "A code, or code and message.",
+      anyOf: [{ type: "string", minLength: 1, maxLength: 64, description: "The code." }, { $ref: "#/$defs/failure" }],
+      examples: ["UNAVAILABLE", { code: "UNAVAILABLE", message: "the registry is down" }],
+    },
+    failure: FAILURE,
     answer: {
       description: "`approve`, `deny`, `expire` (nobody answers), or who says what, in order.",
       anyOf: [

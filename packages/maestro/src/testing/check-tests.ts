@@ -1,37 +1,31 @@
 import type { Diagnostic, Path } from "../core/diagnostic.ts";
-import { compileExpression, compileTemplate, ExpressionError } from "../core/expression.ts";
+import { compileTemplate, ExpressionError } from "../core/expression.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Plan, PlanTask, TaskUse } from "../core/plan.ts";
 import { useText } from "../core/receipt-facts.ts";
 import { checkValue } from "../core/schema-check.ts";
-import { suggest } from "../core/suggest.ts";
 import type { TaskType } from "../task/task.ts";
+import { checkExpect } from "./check-expect.ts";
 import { fillOutput } from "./fill-output.ts";
-import type { TestFile } from "./read-tests.ts";
+import type { ReadCase, TestFile } from "./read-tests.ts";
 import type { Runbook } from "./runbook.ts";
+import { checkKeys, checkWords, unknownKey, unknownValue, withoutItem } from "./unknown-name.ts";
 
 /** What a test file says that its runbook does not know: tasks, types, inputs, outputs that a type cannot give. */
-export function checkTests({ value }: TestFile, runbook: Runbook): readonly Diagnostic[] {
+export function checkTests({ value, cases }: TestFile, runbook: Runbook): readonly Diagnostic[] {
   const names = namesOf(runbook);
   const problems: Diagnostic[] = [];
   for (const { part, path } of partsOf(value)) {
     checkFakes(part["fakes"], [...path, "fakes"], names, problems);
     checkKeys(part["approvals"], [...path, "approvals"], names.people, "asks no people", problems);
     checkKeys(part["inputs"], [...path, "inputs"], inputsOf(runbook.plan), "is no input", problems);
-    const expect = isJsonObject(part["expect"]) ? part["expect"] : {};
-    checkKeys(expect["tasks"], [...path, "expect", "tasks"], names.root, "is no task", problems);
-    checkKeys(
-      expect["outputs"],
-      [...path, "expect", "outputs"],
-      Object.keys(runbook.plan.outputs),
-      "is no output",
-      problems,
-    );
-    checkWords(part["deny"], [...path, "deny"], [...names.tasks, "run.start"], problems);
+    checkSignals(part["signals"], [...path, "signals"], names, problems);
+    checkWords(part["deny"], [...path, "deny"], [...names.tasks, "run.start"], "is no task", problems);
     checkDuring(part["cancel"], [...path, "cancel", "during"], names.tasks, problems);
-    checkThat(expect["that"], [...path, "expect", "that"], problems);
+    if (isJsonObject(part["expect"])) checkExpect(part["expect"], runbook.plan, [...path, "expect"], problems);
   }
+  checkTitles(cases, problems);
   return problems;
 }
 
@@ -54,11 +48,13 @@ function partsOf(value: JsonObject): readonly Part[] {
 }
 
 interface Names {
-  /** Tasks of the runbook itself. */
-  readonly root: readonly string[];
-  /** ... and of its child runs. */
+  /** Tasks of the runbook and of its child runs. */
   readonly tasks: readonly string[];
+  /** Those that have items. */
+  readonly fanOuts: ReadonlySet<string>;
   readonly people: readonly string[];
+  /** What tasks wait for; undefined where one finds that out only when it runs. */
+  readonly signals: readonly string[] | undefined;
   /** By what a fake may be called. */
   readonly types: ReadonlyMap<string, readonly (TaskType | undefined)[]>;
 }
@@ -68,7 +64,9 @@ const MAX_DEPTH = 8;
 
 function namesOf({ plan, plans, types }: Runbook): Names {
   const tasks: string[] = [];
+  const fanOuts = new Set<string>();
   const people: string[] = [];
+  const signals: (string | undefined)[] = [];
   const known = new Map<string, (TaskType | undefined)[]>();
   const add = (name: string, use: TaskUse): void => {
     const type = use.kind === "type" ? types.get(useText(use)) : undefined;
@@ -79,6 +77,8 @@ function namesOf({ plan, plans, types }: Runbook): Names {
     for (const task of of.tasks) {
       const name = `${prefix}${task.id}`;
       tasks.push(name);
+      if (task.forEach !== undefined) fanOuts.add(name);
+      signals.push(...signalsOf(task));
       if (asksPeople(task)) people.push(name);
       if (task.uses.kind === "type") add(name, task.uses);
       if (task.undo !== undefined) add(`${name}.undo`, task.undo.uses);
@@ -87,7 +87,16 @@ function namesOf({ plan, plans, types }: Runbook): Names {
     }
   };
   visit(plan, "", 0);
-  return { root: plan.tasks.map(({ id }) => id), tasks, people, types: known };
+  const all = signals.every((name) => name !== undefined) ? signals : undefined;
+  return { tasks, fanOuts, people, signals: all, types: known };
+}
+
+/** What `wait@1` waits for; undefined for a name that an expression gives. */
+function signalsOf({ uses, with: given }: PlanTask): readonly (string | undefined)[] {
+  if (uses.kind !== "type" || uses.name !== "wait" || !isJsonObject(given)) return [];
+  return [given["signal"], given["event"]].flatMap((name) =>
+    typeof name !== "string" ? [] : [compileTemplate(name).constant ? name : undefined],
+  );
 }
 
 function asksPeople({ approvals, uses }: PlanTask): boolean {
@@ -103,11 +112,21 @@ function checkFakes(fakes: JsonValue | undefined, path: Path, names: Names, prob
   if (!isJsonObject(fakes)) return;
   for (const [name, fake] of Object.entries(fakes)) {
     const at = [...path, name];
-    const types = names.types.get(name) ?? names.types.get(name.replace(/\[\d+\]$/, ""));
+    const types = names.types.get(name) ?? names.types.get(withoutItem(name));
     if (types === undefined) {
-      problems.push(unknown(at, name, [...names.types.keys()], whyNot(name, names)));
+      problems.push(unknownKey(at, name, [...names.types.keys()], whyNot(name, names)));
       continue;
     }
+    const step = withoutItem(name);
+    if (step !== name && !names.fanOuts.has(step.replace(/\.undo$/, "")))
+      problems.push({
+        rule: "WF012",
+        severity: "error",
+        path: at,
+        key: true,
+        message: `\`${name}\` names an item, and ${step} has none: its task has no \`forEach\``,
+        fix: `did you mean \`${step}\`?`,
+      });
     const [type] = types;
     if (type?.description.runs === "engine") {
       problems.push({
@@ -171,26 +190,6 @@ function checkBehaviour(behaviour: JsonObject, path: Path, type: TaskType | unde
   }
 }
 
-function checkKeys(
-  map: JsonValue | undefined,
-  path: Path,
-  known: readonly string[],
-  what: string,
-  problems: Diagnostic[],
-): void {
-  if (!isJsonObject(map)) return;
-  for (const key of Object.keys(map))
-    if (!known.includes(key)) problems.push(unknown([...path, key], key, known, `${what}; there are`));
-}
-
-function checkWords(list: JsonValue | undefined, path: Path, known: readonly string[], problems: Diagnostic[]): void {
-  if (!Array.isArray(list)) return;
-  (list as readonly string[]).forEach((word, i) => {
-    if (!known.includes(word.replace(/\[\d+\]$/, "")))
-      problems.push(atValue(unknown([...path, i], word, known, "is no task; there are")));
-  });
-}
-
 function checkDuring(
   cancel: JsonValue | undefined,
   path: Path,
@@ -198,61 +197,30 @@ function checkDuring(
   problems: Diagnostic[],
 ): void {
   const during = isJsonObject(cancel) ? cancel["during"] : undefined;
-  if (typeof during !== "string" || known.includes(during.replace(/\[\d+\]$/, ""))) return;
-  problems.push(atValue(unknown(path, during, known, "is no task; there are")));
+  if (typeof during !== "string" || known.includes(withoutItem(during))) return;
+  problems.push(unknownValue(path, during, known, "is no task; there are"));
 }
 
-const MEMBERS = [
-  "status",
-  "error",
-  "outputs",
-  "tasks",
-  "undone",
-  "decisions",
-  "approvals",
-  "events",
-  "cost",
-  "tookMs",
-  "plan",
-] as const;
-
-function checkThat(that: JsonValue | undefined, path: Path, problems: Diagnostic[]): void {
-  if (!Array.isArray(that)) return;
-  (that as readonly string[]).forEach((source, i) => {
-    const at = [...path, i];
-    try {
-      for (const { path: names } of compileExpression(source).references) {
-        const root = names[0] ?? "";
-        if (MEMBERS.some((member) => member === root)) continue;
-        problems.push(atValue(unknown(at, root, MEMBERS, "is nothing of a run; there are")));
-      }
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      problems.push({ rule: "WF011", severity: "error", path: at, message: error.message });
-    }
+function checkSignals(list: JsonValue | undefined, path: Path, { signals }: Names, problems: Diagnostic[]): void {
+  if (!Array.isArray(list) || signals === undefined) return;
+  (list as readonly JsonObject[]).forEach(({ name }, i) => {
+    if (typeof name === "string" && !signals.includes(name))
+      problems.push(unknownValue([...path, i, "name"], name, signals, "is no signal that a task waits for; there are"));
   });
 }
 
-/** Pointing at the value, where that is the name. */
-function atValue(diagnostic: Diagnostic): Diagnostic {
-  const { key: isKey, ...rest } = diagnostic;
-  return isKey === true ? rest : diagnostic;
-}
-
-const MAX_NAMES = 12;
-
-function unknown(path: Path, name: string, known: readonly string[], what: string): Diagnostic {
-  const near = suggest(name, known);
-  const list =
-    known.length > MAX_NAMES
-      ? `${known.slice(0, MAX_NAMES).join(", ")} and ${known.length - MAX_NAMES} more`
-      : known.join(", ");
-  return {
-    rule: "WF012",
-    severity: "error",
-    path,
-    key: true,
-    message: `\`${name}\` ${what} ${list === "" ? "none" : list}`,
-    ...(near === undefined ? {} : { fix: `did you mean \`${near}\`?` }),
-  };
+/** Reports and `--filter` tell cases apart by their names. */
+function checkTitles(cases: readonly ReadCase[], problems: Diagnostic[]): void {
+  const lines = new Map<string, number>();
+  for (const { name, path, line } of cases) {
+    const first = name === "" ? undefined : lines.get(name);
+    if (first === undefined) lines.set(name, line);
+    else
+      problems.push({
+        rule: "WF011",
+        severity: "error",
+        path: [...path, "name"],
+        message: `\`${name}\` is the name of the case in line ${first} already`,
+      });
+  }
 }

@@ -37,7 +37,7 @@ export function compare(expected: JsonValue, actual: JsonValue | undefined, path
 
 /** Lines such as `tasks.deploy.status`, then what was expected and what it is. */
 export function differenceLines({ path, expected, actual, note }: Difference): readonly string[] {
-  const where = formatPath(path);
+  const where = path.length === 0 ? "expect" : formatPath(path);
   if (note !== undefined) return [where, `  ${note}`];
   const [before, after] = [valueText(expected), actual === undefined ? "(nothing)" : valueText(actual)];
   return [where, `  - expected  ${before}`, `  + was       ${after}`];

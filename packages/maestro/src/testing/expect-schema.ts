@@ -76,7 +76,7 @@ export const EXPECT_SCHEMA: JsonObject = object(
       examples: [[{ task: "deploy", allow: false }]],
     },
     events: texts(
-      "Events in this order; others may lie between. A line is kind, task and details, from the left: `attempt_finished deploy failed TIMEOUT`.",
+      "Events in this order; others may lie between. A line is kind, task and details, from the left: `attempt_finished deploy failed TIMEOUT`. A task stands for its items too (`deploy[1]` is one).",
       ["attempt_finished deploy failed", "rollback_started"],
     ),
     never: texts("Events that must not have happened.", ["attempt_started publish"]),
@@ -97,15 +97,9 @@ export const EXPECT_SCHEMA: JsonObject = object(
       tokens: count("Tokens of a model.", 1200),
     }),
     took: {
+      $ref: "#/$defs/took",
       description: "The world's time from start to end, exactly or within bounds.",
-      anyOf: [
-        duration("Exactly.", "5m"),
-        object("Within bounds.", [{ atLeast: "1m", atMost: "5m" }], {
-          atLeast: duration("At least.", "1m"),
-          atMost: duration("At most.", "5m"),
-        }),
-      ],
-      examples: ["5m"],
+      examples: ["5m", { atMost: "5m" }],
     },
     that: {
       type: "array",
@@ -125,6 +119,15 @@ export const EXPECT_DEFS: JsonObject = {
     examples: ["succeeded"],
   },
   expectTaskFields: TASK,
+  took: {
+    description: "A duration, or bounds of one.",
+    anyOf: [duration("Exactly.", "5m"), { $ref: "#/$defs/tookBounds" }],
+    examples: ["5m"],
+  },
+  tookBounds: object("Within bounds.", [{ atLeast: "1m", atMost: "5m" }], {
+    atLeast: duration("At least.", "1m"),
+    atMost: duration("At most.", "5m"),
+  }),
   error: {
     description: "A code, or code and a part of the message. `null`: there is none.",
     anyOf: [{ type: "null" }, { type: "string", minLength: 1 }, { $ref: "#/$defs/errorFields" }],

@@ -6,6 +6,7 @@ import type { Expect, ExpectedError, ExpectTask } from "./case.ts";
 import type { Difference } from "./difference.ts";
 import { compare } from "./difference.ts";
 import type { RunRecord, ShownError, TaskRecord } from "./record.ts";
+import { withoutItem } from "./unknown-name.ts";
 
 /** Everything that is not as it was expected, each with its place in `expect`. */
 export function differences(expect: Expect, record: RunRecord): readonly Difference[] {
@@ -90,9 +91,10 @@ function compareOrder(expected: readonly string[], actual: readonly string[], fo
   }
 }
 
-/** `attempt_finished deploy` names every event that begins with these words. */
+/** `attempt_finished deploy` names every event that begins with these words, those of items (`deploy[1]`) too. */
 function isEvent(line: string, event: string): boolean {
-  return event === line || event.startsWith(`${line} `);
+  const words = event.split(" ");
+  return line.split(" ").every((word, i) => word === words[i] || (i === 1 && word === withoutItem(words[i] ?? "")));
 }
 
 function compareTime(took: NonNullable<Expect["took"]>, ms: number, found: Difference[]): void {

@@ -26,7 +26,8 @@ describe("a test file", () => {
   /** Everything that is said about it, its form first and what its names mean after. */
   const problems = (text: string): readonly LocatedDiagnostic[] => {
     const read = readTests(text, "deploy.maestro.test.yaml");
-    return "diagnostics" in read ? read.diagnostics : problemsOf(read.file, runbook);
+    if ("file" in read) return problemsOf(read.file, runbook);
+    return [...read.diagnostics, ...(read.rest === undefined ? [] : problemsOf(read.rest, runbook))];
   };
   /** What is said of this one case, with what stands under the caret. */
   const said = (fields: string): readonly string[] =>
@@ -92,6 +93,15 @@ cases:
       /^WF011 \[5m1h\] `takes` is not of the right form/,
     );
     assert.deepEqual(said("fakes: { build: { takes: 99999w } }"), ["WF011 [99999w] `takes` is longer than 100 years"]);
+    assert.match(said("fakes: { build: { fail: { cod: X } } }").join("; "), /\[cod\] .*did you mean `code`\?/);
+    assert.match(said("fakes: { build: { fail: [] } }")[0] ?? "", /`fail` must be text, is a list/);
+    assert.match(said("expect: { took: { atleast: 5m } }")[0] ?? "", /\[atleast\] .*did you mean `atLeast`\?/);
+    assert.match(said("expect: { took: soon }")[0] ?? "", /\[soon\] `took` is not of the right form/);
+    for (const at of ["yesterday", "2026-02-30T00:00:00Z", "1969-12-31T00:00:00Z"])
+      assert.match(said(`at: "${at}"`)[0] ?? "", /^WF011 .* `at` must be a time since 1970 with its offset/);
+    assert.deepEqual(said("environment: { at: home }\ninputs: { at: x }"), [
+      "WF012 [at] `at` is no input; there are hosts",
+    ]);
     assert.match(said("limits: { attempts: 0 }")[0] ?? "", /^WF011 \[0\] `attempts` must be at least 1/);
     assert.match(
       problems("kind: WorkflowTests\ncases: []\n")
@@ -127,6 +137,50 @@ cases:
     );
     assert.match(said("expect: { that: ['1 +'] }")[0] ?? "", /^WF011 .*not valid CEL/);
     assert.deepEqual(said('fakes: { "deploy[1]": {}, "deploy.undo": {}, "http@1": { output: { status: 200 } } }'), []);
+  });
+
+  it("knows what can happen, so that nothing passes because it cannot", () => {
+    assert.match(
+      said("expect: { never: [attempt_startd build] }")[0] ?? "",
+      /`attempt_startd` is no kind of event; there are run_created, .* more; did you mean `attempt_started`\?/,
+    );
+    assert.match(said("expect: { events: [attempt_started biuld] }")[0] ?? "", /did you mean `build`\?/);
+    assert.match(said("expect: { never: [policy_decided deplay deny] }")[0] ?? "", /did you mean `deploy`\?/);
+    assert.match(said("expect: { undone: [biuld] }")[0] ?? "", /^WF012 \[biuld\] .*did you mean `build`\?/);
+    assert.match(said("expect: { decisions: [{ task: biuld }] }")[0] ?? "", /^WF012 \[biuld\]/);
+    assert.deepEqual(
+      said(
+        "expect: { events: ['attempt_started deploy[1]', policy_decided allow, policy_decided build deny, run_ended failed], undone: ['deploy[0]'] }",
+      ),
+      [],
+    );
+    assert.match(
+      said('fakes: { "build[0]": {} }')[0] ?? "",
+      /names an item, and build has none.*did you mean `build`\?/,
+    );
+    assert.deepEqual(said('fakes: { "deploy.undo[0]": {} }'), []);
+    assert.match(said("signals: [{ name: go }]")[0] ?? "", /`go` is no signal that a task waits for; there are none/);
+    assert.match(
+      problems(`${HEAD}cases:\n  - name: x\n  - name: y\n  - name: x\n`)[0]?.message ?? "",
+      /^`x` is the name of the case in line 4 already$/,
+    );
+  });
+
+  it("tells what is wrong in its form and what its names mean at once", () => {
+    const text = `${HEAD}cases:
+  - name: one
+    seed: -1
+    fakes: { biuld: {}, check: [{ outptu: 1 }] }
+  - 5
+  - fakes: { chekc: {} }
+    expect: { never: [3, no_such_event], undone: [biuld] }
+`;
+    assert.deepEqual(
+      problems(text)
+        .toSorted((a, b) => a.line - b.line || a.column - b.column)
+        .map(({ rule, line, column }) => `${rule} ${line}:${column}`),
+      ["WF011 5:11", "WF012 6:14", "WF010 6:35", "WF011 7:5", "WF013 8:5", "WF012 8:14", "WF011 9:23", "WF012 9:51"],
+    );
   });
 
   it("refuses outputs that a task type cannot give", () => {

@@ -6,12 +6,14 @@ import { DURATION_PATTERN, parseDuration } from "../core/duration.ts";
 import type { RuleId } from "../core/rules.ts";
 import type { SchemaIssue } from "../core/schema-check.ts";
 import { checkValue } from "../core/schema-check.ts";
+import { parseDateTime } from "../core/time.ts";
 import { Locator } from "../manifest/locator.ts";
 import type { LocatedDiagnostic } from "../manifest/report.ts";
 import { readSource } from "../manifest/source.ts";
 import type { Expect, TestCase } from "./case.ts";
 import { WORKFLOW_TEST_SCHEMA } from "./case-schema.ts";
 import { mergeCase } from "./merge-case.ts";
+import { withoutWrong } from "./without-wrong.ts";
 
 /** A case of a test file, with everything that it inherits. */
 export interface ReadCase {
@@ -35,7 +37,13 @@ export interface TestFile {
   locate(diagnostics: readonly Diagnostic[]): readonly LocatedDiagnostic[];
 }
 
-export type ReadResult = { readonly file: TestFile } | { readonly diagnostics: readonly LocatedDiagnostic[] };
+export type ReadResult =
+  | { readonly file: TestFile }
+  | {
+      readonly diagnostics: readonly LocatedDiagnostic[];
+      /** What is right in its form, to be looked at further; never to be run. */
+      readonly rest?: TestFile;
+    };
 
 /** Reads the text of a test file: its form only; what names mean needs the manifest (check-tests.ts). Never throws. */
 export function readTests(bytes: Uint8Array | string, file: string): ReadResult {
@@ -49,22 +57,24 @@ export function readTests(bytes: Uint8Array | string, file: string): ReadResult 
     return { diagnostics: locator.sort(located) };
   }
   const problems = formProblems(value);
-  if (problems.length > 0 || !isJsonObject(value)) return { diagnostics: locator.finish(problems) };
-  const cases = casesOf(value).map((one) => {
-    const place = source.locate([...one.path, one.firstKey], { key: true });
-    const { line, column } = locator.at(place, { rule: "WF011", severity: "error", path: one.path, message: "" });
-    return { ...one, line, column };
+  const fileOf = (content: JsonObject): TestFile => ({
+    file,
+    manifest: manifestOf(content, file),
+    cases: casesOf(content).map((one) => {
+      const place = source.locate([...one.path, one.firstKey], { key: true });
+      const { line, column } = locator.at(place, { rule: "WF011", severity: "error", path: one.path, message: "" });
+      return { ...one, line, column };
+    }),
+    value: content,
+    text: source.text,
+    locate: (diagnostics) => locator.finish(diagnostics),
   });
-  return {
-    file: {
-      file,
-      manifest: manifestOf(value, file),
-      cases,
-      value,
-      text: source.text,
-      locate: (diagnostics) => locator.finish(diagnostics),
-    },
-  };
+  if (problems.length === 0 && isJsonObject(value)) return { file: fileOf(value) };
+  const diagnostics = locator.finish(problems);
+  const rest = isJsonObject(value) ? withoutWrong(value, problems) : undefined;
+  // Without its manifest named rightly it is anybody's guess what the names should be.
+  const isNamed = !problems.some(({ path }) => path[0] === "manifest");
+  return rest === undefined || !isNamed ? { diagnostics } : { diagnostics, rest: fileOf(rest) };
 }
 
 /** The reader speaks of manifests, which this is not. */
@@ -111,6 +121,8 @@ const FORMS: Readonly<Record<string, (value: JsonValue) => string>> = {
   person: (value) => (isJsonObject(value) ? "personFields" : "personName"),
   expectTask: (value) => (isJsonObject(value) ? "expectTaskFields" : "expectTaskStatus"),
   error: (value) => (isJsonObject(value) ? "errorFields" : "errorWord"),
+  fail: (value) => (isJsonObject(value) ? "failure" : "failCode"),
+  took: (value) => (isJsonObject(value) ? "tookBounds" : "tookExactly"),
 };
 
 /** The published schema in one place with the alternatives of its forms taken apart. */
@@ -128,6 +140,8 @@ const PARTS: Readonly<Record<string, JsonObject>> = {
   personFields: alternative("person", 1),
   personName: alternative("person", 0),
   expectTaskStatus: alternative("expectTask", 0),
+  failCode: alternative("fail", 0),
+  tookExactly: alternative("took", 0),
   errorWord: { type: ["string", "null"], minLength: 1 },
 };
 
@@ -139,14 +153,14 @@ function formProblems(value: JsonValue): Diagnostic[] {
       (form, member, path) => opened.push({ form, value: member, path: [...base, ...path] }),
       part,
     );
-    return checkValue(part, open, { root: OPEN_ROOT }).map((issue) => toDiagnostic(issue, base));
+    return checkValue(part, open, { root: OPEN_ROOT }).map((issue) => pointed(toDiagnostic(issue, base), value));
   };
   const problems = check(value, WORKFLOW_TEST_SCHEMA, []);
   for (let next = opened.shift(); next !== undefined; next = opened.shift()) {
     const name = FORMS[next.form]?.(next.value) ?? next.form;
     problems.push(...check(next.value, PARTS[name] ?? {}, next.path));
   }
-  return [...problems, ...durationProblems(value, [])];
+  return [...problems, ...timeProblems(value, [])];
 }
 
 /** Where a schema refers to one of the forms anything goes at first; the values there are told, to be checked by themselves. */
@@ -177,6 +191,18 @@ function openForms(
     }
   }
   return schema;
+}
+
+/** An element that lacks something has no key to point at; its first one is where it begins. */
+function pointed(diagnostic: Diagnostic, root: JsonValue): Diagnostic {
+  const { rule, path } = diagnostic;
+  if (rule !== "WF013" || typeof path.at(-1) !== "number") return diagnostic;
+  const element = path.reduce<JsonValue | undefined>(
+    (at, name) => (Array.isArray(at) ? (at as JsonValue[])[Number(name)] : isJsonObject(at) ? at[name] : undefined),
+    root,
+  );
+  const [first] = isJsonObject(element) ? Object.keys(element) : [];
+  return first === undefined ? diagnostic : { ...diagnostic, path: [...path, first], key: true };
 }
 
 function toDiagnostic(issue: SchemaIssue, base: Path): Diagnostic {
@@ -222,23 +248,26 @@ const FREE: ReadonlySet<string> = new Set([
 
 const FORM = new RegExp(DURATION_PATTERN);
 
-/** Durations of the right form that are too long. */
-function durationProblems(value: JsonValue, path: Path): Diagnostic[] {
+/** Durations of the right form that are too long, and times that no calendar has. */
+function timeProblems(value: JsonValue, path: Path): Diagnostic[] {
   if (Array.isArray(value))
-    return (value as readonly JsonValue[]).flatMap((member, i) => durationProblems(member, [...path, i]));
+    return (value as readonly JsonValue[]).flatMap((member, i) => timeProblems(member, [...path, i]));
   if (!isJsonObject(value)) return [];
   return Object.entries(value).flatMap(([key, member]): Diagnostic[] => {
     if (FREE.has(key)) return [];
     const at = [...path, key];
-    if (!DURATIONS.has(key) || typeof member !== "string") return durationProblems(member, at);
-    if (parseDuration(member) !== undefined || !FORM.test(member)) return [];
-    return [
-      {
-        rule: "WF011",
-        severity: "error",
-        path: at,
-        message: `\`${key}\` is longer than 100 years`,
-      },
-    ];
+    if (typeof member !== "string") return timeProblems(member, at);
+    const message = wrongTime(key, member, path);
+    return message === undefined ? [] : [{ rule: "WF011", severity: "error", path: at, message }];
   });
+}
+
+function wrongTime(key: string, text: string, path: Path): string | undefined {
+  if (DURATIONS.has(key))
+    return parseDuration(text) === undefined && FORM.test(text) ? `\`${key}\` is longer than 100 years` : undefined;
+  // Elsewhere it is a name of the author's, such as a task's.
+  const ofCase = path.length === 1 || typeof path.at(-1) === "number";
+  return key === "at" && ofCase && (parseDateTime(text) ?? -1) < 0
+    ? `\`at\` must be a time since 1970 with its offset, such as 2026-03-29T00:30:00Z; is ${JSON.stringify(text)}`
+    : undefined;
 }

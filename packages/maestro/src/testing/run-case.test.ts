@@ -185,8 +185,32 @@ describe("a case", () => {
       { status: "cancelled", took: "40s", error: { message: "wrong version" } },
     );
     await assert.rejects(run({ inputs: { hosts: [] }, fakes: FAKES, approvals: YES, cancel: { during: "check" } }), {
-      message: "cancel.during: check was never at work",
+      message: "cancel.during: check was never at work; the run succeeded",
     });
+  });
+
+  it("lets a signal come too late, and shows what ended the run instead", async () => {
+    await using waits = await folderWith({
+      "wait.maestro.yaml": DEPLOY.replace(
+        "message: ship it }",
+        "message: ship it }\n    go: { uses: wait@1, with: { signal: go } }",
+      ),
+    });
+    const other = await waits.load("wait.maestro.yaml");
+    const { record } = await runCase(
+      other,
+      { fakes: { ...FAKES, build: { fail: { code: "DOWN", final: true } } }, signals: [{ name: "go", after: "1h" }] },
+      waits.dir,
+    );
+    assert.deepEqual([record.status, record.error?.code], ["failed", "DOWN"]);
+  });
+
+  it("names events of items by their task too", async () => {
+    const { record } = await run({ fakes: FAKES, approvals: YES });
+    assert.deepEqual(differences({ events: ["attempt_started deploy", "attempt_started deploy[1]"] }, record), []);
+    const [found] = differences({ never: ["attempt_finished deploy succeeded"] }, record);
+    assert.equal(found?.note, "it happened: attempt_finished deploy[0] succeeded");
+    assert.deepEqual(differences({ never: ["attempt_finished deploy failed", "attempt_started"] }, record).length, 1);
   });
 
   it("is denied where the case says that policy denies", async () => {

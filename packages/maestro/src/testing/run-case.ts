@@ -55,7 +55,10 @@ async function drive(world: World, script: Script, run: string): Promise<void> {
     await world.reach(Math.min(...times));
   }
   const unused = script.unused();
-  if (unused !== undefined) throw new MaestroError("invalid_test", unused);
+  if (unused === undefined) return;
+  const { status, error } = finishedOf(world, run).record;
+  const end = error === null ? status : `${status}: ${error.code}: ${error.message}`;
+  throw new MaestroError("invalid_test", `${unused}; the run ${end}`);
 }
 
 function isOver(world: World, run: string): boolean {

@@ -9,6 +9,7 @@ import type { ReadCase, TestFile } from "./read-tests.ts";
 import type { RunRecord } from "./record.ts";
 import { runCase } from "./run-case.ts";
 import type { Runbook } from "./runbook.ts";
+import { expectsNothing } from "./update.ts";
 
 export interface CaseResult {
   readonly read: ReadCase;
@@ -54,6 +55,14 @@ export async function runFile(
   return { results, seen };
 }
 
+/** A case that expects nothing would pass whatever comes. */
+const NOTHING_EXPECTED: Difference = {
+  path: [],
+  expected: null,
+  actual: null,
+  note: "it expects nothing; say what must come of it in `expect`, or let `maestro test --update` write down what came",
+};
+
 async function carryOut(file: TestFile, runbook: Runbook, read: ReadCase, seen: Set<string>): Promise<CaseResult> {
   const started = performance.now();
   const took = (): number => Math.round(performance.now() - started);
@@ -61,7 +70,8 @@ async function carryOut(file: TestFile, runbook: Runbook, read: ReadCase, seen: 
     const { record, histories } = await runCase(runbook, read.test, file.file);
     for (const { plan, events } of histories)
       if (plan === runbook.plan) for (const branch of branchesSeen(plan, events)) seen.add(branch);
-    return { read, record, differences: differences(read.expect, record), error: null, realMs: took() };
+    const found = expectsNothing(read.expect) ? [NOTHING_EXPECTED] : differences(read.expect, record);
+    return { read, record, differences: found, error: null, realMs: took() };
   } catch (thrown) {
     const error =
       thrown instanceof MaestroError ? thrown : new MaestroError("internal", messageOf(thrown), { cause: thrown });

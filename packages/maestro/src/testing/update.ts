@@ -2,6 +2,7 @@ import { parseDocument } from "yaml";
 import type { Document } from "yaml";
 import type { Path } from "../core/diagnostic.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { Expect } from "./case.ts";
 import type { Difference } from "./difference.ts";
 import type { TestFile } from "./read-tests.ts";
 import type { RunRecord } from "./record.ts";
@@ -20,7 +21,7 @@ export function updatedText(file: TestFile, results: readonly CaseResult[]): str
   for (const { read, record, differences } of results) {
     if (record === null) continue;
     const at = [...read.path, "expect"];
-    if (Object.keys(read.expect).length === 0) {
+    if (expectsNothing(read.expect)) {
       document.setIn(at, document.createNode(firstExpectation(record)));
       changes += 1;
     }
@@ -32,8 +33,19 @@ export function updatedText(file: TestFile, results: readonly CaseResult[]): str
     : document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
-function take(document: Document, at: Path, { path, actual, note }: Difference, record: RunRecord): number {
-  if (note !== undefined || !TAKEN.has(String(path[0])) || (path[0] === "took" && path.length > 1)) return 0;
+export function expectsNothing(expect: Expect): boolean {
+  return Object.keys(expect).length === 0;
+}
+
+/** Whether an update writes what was instead of what was expected. */
+export function isTaken({ path, note }: Difference): boolean {
+  if (path.length === 0) return true;
+  return note === undefined && TAKEN.has(String(path[0])) && (path[0] !== "took" || path.length === 1);
+}
+
+function take(document: Document, at: Path, difference: Difference, record: RunRecord): number {
+  const { path, actual } = difference;
+  if (!isTaken(difference) || path.length === 0) return 0;
   const target = [...at, ...path];
   const value = path.at(path.length - 1) === undefined ? actual : actualAt(path, actual, record);
   if (value === undefined) document.deleteIn(target);

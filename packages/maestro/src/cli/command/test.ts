@@ -7,7 +7,7 @@ import { findTests } from "../../testing/find-tests.ts";
 import { junitXml } from "../../testing/junit.ts";
 import { knownProgram } from "../../testing/known-program.ts";
 import { readTests } from "../../testing/read-tests.ts";
-import type { TestFile } from "../../testing/read-tests.ts";
+import type { ReadResult, TestFile } from "../../testing/read-tests.ts";
 import { problemsOf, runFile } from "../../testing/run-file.ts";
 import type { FileResult } from "../../testing/run-file.ts";
 import type { Runbook } from "../../testing/runbook.ts";
@@ -89,7 +89,7 @@ class Session {
       manifest,
       coverage: { percent },
     } of low)
-      if (!isData(cli)) cli.terminal.say(`${manifest}: ${percent} % is covered, and --min asks for ${min} %`);
+      cli.terminal.say(`${manifest}: ${percent} % is covered, and --min asks for ${min} %`);
     return cases.some(({ status }) => status === "failed") || low.length > 0 ? 1 : 0;
   }
 
@@ -110,7 +110,7 @@ class Session {
       updated: false,
     };
     const read = readTests(await readBytes(this.#cli, path), path);
-    if ("diagnostics" in read) return { ...empty, problems: read.diagnostics };
+    if ("diagnostics" in read) return { ...empty, problems: await this.#allProblems(read) };
     const { file } = read;
     const manifest = resolve(this.#cli.cwd, file.manifest);
     let runbook: Runbook;
@@ -123,6 +123,22 @@ class Session {
     const problems = problemsOf(file, runbook);
     if (problems.length > 0) return { ...empty, manifest: file.manifest, problems };
     return this.#carryOut(file, runbook, manifest);
+  }
+
+  /** Of a file whose form is wrong in places: what its names mean in the others too, as far as there is a runbook. */
+  async #allProblems({
+    diagnostics,
+    rest,
+  }: Extract<ReadResult, { readonly diagnostics: unknown }>): Promise<readonly LocatedDiagnostic[]> {
+    if (rest === undefined) return diagnostics;
+    try {
+      const more = problemsOf(rest, await this.#runbook(resolve(this.#cli.cwd, rest.manifest)));
+      return [...diagnostics, ...more].toSorted((a, b) => a.line - b.line || a.column - b.column);
+    } catch (error) {
+      // The test file is to be mended first; without a runbook its names cannot be looked at.
+      if (error instanceof MaestroError) return diagnostics;
+      throw error;
+    }
   }
 
   async #carryOut(file: TestFile, runbook: Runbook, manifest: string): Promise<FileReport> {
