@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { taskProtocolFiles, taskProtocolPage } from "../../../scripts/generate-task-protocol.ts";
 import { readMessage } from "../src/task/external-message.ts";
-import { OFFERED_VERSIONS, PROTOCOL_VERSION, TASK_PROTOCOL_SCHEMA } from "../src/task/external-protocol.ts";
+import { TASK_PROTOCOL_SCHEMA } from "../src/task/external-protocol.ts";
 import { compileSchema } from "../src/task/json-schema.ts";
 import { blocksOf } from "./support/pages.ts";
 
@@ -12,14 +12,6 @@ const check = compileSchema(TASK_PROTOCOL_SCHEMA);
 describe("the task protocol as it is published", () => {
   it("has the schema and the page of the code: npm run docs", () => {
     for (const [path, content] of taskProtocolFiles()) assert.equal(readFileSync(path, "utf8"), content, path);
-  });
-
-  it("offers this version and up to two before it", () => {
-    assert.ok(OFFERED_VERSIONS.length <= 3);
-    assert.deepEqual(
-      OFFERED_VERSIONS,
-      [0, 1, 2].map((back) => PROTOCOL_VERSION - back).filter((version) => version >= 1),
-    );
   });
 
   it("shows messages that fit its schema, and no others", () => {

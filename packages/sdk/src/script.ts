@@ -3,8 +3,6 @@
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import "./own-copy.ts";
-import { serve } from "./serve.ts";
-import { isTask } from "./task.ts";
 
 // Nothing is left to do: it would exit now, and has not asked for a message yet.
 process.once("beforeExit", () => {
@@ -16,6 +14,8 @@ process.once("beforeExit", () => {
 async function serveDefault(path: string): Promise<void> {
   // The instance that has run already: the name of a main module has its links followed.
   const { default: task } = (await import(pathToFileURL(realpathSync(path)).href)) as { readonly default?: unknown };
+  // Most serve themselves, or speak the protocol by themselves, and start sooner without.
+  const [{ serve }, { isTask }] = await Promise.all([import("./serve.ts"), import("./task.ts")]);
   if (isTask(task)) return serve(task);
   console.error(
     `${path} ended without having read a message: end it with \`await serve(task)\`, or \`export default defineTask({ … })\`.`,

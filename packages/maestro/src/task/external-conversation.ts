@@ -25,6 +25,7 @@ interface Waiting {
  */
 export class Conversation {
   readonly #send: (message: ToProgram) => void;
+  readonly #versions: readonly number[];
   readonly #waiting = new Map<string, Waiting>();
   #state: "hello" | "description" | "ready" | "over" = "hello";
   #concurrency = 1;
@@ -33,14 +34,16 @@ export class Conversation {
   /** Why it is over. */
   #cause: TaskError | undefined;
 
-  constructor(send: (message: ToProgram) => void) {
+  /** `versions`: those of the protocol that are spoken, newest first. */
+  constructor(send: (message: ToProgram) => void, versions = OFFERED_VERSIONS) {
     this.#send = send;
+    this.#versions = versions;
     // Whoever asks later is told all the same.
     this.#introduction.promise.then(undefined, () => undefined);
   }
 
-  /** Greets; resolves when the program has described itself. Rejects with what `end` was given. */
-  introduce(engine: string, protocols: readonly number[] = OFFERED_VERSIONS): Promise<Introduction> {
+  /** Greets, also with versions that nobody speaks; resolves when the program has described itself. Rejects with what `end` was given. */
+  introduce(engine: string, protocols = this.#versions): Promise<Introduction> {
     this.#send({ type: "hello", protocols, engine });
     this.#send({ type: "init" });
     return this.#introduction.promise;
@@ -128,9 +131,9 @@ export class Conversation {
 
   #greeted(message: Extract<FromProgram, { type: "hello" }>): void {
     if (this.#state !== "hello") throw new Breach("it said hello twice");
-    if (!OFFERED_VERSIONS.includes(message.protocol))
+    if (!this.#versions.includes(message.protocol))
       throw new Breach(
-        `it speaks version ${message.protocol} of the task protocol, and this Maestro speaks ${OFFERED_VERSIONS.join(", ")}. Use a version of its SDK that fits, or another Maestro`,
+        `it speaks version ${message.protocol} of the task protocol, and this Maestro speaks ${this.#versions.join(", ")}. Use a version of its SDK that fits, or another Maestro`,
       );
     this.#concurrency = message.concurrency ?? 1;
     this.#state = "description";

@@ -8,12 +8,12 @@ import type { Effect } from "../core/plan.ts";
  */
 export const PROTOCOL_VERSION = 1;
 
-/** Versions that are offered, newest first: this one and the two before it. */
-export const OFFERED_VERSIONS: readonly number[] = [
-  PROTOCOL_VERSION,
-  PROTOCOL_VERSION - 1,
-  PROTOCOL_VERSION - 2,
-].filter((version) => version >= 1);
+/** Versions that a Maestro of this version offers, newest first: it and the two before it. */
+export function versionsOf(version: number): readonly number[] {
+  return [version, version - 1, version - 2].filter((one) => one >= 1);
+}
+
+export const OFFERED_VERSIONS = versionsOf(PROTOCOL_VERSION);
 
 export const PROTOCOL_LIMITS = {
   /** One message either way: an output of 16 MiB and what is around it. */

@@ -9,6 +9,11 @@ import { PROTOCOL_LIMITS } from "./external-protocol.ts";
 import type { ToProgram } from "./external-protocol.ts";
 import { lastWords } from "./last-words.ts";
 
+interface SessionLimits {
+  readonly startMs: number;
+  readonly unreadBytes: number;
+}
+
 /** A conversation with a process that lives. Ends with it, and ends it. */
 export class Session {
   readonly conversation: Conversation;
@@ -17,6 +22,7 @@ export class Session {
   /** Takes no further attempts. */
   closing = false;
   readonly #resident: Resident;
+  readonly #limits: SessionLimits;
   readonly #stderr = new Tail();
   readonly #listeners = new Set<(bytes: Uint8Array) => void>();
   readonly #lines = new Lines(() =>
@@ -26,8 +32,9 @@ export class Session {
   #cause: { readonly error: TaskError; readonly about: string | undefined } | undefined;
   #holds = 0;
 
-  constructor(resident: Resident) {
+  constructor(resident: Resident, limits: SessionLimits = PROTOCOL_LIMITS) {
     this.#resident = resident;
+    this.#limits = limits;
     this.conversation = new Conversation((message) => this.#send(message));
     resident.stdout.on("data", (bytes: Buffer) => this.#read(bytes));
     resident.stderr.on("data", (bytes: Buffer) => {
@@ -53,13 +60,14 @@ export class Session {
 
   /** The program's introduction. Rejects with TaskFailure PROGRAM_START, also where it takes too long. */
   async introduce(engine: string, protocols?: readonly number[]): Promise<Introduction> {
+    const { startMs } = this.#limits;
     const timer = setTimeout(
       () =>
         this.end({
           code: "PROGRAM_START",
-          message: `it did not answer hello and init within ${PROTOCOL_LIMITS.startMs / 1000} s${this.#heard()}`,
+          message: `it did not answer hello and init within ${startMs / 1000} s${this.#heard()}`,
         }),
-      PROTOCOL_LIMITS.startMs,
+      startMs,
     );
     try {
       return await this.conversation.introduce(engine, protocols);
@@ -128,10 +136,11 @@ export class Session {
     const { stdin } = this.#resident;
     if (!stdin.writable) return;
     stdin.write(`${JSON.stringify(message)}\n`);
-    if (stdin.writableLength > PROTOCOL_LIMITS.unreadBytes)
+    const { unreadBytes } = this.#limits;
+    if (stdin.writableLength > unreadBytes)
       this.end({
         code: "PROGRAM_DIED",
-        message: `it does not read its input: ${PROTOCOL_LIMITS.unreadBytes} bytes wait for it`,
+        message: `it does not read its input: ${unreadBytes} bytes wait for it`,
       });
   }
 

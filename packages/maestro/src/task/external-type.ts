@@ -71,17 +71,11 @@ async function attempt(input: JsonObject, context: TaskContext, { session, valid
   const cancel = (): void => {
     const failure = reasonOf(signal);
     conversation.cancel(id, failure.error);
-    timer = setTimeout(
-      () =>
-        session.end(
-          {
-            ...failure.error,
-            message: `${failure.error.message}; the program did not end it within ${context.graceMs} ms`,
-          },
-          id,
-        ),
-      context.graceMs,
-    );
+    timer = setTimeout(() => {
+      const bytes = `[maestro] The program did not answer within ${context.graceMs} ms that it was called off, so its process was ended.\n`;
+      context.emit({ kind: "log", stream: "info", bytes });
+      session.end(failure.error, id);
+    }, context.graceMs);
   };
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();

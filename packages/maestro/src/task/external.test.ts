@@ -360,6 +360,27 @@ describe("a program that misbehaves", () => {
     });
   }
 
+  for (const sandbox of ["none", "strict"] as const) {
+    it(
+      `stalls, and is ended when its time and its grace are over: ${sandbox}`,
+      sandbox === "strict" ? need("bwrap") : {},
+      async () => {
+        const abort = new AbortController();
+        const result = place.attempt("misbehave@1", { do: "stall" }, { signal: abort.signal, graceMs: 20, sandbox });
+        await seen(place, 1);
+        abort.abort(calledOff("TIMEOUT"));
+        assert.equal(codeOf(await result), "TIMEOUT");
+        if (sandbox === "none")
+          assert.match(
+            await place.log(),
+            /did not answer within 20 ms that it was called off, so its process was ended/,
+          );
+        assert.equal(codeOf(await place.attempt("misbehave@1", { do: "well" }, { sandbox })), "ok");
+        await end();
+      },
+    );
+  }
+
   it("does not end at shutdown, and is made to", async () => {
     place.environment = { MISBEHAVE: "immortal" };
     await place.external.add(MISBEHAVE, ["MISBEHAVE"]);

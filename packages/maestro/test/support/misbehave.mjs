@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 const { MISBEHAVE: start = "" } = process.env;
 const say = (message) => process.stdout.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
 const open = new Set();
+/** Does nothing any more, not even read. */
+const stall = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 
 const description = {
   name: "misbehave",
@@ -38,6 +40,7 @@ const at = {
     if (start === "other") description.summary = "Something else";
     if (start === "schema") description.input = { type: "objekt" };
     say({ type: "description", description, validates: start === "validates" });
+    if (start === "stalls") stall();
   },
   validate({ id, input }) {
     say({ type: "validated", id, problems: input.do === "invalid" ? ["do: it is not valid", "and it is late"] : [] });
@@ -57,6 +60,9 @@ const at = {
       case "wait":
         say({ type: "emit", id, event: { kind: "progress", done: 1, total: 2 } });
         return undefined;
+      case "stall":
+        say({ type: "emit", id, event: { kind: "progress", done: 1, total: 2 } });
+        return stall();
       case "nonsense":
         return say("half way there...");
       case "unknown":
