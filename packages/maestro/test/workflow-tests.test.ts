@@ -166,6 +166,37 @@ it("is led by hand", async () => {
 it("is wrong", async () => { await testRunbook(MANIFEST, { files, fakes: { report: {} }, expect: { outputs: { large: 7 } } }); });
 `,
     );
+    await write(
+      "typo.maestro.test.ts",
+      `import { it } from "node:test";
+import { testRunbook } from "@summit/maestro/testing";
+const MANIFEST = new URL("orders.maestro.yaml", import.meta.url);
+it("is misspelt", async () => {
+  await testRunbook(MANIFEST, { fakes: { reprot: () => ({}) }, expect: { taks: {}, never: ["run_endet"] } as object });
+});
+`,
+    );
+    const typo = await place.run(["test", "typo.maestro.test.ts", "--min", "1"]);
+    assert.equal(typo.code, 1);
+    assert.match(
+      typo.out,
+      /expect\.taks: `taks` is no field .*did you mean `tasks`\?\n.*fakes\.reprot: .*did you mean `report`\?\n.*expect\.never\[0\]: .*did you mean `run_ended`\?\n.*fix: .*\n.*at typo\.maestro\.test\.ts:5:\d+\n/,
+    );
+    assert.match(typo.err, /Nothing is covered, and --min asks for 1 %\./);
+    const covered = await place.run(["test", "orders.maestro.test.ts", "--cover", "-o", "json"]);
+    const { coverage } = JSON.parse(covered.out) as { readonly coverage: readonly { readonly manifest: string }[] };
+    assert.deepEqual(coverage, [
+      {
+        manifest: "orders.maestro.yaml",
+        tasks: { total: 2, covered: 2 },
+        branches: { total: 4, covered: 2 },
+        percent: 66,
+        missing: [
+          { task: "report", branch: "when is false" },
+          { task: "report", branch: "fails" },
+        ],
+      },
+    ]);
     await write("sick.maestro.test.ts", `throw new Error("cannot be loaded");\n`);
     const { code, out } = await place.run(["test", "orders.maestro.test.ts", "sick.maestro.test.ts"]);
     assert.equal(code, 1, out);

@@ -13,7 +13,10 @@ import type { Runbook } from "./runbook.ts";
 import { checkKeys, checkWords, unknownKey, unknownValue, withoutItem } from "./unknown-name.ts";
 
 /** What a test file says that its runbook does not know: tasks, types, inputs, outputs that a type cannot give. */
-export function checkTests({ value, cases }: TestFile, runbook: Runbook): readonly Diagnostic[] {
+export function checkTests(
+  { value, cases }: Pick<TestFile, "value" | "cases">,
+  runbook: Runbook,
+): readonly Diagnostic[] {
   const names = namesOf(runbook);
   const problems: Diagnostic[] = [];
   for (const { part, path } of partsOf(value)) {

@@ -145,7 +145,8 @@ const PARTS: Readonly<Record<string, JsonObject>> = {
   errorWord: { type: ["string", "null"], minLength: 1 },
 };
 
-function formProblems(value: JsonValue): Diagnostic[] {
+/** Everything in a test file that its schema does not allow. */
+export function formProblems(value: JsonValue): Diagnostic[] {
   const opened: { readonly form: string; readonly value: JsonValue; readonly path: Path }[] = [];
   const check = (part: JsonValue, schema: JsonObject, base: Path): Diagnostic[] => {
     const open = openForms(

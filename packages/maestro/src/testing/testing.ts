@@ -8,14 +8,17 @@ import type { RunView } from "../engine/engine.ts";
 import type { TaskType } from "../task/task.ts";
 import { TaskFailure } from "../task/task.ts";
 import type { CancelScript, Expect, Failure, Person, TestCase, Vote } from "./case.ts";
+import { checkCase } from "./check-case.ts";
 import { differenceLines } from "./difference.ts";
 import { differences } from "./expect.ts";
 import { durationMs } from "./fakes.ts";
+import { branchesSeen } from "./coverage.ts";
 import type { RunRecord } from "./record.ts";
-import type { Finished } from "./run-case.ts";
+import type { Finished, History } from "./run-case.ts";
 import { finishedOf, runCase } from "./run-case.ts";
 import type { Runbook } from "./runbook.ts";
 import { loadRunbook } from "./runbook.ts";
+import { seenHere } from "./seen-here.ts";
 import { actorOf, World } from "./world.ts";
 
 /**
@@ -29,11 +32,17 @@ export interface TestOptions extends TestCase {
   readonly types?: readonly TaskType[];
 }
 
-/** Lets a run go from start to end and checks `expect`. Rejects with an AssertionError that shows every difference. */
+/**
+ * Lets a run go from start to end and checks `expect`. Rejects with an AssertionError that shows every difference, and with
+ * `invalid_test` where the case itself is wrong.
+ */
 export async function testRunbook(manifest: string | URL, options: TestOptions = {}): Promise<Finished> {
   const { expect, types, ...test } = options;
   const path = pathOf(manifest);
-  const finished = await runCase(await runbookOf(path, types), test, path);
+  const runbook = await runbookOf(path, types);
+  checkCase(runbook, test, expect);
+  const finished = await runCase(runbook, test, path);
+  note(runbook, finished.histories);
   if (expect !== undefined) assertRun(finished.record, expect);
   return finished;
 }
@@ -42,7 +51,9 @@ export async function testRunbook(manifest: string | URL, options: TestOptions =
 export async function openWorld(manifest: string | URL, options: Omit<TestOptions, "expect"> = {}): Promise<TestWorld> {
   const { types, ...test } = options;
   const path = pathOf(manifest);
-  return new TestWorld(await World.open(await runbookOf(path, types), test, path));
+  const runbook = await runbookOf(path, types);
+  checkCase(runbook, test);
+  return new TestWorld(await World.open(runbook, test, path));
 }
 
 /** Throws an AssertionError with every difference. */
@@ -75,6 +86,7 @@ export class TestWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#run !== undefined) note(this.#world.runbook, finishedOf(this.#world, this.#run).histories);
     await this.#world[Symbol.asyncDispose]();
   }
 
@@ -146,6 +158,7 @@ export class TestWorld implements AsyncDisposable {
 
   /** Compares what has come of the run so far. */
   expect(expected: Expect): this {
+    checkCase(this.#world.runbook, {}, expected);
     assertRun(this.record(), expected);
     return this;
   }
@@ -159,6 +172,14 @@ export class TestWorld implements AsyncDisposable {
       throw new MaestroError("invalid_test", "the run has not been started: call start() first");
     return this.#run;
   }
+}
+
+/** For the coverage of the runbook; child runs count for theirs only where they are tested themselves. */
+function note({ path, digest, plan }: Runbook, histories: readonly History[]): void {
+  const branches = new Set<string>();
+  for (const history of histories)
+    if (history.plan === plan) for (const branch of branchesSeen(plan, history.events)) branches.add(branch);
+  seenHere.push({ manifest: path, digest, branches });
 }
 
 function pathOf(manifest: string | URL): string {

@@ -1,4 +1,10 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { run } from "node:test";
+import { pathToFileURL } from "node:url";
+import type { Digest } from "../core/digest.ts";
+import type { Seen } from "./seen-here.ts";
 
 /** One test of a TypeScript file, as node:test tells it. */
 export interface ScriptResult {
@@ -15,20 +21,53 @@ export interface ScriptResult {
 
 const RESOLVE = new URL("./resolve-testing.ts", import.meta.url).href;
 
+export interface ScriptResults {
+  readonly results: readonly ScriptResult[];
+  /** What their runs did, for the coverage. */
+  readonly seen: readonly Seen[];
+}
+
 /**
  * Runs test files with node's own runner, each in a process of its own; `@summit/maestro/testing` is this installation's
  * wherever the file lies. A file that cannot be loaded is one failed test.
  */
-export async function runScripts(
+export async function runScripts(files: readonly string[], options: ScriptOptions): Promise<ScriptResults> {
+  const folder = await mkdtemp(join(tmpdir(), "maestro-test-seen-"));
+  try {
+    const results = await runAll(files, folder, options);
+    return { results, seen: await seenIn(folder) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface ScriptOptions {
+  readonly pattern: RegExp | undefined;
+  readonly timeoutMs: number;
+}
+
+/** What the processes of tests left there; one that was killed left nothing. */
+async function seenIn(folder: string): Promise<readonly Seen[]> {
+  const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), "utf8")));
+  return texts.flatMap((text) =>
+    // Written by resolve-testing.ts of this installation.
+    (JSON.parse(text) as { readonly manifest: string; readonly digest: Digest; readonly branches: string[] }[]).map(
+      ({ branches, ...rest }) => ({ ...rest, branches: new Set(branches) }),
+    ),
+  );
+}
+
+async function runAll(
   files: readonly string[],
-  options: { readonly pattern: RegExp | undefined; readonly timeoutMs: number },
+  folder: string,
+  options: ScriptOptions,
 ): Promise<readonly ScriptResult[]> {
   const results: ScriptResult[] = [];
   const suites: string[] = [];
   const said = new Map<string, string>();
   const stream = run({
     files: [...files],
-    execArgv: ["--import", RESOLVE],
+    execArgv: ["--import", `${RESOLVE}?seen=${encodeURIComponent(folder)}`],
     timeout: options.timeoutMs,
     ...(options.pattern === undefined ? {} : { testNamePatterns: [options.pattern] }),
   });
@@ -84,6 +123,14 @@ function failureOf({ name, file = "", details }: TestEnd, said: ReadonlyMap<stri
   if (name === file) return `the file ended before its tests were done\n${(said.get(file) ?? "").trim()}`;
   const { error } = details;
   const cause: unknown = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof Error) return cause.message === "" ? cause.name : cause.message;
-  return String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  const fix = "fix" in cause && typeof cause.fix === "string" ? `\nfix: ${cause.fix}` : "";
+  return `${cause.message === "" ? cause.name : cause.message}${fix}${whereOf(cause, file)}`;
+}
+
+/** The line of the test that threw, where the error knows it: the test's own position is that of its beginning. */
+function whereOf({ stack = "" }: Error, file: string): string {
+  const line = stack.split("\n").find((one) => one.includes(pathToFileURL(file).href) || one.includes(`(${file}:`));
+  const place = /:(\d+:\d+)\)?$/.exec(line ?? "")?.[1];
+  return place === undefined ? "" : `\nat ${basename(file)}:${place}`;
 }

@@ -12,6 +12,7 @@ import { problemsOf, runFile } from "../../testing/run-file.ts";
 import type { FileResult } from "../../testing/run-file.ts";
 import type { Runbook } from "../../testing/runbook.ts";
 import { loadRunbook } from "../../testing/runbook.ts";
+import type { Seen } from "../../testing/seen-here.ts";
 import { runScripts } from "../../testing/typescript-tests.ts";
 import { updatedText } from "../../testing/update.ts";
 import type { Cli, Input } from "../cli.ts";
@@ -71,8 +72,25 @@ class Session {
     if (paths.length === 0) return;
     const absolute = new Map(paths.map((path) => [resolve(this.#cli.cwd, path), path] as const));
     const pattern = this.#filter === "" ? undefined : new RegExp(RegExp.escape(this.#filter), "i");
-    const results = await runScripts([...absolute.keys()], { pattern, timeoutMs: SCRIPT_TIMEOUT_MS });
+    const { results, seen } = await runScripts([...absolute.keys()], { pattern, timeoutMs: SCRIPT_TIMEOUT_MS });
     for (const report of scriptReports(absolute, results)) await this.#report(report);
+    if (this.#cover) for (const one of seen) await this.#count(one);
+  }
+
+  /** Of a manifest that was changed meanwhile, or of a plan with task types of the test's own, nothing can be counted. */
+  async #count({ manifest, digest, branches }: Seen): Promise<void> {
+    try {
+      const runbook = await this.#runbook(manifest);
+      if (runbook.digest === digest) this.#add(manifest, runbook, branches);
+    } catch (error) {
+      if (!(error instanceof MaestroError)) throw error;
+    }
+  }
+
+  #add(manifest: string, runbook: Runbook, branches: ReadonlySet<string>): void {
+    const covered = this.#seen.get(manifest) ?? { runbook, branches: new Set<string>() };
+    for (const branch of branches) covered.branches.add(branch);
+    this.#seen.set(manifest, covered);
   }
 
   async end(min: number | undefined): Promise<number> {
@@ -84,6 +102,10 @@ class Session {
     const cases = this.#reports.flatMap((report) => report.cases);
     if (this.#reports.some(({ problems, error }) => problems.length > 0 || error !== null)) return 2;
     if (cases.length === 0) throw usage(`No case has ${JSON.stringify(this.#filter)} in its name.`);
+    if (min !== undefined && min > 0 && coverage.length === 0) {
+      cli.terminal.say(`Nothing is covered, and --min asks for ${min} %.`);
+      return 1;
+    }
     const low = min === undefined ? [] : coverage.filter(({ coverage: { percent } }) => percent < min);
     for (const {
       manifest,
@@ -145,9 +167,7 @@ class Session {
     const from = { ...file, file: resolve(this.#cli.cwd, file.file) };
     const keep = (name: string): boolean => name.toLowerCase().includes(this.#filter);
     const result = await runFile(from, runbook, { keep });
-    const covered = this.#seen.get(manifest) ?? { runbook, branches: new Set<string>() };
-    for (const branch of result.seen) covered.branches.add(branch);
-    this.#seen.set(manifest, covered);
+    this.#add(manifest, runbook, result.seen);
     const report = { file: file.file, manifest: file.manifest, problems: [], error: null };
     if (this.#update && (await this.#write(from, result)))
       return { ...report, updated: true, cases: result.results.map((one) => caseReport(one, true)) };
