@@ -1,7 +1,8 @@
 // Writes docs/reference/cli.md from the table of commands in cli/commands.ts. A test keeps the two equal.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { COMMANDS } from "../packages/maestro/src/cli/commands.ts";
+import { exitLines, MANUAL } from "../packages/maestro/src/cli/manual.ts";
 import { GLOBAL_OPTIONS, GROUP_TITLES } from "../packages/maestro/src/cli/spec.ts";
 import type { CommandGroup, CommandSpec, OptionSpec } from "../packages/maestro/src/cli/spec.ts";
 import { TOPICS } from "../packages/maestro/src/cli/topics.ts";
@@ -59,7 +60,29 @@ function commandSection(spec: CommandSpec): string {
     );
   if (spec.options.length > 0) parts.push(optionTable(spec.options));
   parts.push(`\`\`\`sh\n${spec.examples.map(([line, meaning]) => `# ${meaning}\n${line}`).join("\n")}\n\`\`\``);
+  parts.push(
+    `Exit codes: ${exitLines(spec.name)
+      .map(([code, meaning]) => `${code} ${meaning}`)
+      .join("; ")}.`,
+  );
+  const { see = [], guide } = MANUAL[spec.name] ?? {};
+  const pages = see.map((name) => `[${name}](#${anchorOf(name)})`);
+  if (guide !== undefined) pages.push(`[${titleOf(guide)}](../guides/${guide}.md)`);
+  if (pages.length > 0) parts.push(`See also: ${pages.join(", ")}.`);
   return parts.join("\n\n");
+}
+
+/** As forges make them of headings. */
+function anchorOf(name: string): string {
+  const topic = TOPICS[name];
+  return (topic === undefined ? `maestro ${name}` : `${name}: ${topic.title}`)
+    .replaceAll(/[^\w -]/g, "")
+    .replaceAll(" ", "-");
+}
+
+function titleOf(guide: string): string {
+  const text = readFileSync(new URL(`../docs/guides/${guide}.md`, import.meta.url), "utf8");
+  return /^# (.*)$/m.exec(text)?.[1] ?? guide;
 }
 
 function optionTable(options: readonly OptionSpec[]): string {

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { cliPage, cliPath } from "../../../../scripts/generate-cli-docs.ts";
+import { EXIT_CODES } from "../core/problem.ts";
 import { COMMANDS } from "./commands.ts";
+import { MANUAL } from "./manual.ts";
 import { parse } from "./program.ts";
 import { GLOBAL_OPTIONS } from "./spec.ts";
+import { TOPICS } from "./topics.ts";
+
+const GUIDES = new URL("../../../../docs/guides/", import.meta.url);
 
 describe("the table of commands", () => {
   it("is the reference page: npm run docs", () => assert.equal(readFileSync(cliPath, "utf8"), cliPage()));
@@ -18,6 +23,22 @@ describe("the table of commands", () => {
         assert.ok(parsed.kind === "text");
         assert.match(parsed.text, /^Examples:\n {2}# /);
         for (const { flags } of [...spec.options, ...GLOBAL_OPTIONS]) assert.ok(parsed.text.includes(flags), flags);
+      });
+
+      it("says its exit codes and what to read next, and all of that is there", async () => {
+        const { see, guide, exits } = MANUAL[spec.name] ?? assert.fail(`say in manual.ts what ${spec.name} ends with`);
+        for (const name of see)
+          assert.ok(
+            name !== spec.name && (TOPICS[name] !== undefined || COMMANDS.some((one) => one.name === name)),
+            name,
+          );
+        const codes = new Set([...Object.values(EXIT_CODES), 0, 130]);
+        for (const code of Object.keys(exits)) assert.ok(codes.has(Number(code)), code);
+        if (guide !== undefined) assert.ok(existsSync(new URL(`${guide}.md`, GUIDES)), guide);
+        const parsed = await parse([...spec.name.split(" "), "--help"], "0.0.0", 100);
+        assert.ok(parsed.kind === "text");
+        assert.match(parsed.text, /\nExit codes:\n {2}0 {4}\w.*\n(?: {2}\d+ +\S.*\n)* {2}Any other error/);
+        assert.match(parsed.text, /\nSee also: maestro help \w/);
       });
 
       it("has examples that parse", async () => {
@@ -37,6 +58,20 @@ describe("the table of commands", () => {
       });
     });
   }
+
+  it("has a manual of its commands and of no others", () => {
+    assert.deepEqual(Object.keys(MANUAL).toSorted(), COMMANDS.map(({ name }) => name).toSorted());
+  });
+
+  it("says of each first word what it holds", async () => {
+    for (const noun of new Set(
+      COMMANDS.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0] ?? ""),
+    )) {
+      const parsed = await parse([noun, "--help"], "", 80);
+      assert.ok(parsed.kind === "text");
+      assert.doesNotMatch(parsed.text, /undefined/, noun);
+    }
+  });
 
   it("tells what was typed from what was not, also for --no-x", async () => {
     for (const [flags, expected] of [

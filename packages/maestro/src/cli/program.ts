@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { COMMANDS } from "./commands.ts";
 import { Input, usage } from "./cli.ts";
+import { exitLines, MANUAL } from "./manual.ts";
 import { GLOBAL_OPTIONS, GROUP_TITLES } from "./spec.ts";
 import type { ArgSpec, CommandSpec, OptionSpec } from "./spec.ts";
 
@@ -44,7 +45,8 @@ export function buildProgram(
     .showSuggestionAfterError(true)
     .addHelpText(
       "after",
-      "\nSee `maestro help COMMAND`, `maestro help exit-codes`, and `maestro help CODE` for any error.",
+      "\nSee `maestro help COMMAND`, `maestro help CODE` for any error, and the topics of `maestro help`:\n" +
+        "exit-codes, environment, formatting, expressions. A first project: `maestro init`.",
     );
   const parents = new Map<string, Command>();
   for (const spec of COMMANDS) {
@@ -56,6 +58,18 @@ export function buildProgram(
   return program;
 }
 
+/** What a command's first word holds. */
+const NOUNS: Readonly<Record<string, string>> = {
+  backup: "backups of a data directory",
+  catalog: "stored workflows, which run by their name",
+  config: "the configuration of this user",
+  hold: "legal holds, which keep runs from being removed",
+  key: "the key that signs",
+  receipt: "signed receipts of runs",
+  task: "task types, which `uses` names",
+  token: "the token of the API",
+};
+
 function addParent(
   program: Command,
   name: string,
@@ -65,8 +79,8 @@ function addParent(
   const words = COMMANDS.filter((one) => one.name.startsWith(`${name} `)).map((one) => one.name.slice(name.length + 1));
   const parent = program
     .command(name)
-    .summary(`${words.join(", ")} ${name}s`)
-    .description(`${words.join(", ")} ${name}s`)
+    .summary(`${words.join(", ")}: ${NOUNS[name]}`)
+    .description(sentence(`${NOUNS[name]}: \`maestro help ${name} ${words[0]}\` and so on`))
     .helpCommand(false)
     .helpGroup(`${GROUP_TITLES[spec.group]}:`);
   configure(parent, output);
@@ -80,11 +94,14 @@ function addCommand(
   called: (spec: CommandSpec, input: Input) => void,
   output: { readonly write: (text: string) => void; readonly width: number },
 ): void {
-  const command = parent.command(name).summary(spec.summary).description(spec.description.replaceAll("\n\n", "\n"));
+  const command = parent
+    .command(name)
+    .summary(spec.summary)
+    .description(`${sentence(spec.summary)}\n${spec.description.replaceAll("\n\n", "\n")}`);
   configure(command, output);
   // Sorted under a title only where titles are: at the top.
   if (parent.parent === null) command.helpGroup(`${GROUP_TITLES[spec.group]}:`);
-  command.addHelpText("before", `${examplesText(spec)}\n`);
+  command.addHelpText("before", examplesText(spec)).addHelpText("after", manualText(spec.name));
   for (const arg of spec.args) command.addArgument(new Argument(argTerm(arg), arg.about));
   for (const option of spec.options) command.addOption(commanderOption(option));
   for (const option of GLOBAL_OPTIONS)
@@ -130,14 +147,31 @@ export function examplesText(spec: CommandSpec): string {
   return `Examples:\n${spec.examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`).join("\n")}\n`;
 }
 
+/** What a manual page ends with. */
+function manualText(name: string): string {
+  const codes = exitLines(name).map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`);
+  const { see, guide } = MANUAL[name] ?? { see: [] };
+  return [
+    "\nExit codes:",
+    ...codes,
+    "  Any other error has the code of its class: maestro help exit-codes",
+    ...(see.length === 0 ? [] : ["", `See also: maestro help ${see.join(", ")}`]),
+    ...(guide === undefined ? [] : [`Guide: docs/guides/${guide}.md`]),
+  ].join("\n");
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
 /** Commander's "error: unknown command 'rn'\n(Did you mean run?)" as a sentence of ours. */
 function plainMessage(message: string): string {
   const text = message
     .replace(/^error: /, "")
     .replace(/\n\((Did you mean [^)]*)\)/, ". $1")
     .trim();
-  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`;
+  const plain = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(plain) ? plain : `${plain}.`;
 }
 
 function helpLine(argv: readonly string[]): string {

@@ -42,8 +42,8 @@ XDG_CACHE_HOME          Where compiled code is cached (default: ~/.cache).
 
 A data directory holds everything: maestro.db, blobs/, logs/, keys/, lock.db and control.sock, through which other
 maestro commands reach the process that holds the engine. One process at a time is the engine of a data directory; if
-it ends, the next command takes over. Nothing is sent anywhere but
-traces, where OTEL_EXPORTER_OTLP_ENDPOINT or --otlp names a receiver.`,
+it ends, the next command takes over. Nothing is sent anywhere but traces, where OTEL_EXPORTER_OTLP_ENDPOINT or --otlp
+names a receiver.`,
   },
   formatting: {
     title: "output formats",

@@ -1,0 +1,173 @@
+/** What the help of a command says after its options: what its exit codes mean here, and what to read next. */
+export interface Manual {
+  /** In this command's own words. Every other error has the exit code of its class. */
+  readonly exits: Readonly<Record<number, string>>;
+  /** Commands, and topics of `maestro help`. */
+  readonly see: readonly string[];
+  /** A page of docs/guides. */
+  readonly guide?: string;
+}
+
+const NO_RUN = { 5: "there is no such run" } as const;
+const NO_STORED = { 5: "there is no such stored workflow" } as const;
+const NO_TYPE = { 5: "there is no such task type" } as const;
+const NO_APPROVAL = {
+  5: "there is no such approval",
+  6: "it was answered already, or the plan is another one than --plan says",
+} as const;
+const OUTCOME = {
+  0: "the run succeeded",
+  1: "it failed or was cancelled",
+  3: "it was denied, by policy or by a person",
+  8: "its budget or its time is used up, or --timeout is over and it goes on",
+  10: "it waits for an approval, and --no-wait was given",
+  130: "left by Ctrl-C; it goes on",
+} as const;
+const DIFFERENT = { 0: "they do the same", 1: "they differ" } as const;
+
+/** Of every command by its name; a test holds that none is missing. */
+export const MANUAL: Readonly<Record<string, Manual>> = {
+  run: {
+    exits: {
+      ...OUTCOME,
+      2: "the manifest or an input is wrong",
+      5: "there is no such file or stored workflow",
+      6: "the plan is not the one of --plan",
+    },
+    see: ["plan", "watch", "show", "runs", "retry", "exit-codes"],
+    guide: "first-runbook",
+  },
+  runs: { exits: {}, see: ["show", "watch", "formatting"] },
+  show: { exits: NO_RUN, see: ["logs", "retry", "receipt show", "replay"] },
+  logs: { exits: { ...NO_RUN, 1: "--grep found nothing" }, see: ["show", "watch"] },
+  watch: { exits: { ...OUTCOME, ...NO_RUN }, see: ["run", "up", "cancel", "exit-codes"] },
+  cancel: { exits: { ...NO_RUN, 6: "it has ended", 8: "--timeout is over" }, see: ["retry", "watch"] },
+  retry: {
+    exits: { ...OUTCOME, ...NO_RUN, 6: "there is nothing to retry" },
+    see: ["show", "run", "watch"],
+    guide: "run-again-and-cache",
+  },
+  up: {
+    exits: { 0: "ended by Ctrl-C or SIGTERM", 9: "the address is taken, or the data directory cannot serve" },
+    see: ["doctor", "catalog list", "config view", "token rotate", "environment"],
+    guide: "operate-the-data-directory",
+  },
+  approvals: { exits: {}, see: ["approve", "deny", "show"], guide: "approvals-and-waiting" },
+  approve: {
+    exits: { ...NO_APPROVAL, 1: "the question was answered with no" },
+    see: ["approvals", "deny", "plan"],
+    guide: "approvals-and-waiting",
+  },
+  deny: {
+    exits: { ...NO_APPROVAL, 1: "the question was answered with no" },
+    see: ["approvals", "approve"],
+    guide: "approvals-and-waiting",
+  },
+  signal: { exits: { ...NO_RUN, 6: "the run has ended" }, see: ["show", "watch"], guide: "approvals-and-waiting" },
+  init: {
+    exits: { 5: "no runbook of that name comes with Maestro", 6: "a file is there already" },
+    see: ["lint", "run", "test"],
+    guide: "first-runbook",
+  },
+  lint: {
+    exits: { 0: "no errors", 1: "errors, or with --strict warnings" },
+    see: ["plan", "test", "expressions"],
+    guide: "first-runbook",
+  },
+  plan: {
+    exits: { 2: "the manifest is wrong", 5: "there is no such file or stored workflow" },
+    see: ["lint", "run", "catalog diff"],
+  },
+  test: {
+    exits: { 0: "all passed", 1: "a case failed, or --min is not reached", 2: "a test cannot be read" },
+    see: ["lint", "replay"],
+    guide: "test-a-workflow",
+  },
+  replay: {
+    exits: { ...NO_RUN, 0: "the history gives the stored state", 7: "it does not" },
+    see: ["verify", "test", "doctor"],
+  },
+  verify: {
+    exits: {
+      0: "every check that was made passed",
+      7: "one failed; an unknown key is a failure",
+      2: "a file cannot be read, or a trust root is none",
+    },
+    see: ["receipt export", "replay"],
+    guide: "verify-a-receipt",
+  },
+  "receipt show": { exits: { ...NO_RUN, 7: "it does not verify" }, see: ["receipt export", "verify"] },
+  "receipt export": { exits: NO_RUN, see: ["verify", "receipt show"], guide: "verify-a-receipt" },
+  "receipt list": { exits: NO_RUN, see: ["receipt show", "retry"] },
+  "key rotate": {
+    exits: { 4: "the passphrase is missing or wrong", 9: "an engine holds the data directory" },
+    see: ["verify", "doctor", "token rotate"],
+    guide: "operate-the-data-directory",
+  },
+  "catalog publish": {
+    exits: { 2: "a manifest is wrong; nothing is published", 6: "that version has another content" },
+    see: ["catalog list", "catalog diff", "run", "verify"],
+    guide: "publish-and-reload",
+  },
+  "catalog list": { exits: {}, see: ["catalog show", "up"], guide: "publish-and-reload" },
+  "catalog show": { exits: { ...NO_STORED, 7: "its signature does not verify" }, see: ["catalog diff", "run"] },
+  "catalog diff": { exits: { ...DIFFERENT, ...NO_STORED }, see: ["catalog show", "plan", "test"] },
+  "task list": { exits: {}, see: ["task show", "task add"], guide: "write-a-task" },
+  "task show": { exits: NO_TYPE, see: ["task schema", "task list"] },
+  "task schema": { exits: NO_TYPE, see: ["task show"] },
+  "task add": {
+    exits: { 1: "the program cannot be used: it does not speak the protocol or describes itself wrongly" },
+    see: ["task test", "task list", "task remove"],
+    guide: "write-a-task",
+  },
+  "task remove": { exits: NO_TYPE, see: ["task add", "task list"] },
+  "task test": { exits: { 0: "no check failed", 1: "one failed" }, see: ["task add"], guide: "write-a-task" },
+  doctor: {
+    exits: { 0: "no check failed; warnings do not count", 1: "one failed", 6: "the file of --bundle is there already" },
+    see: ["backup create", "gc", "replay", "config view"],
+    guide: "operate-the-data-directory",
+  },
+  "backup create": {
+    exits: { 5: "there is no data directory", 6: "its schema is not this version's", 9: "the disk is full or fails" },
+    see: ["backup verify", "restore", "doctor"],
+    guide: "operate-the-data-directory",
+  },
+  "backup list": { exits: {}, see: ["backup create", "backup verify"] },
+  "backup verify": {
+    exits: { 0: "it is whole", 5: "there is no such file", 7: "something in it is not as it was" },
+    see: ["restore", "backup list"],
+    guide: "operate-the-data-directory",
+  },
+  restore: {
+    exits: {
+      5: "there is no such file",
+      6: "the folder is not empty, or a newer version made the backup",
+      7: "something in the backup is not as it was; nothing is restored",
+      9: "the disk is full or fails; nothing is restored",
+    },
+    see: ["backup verify", "doctor", "replay"],
+    guide: "operate-the-data-directory",
+  },
+  gc: {
+    exits: { 6: "a backup or another removal is under way", 2: "retention.yaml is wrong; nothing is removed" },
+    see: ["hold set", "backup create", "doctor"],
+    guide: "keep-and-remove",
+  },
+  "hold set": { exits: NO_RUN, see: ["hold list", "hold release", "gc"], guide: "keep-and-remove" },
+  "hold release": { exits: { 5: "there is no such hold" }, see: ["hold list", "gc"], guide: "keep-and-remove" },
+  "hold list": { exits: {}, see: ["hold set", "hold release"], guide: "keep-and-remove" },
+  "config view": { exits: {}, see: ["config set", "config use", "environment"] },
+  "config get": { exits: { 2: "there is no such key", 5: "it is not set" }, see: ["config view", "config set"] },
+  "config set": { exits: { 2: "there is no such key, or not with such a value" }, see: ["config view", "config use"] },
+  "config use": { exits: { 5: "there is no such context" }, see: ["config view", "config set"] },
+  "token rotate": { exits: {}, see: ["up", "key rotate", "config set"] },
+  completion: { exits: { 2: "there is no script for that shell" }, see: ["help", "environment"] },
+  help: { exits: { 5: "there is no such page" }, see: ["exit-codes", "environment", "formatting", "expressions"] },
+};
+
+/** The exit codes of a command in order: 0 first, and what a wrong command line gives. */
+export function exitLines(name: string): readonly (readonly [code: string, meaning: string])[] {
+  const exits = MANUAL[name]?.exits ?? {};
+  const all: Readonly<Record<string, string>> = { 0: "it worked", 2: "a wrong command line", ...exits };
+  return Object.entries(all);
+}
