@@ -68,7 +68,7 @@ await bench({
     const readings: Reading[] = [
       { what: "backup beside W1: installation", value: bytes / MB, unit: "MB" },
       { what: "backup beside W1: time", value: seconds, unit: "s" },
-      { what: "backup beside W1: of the installation", value: bytes / MB / seconds, unit: "/s", better: "higher" },
+      { what: "backup beside W1: of the installation", value: bytes / MB / seconds, unit: "MB/s", better: "higher" },
       { what: "backup beside W1: archive", value: statSync(join(dir, "backups", archive ?? "")).size / MB, unit: "MB" },
       { what: "W1 steps/s, warm, beside that installation", value: steps(median(alone)), unit: "/s", better: "higher" },
       { what: "W1 steps/s, warm, beside its backup", value: steps(median(beside)), unit: "/s", better: "higher" },
