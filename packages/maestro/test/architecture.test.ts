@@ -167,7 +167,10 @@ describe("the house", () => {
   });
 
   it("does not silence the type checker or an error", () => {
-    none(find(sources, /@ts-(?:ignore|expect-error|nocheck)/, withoutTexts), "Give it the right type.");
+    none(find(sources, /@ts-(?:ignore|nocheck)/, withoutTexts), "Give it the right type.");
+    // In a test of types the error is what is tested: tsc fails where it does not occur.
+    const others = sources.filter(({ path }) => !path.endsWith(".types.test.ts"));
+    none(find(others, /@ts-expect-error/, withoutTexts), "Give it the right type.");
     none(find(sources, /\bas any\b|:\s*any\b(?!\s*\()|<any>/), "Use unknown and a parser, or the right type.");
     none(
       find(sources, EMPTY_CATCH, withoutTexts),

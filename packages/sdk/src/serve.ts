@@ -20,7 +20,7 @@ export interface Streams {
 interface Attempt {
   readonly abort: AbortController;
   /** Text for its log; after its answer it goes nowhere. */
-  print(text: string): void;
+  print(text: string, stream?: "stderr"): void;
 }
 
 /** Whose `console.log` it is. */
@@ -96,20 +96,28 @@ class Server {
     try {
       problems = await this.#task.validate(input);
     } catch (error) {
-      problems = [`validate() itself failed: ${textOf(error)}`];
+      console.error(inspect(error));
+      problems = [`validate() itself failed: ${headlineOf(error)}`];
     }
     this.#send({ type: "validated", id, problems });
   }
 
   async #execute(id: string, message: Readonly<Record<string, unknown>>): Promise<void> {
-    const attempt: Attempt = { abort: new AbortController(), print: (text) => this.#print(id, attempt, text) };
+    const attempt: Attempt = {
+      abort: new AbortController(),
+      print: (text, stream) => this.#print(id, attempt, text, stream),
+    };
     this.#attempts.set(id, attempt);
     try {
       const context = this.#context(id, attempt, message);
       const output = await current.run(attempt, () => this.#task.execute(context));
       this.#answer({ type: "result", id, output: output ?? null });
     } catch (error) {
-      this.#answer({ type: "failure", id, ...failureOf(error, attempt.abort.signal) });
+      const { signal } = attempt.abort;
+      // Why it was called off says more than how the work noticed.
+      const cause: unknown = signal.aborted ? signal.reason : error;
+      if (!(cause instanceof TaskFailure)) attempt.print(`${inspect(cause)}\n`, "stderr");
+      this.#answer({ type: "failure", id, ...failureOf(cause) });
     }
   }
 
@@ -142,13 +150,17 @@ class Server {
     };
   }
 
-  #print(id: string, attempt: Attempt, text: string): void {
+  #print(id: string, attempt: Attempt, text: string, stream?: "stderr"): void {
     if (this.#attempts.get(id) !== attempt) return;
     for (let from = 0; from < text.length; from += MAX_LOG_CHARACTERS)
       this.#send({
         type: "emit",
         id,
-        event: { kind: "log", text: text.slice(from, from + MAX_LOG_CHARACTERS).toWellFormed() },
+        event: {
+          kind: "log",
+          text: text.slice(from, from + MAX_LOG_CHARACTERS).toWellFormed(),
+          ...(stream === undefined ? {} : { stream }),
+        },
       });
   }
 
@@ -158,7 +170,7 @@ class Server {
     try {
       this.#send(message);
     } catch (error) {
-      this.#send({ type: "failure", id: message.id, error: { code: "OUTPUT_INVALID", message: textOf(error) } });
+      this.#send({ type: "failure", id: message.id, error: { code: "OUTPUT_INVALID", message: headlineOf(error) } });
     }
   }
 
@@ -177,10 +189,12 @@ function cancelled(error: unknown): TaskFailure {
   return new TaskFailure("CANCELLED", typeof message === "string" ? message : "the attempt was cancelled");
 }
 
-function failureOf(thrown: unknown, signal: AbortSignal): { readonly error: object; readonly output?: Json } {
-  // Why it was called off says more than how the work noticed.
-  const cause: unknown = signal.aborted ? signal.reason : thrown;
-  if (!(cause instanceof TaskFailure)) return { error: { code: "INTERNAL", message: textOf(cause) } };
+function failureOf(cause: unknown): { readonly error: object; readonly output?: Json } {
+  if (!(cause instanceof TaskFailure)) {
+    const where = placeOf(cause);
+    const message = `${headlineOf(cause)}${where === undefined ? "" : `, at ${where}`}. The attempt's log has the stack.`;
+    return { error: { code: "INTERNAL", message } };
+  }
   const { code, message, final, details, output } = cause;
   const error = {
     code,
@@ -191,9 +205,18 @@ function failureOf(thrown: unknown, signal: AbortSignal): { readonly error: obje
   return { error, ...(output === undefined ? {} : { output }) };
 }
 
-function textOf(thrown: unknown): string {
-  const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : inspect(thrown);
-  return text.slice(0, MAX_ERROR_CHARACTERS).toWellFormed();
+/** What was thrown, on as many lines as its author gave it. */
+function headlineOf(thrown: unknown): string {
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown);
+  return text.slice(0, MAX_ERROR_CHARACTERS / 2).toWellFormed();
+}
+
+/** The innermost place in a file that is neither Node's nor a dependency's. */
+function placeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const frames = thrown.stack?.split("\n").filter((line) => /^ {4}at .*file:|^ {4}at .*[( ]\//.test(line)) ?? [];
+  const frame = frames.find((line) => !line.includes("node_modules")) ?? frames[0];
+  return frame === undefined ? undefined : /([^/( ]+:\d+:\d+)\)?$/.exec(frame)?.[1];
 }
 
 /** Lines of UTF-8; what comes after the last line end is none. */

@@ -15,8 +15,20 @@
         serve(greet)
 """
 
+from ._notification import NOTIFICATION_SCHEMA
 from ._serve import serve
-from ._task import Cancelled, Context, Json, Task, TaskFailure, define_task, task
+from ._task import Cancelled, Context, Effect, Json, Task, TaskFailure, define_task, task
 
-__all__ = ["Cancelled", "Context", "Json", "Task", "TaskFailure", "define_task", "serve", "task"]
+__all__ = [
+    "NOTIFICATION_SCHEMA",
+    "Cancelled",
+    "Context",
+    "Effect",
+    "Json",
+    "Task",
+    "TaskFailure",
+    "define_task",
+    "serve",
+    "task",
+]
 __version__ = "0.1.0"

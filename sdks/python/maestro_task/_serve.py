@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import sysconfig
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ SDK = "python/0.1.0"
 MAX_MESSAGE_BYTES = 17 << 20
 MAX_LOG_CHARACTERS = 256 * 1024
 MAX_ERROR_CHARACTERS = 16_000
+#: Folders of code that is not the task's.
+LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def serve(task: Task, input: Optional[BinaryIO] = None, output: Optional[BinaryIO] = None) -> None:
@@ -100,22 +103,30 @@ class Server:
         problems: List[str]
         try:
             problems = list(self._task.validate(input)) if self._task.validate is not None else []
-        except Exception:
-            problems = [f"validate() itself failed: {_trace()}"]
+        except Exception as error:
+            traceback.print_exc()
+            problems = [f"validate() itself failed: {_headline(error)}"]
         self._send({"type": "validated", "id": id, "problems": problems})
 
     def _execute(self, attempt: Attempt, message: Dict[str, Any]) -> None:
         self._current.attempt = attempt
         answer: Dict[str, Json]
+        trace = ""
         try:
             output = self._task.execute(self._context(attempt, message))
             answer = {"type": "result", "id": attempt.id, "output": output}
         except BaseException as error:  # Also SystemExit: a task that calls sys.exit() ends its attempt, not the process.
-            answer = {"type": "failure", "id": attempt.id, **_failure_of(error, attempt)}
+            # Why it was called off says more than how the work noticed.
+            cause = Cancelled(*attempt.reason[:1]) if attempt.cancelled.is_set() else error
+            if not isinstance(cause, TaskFailure):
+                trace = traceback.format_exc()
+            answer = {"type": "failure", "id": attempt.id, **_failure_of(cause)}
         finally:
             self._current.attempt = None
         if attempt.printed:
             self._emit(attempt, {"kind": "log", "text": attempt.printed})
+        if trace:
+            self._emit(attempt, {"kind": "log", "text": trace, "stream": "stderr"})
         self._answer(attempt, answer)
 
     def _context(self, attempt: Attempt, message: Dict[str, Any]) -> Context:
@@ -200,12 +211,10 @@ def _parts_of(event: Dict[str, Json]) -> Iterable[Dict[str, Json]]:
     return [{**event, "text": text[at : at + MAX_LOG_CHARACTERS]} for at in range(0, len(text), MAX_LOG_CHARACTERS)]
 
 
-def _failure_of(error: BaseException, attempt: Attempt) -> Dict[str, Json]:
-    if attempt.cancelled.is_set():
-        # Why it was called off says more than how the work noticed.
-        error = Cancelled(*attempt.reason[:1])
+def _failure_of(error: BaseException) -> Dict[str, Json]:
     if not isinstance(error, TaskFailure):
-        return {"error": {"code": "INTERNAL", "message": _trace()}}
+        message = f"{_headline(error)}{_place(error)}. The attempt's log has the traceback."
+        return {"error": {"code": "INTERNAL", "message": message}}
     said: Dict[str, Json] = {"code": error.code, "message": error.message[:MAX_ERROR_CHARACTERS] or "It gave no reason."}
     if error.final:
         said["final"] = True
@@ -214,5 +223,12 @@ def _failure_of(error: BaseException, attempt: Attempt) -> Dict[str, Json]:
     return {"error": said, **({} if error.output is None else {"output": error.output})}
 
 
-def _trace() -> str:
-    return traceback.format_exc().strip()[-MAX_ERROR_CHARACTERS:]
+def _headline(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(type(error), error)).strip()[: MAX_ERROR_CHARACTERS // 2]
+
+
+def _place(error: BaseException) -> str:
+    """The innermost place that is neither the standard library's nor a package's."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    own = [frame for frame in frames if not frame.filename.startswith((*LIBRARIES, "<"))]
+    return f", at {os.path.basename(own[-1].filename)}:{own[-1].lineno}" if own else ""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 # Any JSON value. It is not spelt out: a recursive alias needs a newer Python than 3.9.
 Json = Any
+
+# What a task does to the world besides computing. Maestro's gate is asked for each before an attempt.
+Effect = Literal["deploy", "network", "process", "secret", "spend", "write"]
 
 Execute = Callable[["Context"], Json]
 Validate = Callable[[Dict[str, Json]], Sequence[str]]
@@ -123,7 +127,7 @@ def define_task(
     summary: str,
     input: Mapping[str, Json],
     output: Union[Mapping[str, Json], bool],
-    effects: Sequence[str] = (),
+    effects: Sequence[Effect] = (),
     docs: Optional[str] = None,
     example: Optional[Mapping[str, Json]] = None,
     validate: Optional[Validate] = None,
@@ -146,18 +150,34 @@ def define_task(
     return Task(description, execute, validate, concurrency)
 
 
-def task(**definition: Any) -> Callable[[Execute], Task]:
-    """``define_task`` as a decorator: its arguments, in front of the function."""
+def task(
+    *,
+    name: str,
+    version: int,
+    summary: str,
+    input: Mapping[str, Json],
+    output: Union[Mapping[str, Json], bool],
+    effects: Sequence[Effect] = (),
+    docs: Optional[str] = None,
+    example: Optional[Mapping[str, Json]] = None,
+    validate: Optional[Validate] = None,
+    concurrency: int = DEFAULT_CONCURRENCY,
+) -> Callable[[Execute], Task]:
+    """``define_task`` as a decorator. Without ``docs`` the function's docstring is the documentation."""
 
     def decorate(execute: Execute) -> Task:
-        given = dict(definition)
-        given.setdefault("docs", _docs_of(execute))
-        return define_task(execute, **given)
+        return define_task(
+            execute,
+            name=name,
+            version=version,
+            summary=summary,
+            input=input,
+            output=output,
+            effects=effects,
+            docs=inspect.getdoc(execute) if docs is None else docs,
+            example=example,
+            validate=validate,
+            concurrency=concurrency,
+        )
 
     return decorate
-
-
-def _docs_of(execute: Execute) -> Optional[str]:
-    import inspect
-
-    return inspect.getdoc(execute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -14,7 +15,15 @@ from typing import Any, Dict, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from maestro_task import Cancelled, Context, TaskFailure, define_task, serve, task  # noqa: E402
+from maestro_task import (  # noqa: E402
+    NOTIFICATION_SCHEMA,
+    Cancelled,
+    Context,
+    TaskFailure,
+    define_task,
+    serve,
+    task,
+)
 
 ANYTHING: Dict[str, Any] = {"type": "object"}
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,12 +81,45 @@ class TaskTest(unittest.TestCase):
             sys.exit(3)
 
         served = define_task(leave, name="leave", version=1, summary="Leaves", input=ANYTHING, output=True)
-        [failure] = speak(served, EXECUTE)
-        self.assertEqual((failure["type"], failure["error"]["code"]), ("failure", "INTERNAL"))
+        [trace, failure] = speak(served, EXECUTE)
+        self.assertEqual((trace["event"]["stream"], failure["type"]), ("stderr", "failure"))
+        self.assertEqual(failure["error"]["code"], "INTERNAL")
+
+    def test_what_the_task_did_not_foresee_says_what_and_where_and_the_log_has_the_traceback(self) -> None:
+        def crash(_: Context) -> None:
+            print("before")
+            json.loads("{")
+
+        served = define_task(crash, name="crash", version=1, summary="Crashes", input=ANYTHING, output=True)
+        out = io.BytesIO()
+        serve(served, io.BytesIO(json.dumps(EXECUTE).encode()), out)
+        [trace, failure] = [json.loads(line) for line in out.getvalue().splitlines()]
+        self.assertRegex(
+            failure["error"]["message"],
+            r"^json\.decoder\.JSONDecodeError: Expecting .*, at test_task\.py:\d+\. The attempt's log has the traceback\.$",
+        )
+        self.assertRegex(trace["event"]["text"], r"(?s)^Traceback .*in crash.*JSONDecodeError.*\n$")
+
+    def test_an_argument_that_there_is_not_is_an_error_at_once(self) -> None:
+        with self.assertRaisesRegex(TypeError, "outptu"):
+            task(name="a", version=1, summary="A", input=ANYTHING, outptu=True)  # type: ignore[call-arg]
+
+    def test_the_notification_is_the_one_that_is_published(self) -> None:
+        published = json.loads((ROOT.parent.parent / "spec" / "notification-v1.schema.json").read_text("utf-8"))
+        for name in ("$schema", "title", "description"):
+            del published[name]
+        self.assertEqual(NOTIFICATION_SCHEMA, published)
+
+    def test_the_syntax_is_that_of_python_3_9(self) -> None:
+        files = sorted(ROOT.glob("**/*.py"))
+        self.assertGreater(len(files), 6)
+        for file in files:
+            ast.parse(file.read_text("utf-8"), str(file), feature_version=(3, 9))
 
     def test_what_is_too_large_or_no_number_is_a_failure(self) -> None:
-        for value in ("x" * (18 << 20), float("nan")):
-            served = define_task(lambda _, v=value: v, name="a", version=1, summary="A", input=ANYTHING, output=True)
+        values: List[Any] = ["x" * (18 << 20), float("nan")]
+        served = define_task(lambda _: values.pop(), name="a", version=1, summary="A", input=ANYTHING, output=True)
+        while values:
             [failure] = speak(served, EXECUTE)
             self.assertEqual(failure["error"]["code"], "OUTPUT_INVALID")
 
