@@ -185,6 +185,27 @@ describe("the API", () => {
     assert.equal(body.run?.id, id);
   });
 
+  it("refuses an idempotency key that was used for something else, also at the same moment", async () => {
+    const [first, second] = await Promise.all(
+      [1, 2].map((n) => call("POST", "/v1/runs", { manifest: MANIFEST, inputs: { n }, key: "k2" })),
+    );
+    assert.deepEqual([first?.status, second?.status], [201, 409]);
+    const others = [
+      { manifest: MANIFEST, inputs: { n: 2 } },
+      { manifest: MANIFEST, inputs: { n: 1 }, authority: "TICKET-1" },
+      { manifest: MANIFEST.replace("name: ", "name: other-"), inputs: { n: 1 } },
+    ];
+    for (const other of others) {
+      const { body } = await call("POST", "/v1/runs", { ...other, key: "k2" });
+      assert.equal(body["code"], "conflict");
+      assert.match(String(body["detail"]), /^The idempotency key k2 belongs to run r_\w+, which was started /);
+    }
+    // What was deployed since is no reason to start a second run.
+    const changed = MANIFEST.replace("version: 1.0.0", "version: 1.0.1");
+    const { body } = await call("POST", "/v1/runs", { manifest: changed, inputs: { n: 5 }, key: "k2" });
+    assert.equal(body.run?.id, first?.body.run?.id);
+  });
+
   it("lists in pages that neither repeat nor leave out", async () => {
     for (let i = 0; i < 5; i++) await start({ labels: { page: "yes" } });
     const seen: string[] = [];

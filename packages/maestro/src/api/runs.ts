@@ -51,7 +51,7 @@ export const startRun = route({
     priority: optional(integer("Higher first; default 0.", { min: -100, max: 100 })),
     key: optional(
       text(
-        "Idempotency key: the same key in the same namespace gives the run that was started first. Also as the header Idempotency-Key.",
+        "Idempotency key: the same key in the same namespace gives the run that was started first, and is refused for other inputs or another workflow. Also as the header Idempotency-Key.",
         { max: 200 },
       ),
     ),

@@ -11,6 +11,7 @@ import type { Prepared } from "./programs.ts";
 import { failedDecision } from "./ask.ts";
 import { checkRequest } from "./door.ts";
 import { startQuestion } from "./questions.ts";
+import { sameStart } from "./same-start.ts";
 
 /** A run that has been checked and decided on and waits for the turn that records it. */
 export interface Admission {
@@ -41,7 +42,7 @@ export async function admit(
   const { workflow } = prepared.program.plan;
   if (request.idempotencyKey !== undefined) {
     const existing = await store.runByKey(workflow.namespace, request.idempotencyKey);
-    if (existing !== undefined) return { existing };
+    if (existing !== undefined) return { existing: await sameStart(engine, existing, request) };
   }
   await engine.starts.keepPlan(request.plan);
   const inputs = prepared.inputs(request.inputs);

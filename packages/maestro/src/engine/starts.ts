@@ -9,6 +9,7 @@ import { admit } from "./admission.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { Engine, Preview, StartRequest } from "./engine.ts";
 import { loadRun } from "./load.ts";
+import { sameStart } from "./same-start.ts";
 import { reusable } from "../core/reuse.ts";
 
 /** Requests for new runs on their way to the turn that records them. */
@@ -37,7 +38,7 @@ export class Starts {
     // Two at once with one key are one start.
     const key = `${request.plan.namespace}/${idempotencyKey}`;
     const known = this.starting.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return sameStart(this.engine, await known, request);
     const starting = this.startNew(request).finally(() => this.starting.delete(key));
     this.starting.set(key, starting);
     return starting;
