@@ -12,6 +12,8 @@ const NEEDS = [
   { command: "pg_lsclusters", package: "postgresql", why: "sql@1 against a real server" },
   { command: "openssl", package: "openssl", why: "certificates of tests and of the runbook that rotates them" },
   { command: "promtool", package: "prometheus", why: "metrics and alert rules as Prometheus reads them" },
+  { command: "curl", package: "curl", why: "the guide of the control plane" },
+  { command: "jq", package: "jq", why: "the guide of the control plane" },
   { command: "zsh", package: "zsh", why: "completion of commands, in the shell itself" },
   { command: "fish", package: "fish", why: "completion of commands, in the shell itself" },
 ];

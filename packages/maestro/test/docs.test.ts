@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   cpSync,
@@ -40,10 +42,16 @@ describe("the documentation", { concurrency: 2 }, () => {
     const needs = steps.flatMap((step) => (step.kind === "script" ? step.needs : []));
     it(`${path} works as it is written`, need(...terminal, ...needs), async () => {
       const place = mkdtempSync(join(tmpdir(), "maestro-docs-"));
+      const stays: Terminal[] = [];
       try {
         prepare(place, path);
-        for (const step of steps) await carryOut(step, place, path);
+        for (const step of steps) await carryOut(step, place, path, stays);
+        for (const terminal of stays.splice(0)) {
+          const code = await interrupt(terminal);
+          assert.equal(code, 0, `${path}: what stays ended with ${code}:\n${terminal.output()}`);
+        }
       } finally {
+        for (const terminal of stays) await interrupt(terminal);
         rmSync(place, { recursive: true, force: true, maxRetries: 5 });
       }
     });
@@ -62,9 +70,18 @@ describe("the documentation", { concurrency: 2 }, () => {
       for (const { name, text } of manifests) writeFileSync(join(place, name), text);
       prepare(place, "");
       await carryOut(
-        { kind: "script", script: `${addExamples}maestro lint --strict .`, exit: 0, shows: [], needs: [], line: 0 },
+        {
+          kind: "script",
+          script: `${addExamples}maestro lint --strict .`,
+          exit: 0,
+          shows: [],
+          needs: [],
+          stays: false,
+          line: 0,
+        },
         place,
         "lint",
+        [],
       );
     } finally {
       rmSync(place, { recursive: true, force: true });
@@ -76,7 +93,7 @@ describe("the documentation", { concurrency: 2 }, () => {
       "```yaml file=a.yaml\nx: 1\n```\n```sh run exit=3\nfalse\n```\n\n```text\nno …\n```\n```sh\nnot run\n```\n";
     assert.deepEqual(stepsOf(blocksOf(page)), [
       { kind: "file", name: "a.yaml", text: "x: 1\n" },
-      { kind: "script", script: "false\n", exit: 3, shows: ["no …"], needs: [], line: 5 },
+      { kind: "script", script: "false\n", exit: 3, shows: ["no …"], needs: [], stays: false, line: 5 },
     ]);
     assert.equal(missing("a  sha256:12 b\nc", ["a sha256:… b", "c"]), undefined);
     assert.equal(missing("c\na", ["a", "c"]), "c");
@@ -101,17 +118,39 @@ function prepare(place: string, path: string): void {
     cpSync(join(ROOT, part), join(place, part), { recursive: true });
 }
 
-async function carryOut(step: Step, place: string, path: string): Promise<void> {
+async function carryOut(step: Step, place: string, path: string, stays: Terminal[]): Promise<void> {
   if (step.kind === "file") return writeFileSync(join(place, step.name), step.text);
-  const { code, output } = await inTerminal(step.script, place);
   const where = `${path}:${step.line}`;
+  // Pages say the port that people will have; here another engine may be up.
+  const port = stays.map(({ output }) => /http:\/\/127\.0\.0\.1:(\d+)/.exec(output())?.[1]).find((one) => one);
+  const actual = (text: string): string => (port === undefined ? text : text.replaceAll(DEFAULT_PORT, port));
+  const terminal = openTerminal(actual(step.script), place);
+  if (step.stays) {
+    stays.push(terminal);
+    const shown = step.shows.map((line) => line.replaceAll(DEFAULT_PORT, "…"));
+    return waitFor(terminal, shown, where);
+  }
+  const code = await terminal.ended;
+  const output = terminal.output();
   assert.equal(code, step.exit, `${where} ended with ${code}, not ${step.exit}:\n${step.script}\n${output}`);
-  const line = missing(output, step.shows);
+  const line = missing(output, step.shows.map(actual));
   assert.equal(line, undefined, `${where} does not show this line:\n  ${line}\nbut\n${output}`);
 }
 
-async function inTerminal(script: string, place: string): Promise<{ readonly code: number; readonly output: string }> {
-  const file = join(place, ".bin/script.sh");
+interface Terminal {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** All that it got so far. */
+  readonly output: () => string;
+  /** The exit code; -1 where it had to be killed. */
+  readonly ended: Promise<number>;
+}
+
+const DEFAULT_PORT = "7717";
+let scripts = 0;
+
+function openTerminal(script: string, place: string): Terminal {
+  scripts += 1;
+  const file = join(place, `.bin/script-${scripts}.sh`);
   writeFileSync(file, `set -euo pipefail\nstty cols 160\n${script}`);
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(MAESTRO|NODE|CI$|GITHUB|FORCE_COLOR)/.test(name),
@@ -126,20 +165,32 @@ async function inTerminal(script: string, place: string): Promise<{ readonly cod
     NO_COLOR: "1",
     LANG: "C.UTF-8",
   };
-  return new Promise((resolve) => {
-    const command = execFile(
-      "script",
-      ["-qec", `bash ${file}`, "/dev/null"],
-      // A page that waits for what never comes is to say what it has shown.
-      { cwd: place, env, maxBuffer: 16 * 1024 * 1024, timeout: 240_000, killSignal: "SIGKILL" },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-        resolve({ code, output: withoutControls(stdout + stderr) });
-      },
-    );
-    // It would take the end of its input for the end of the terminal.
-    command.stdin?.on("error", () => resolve({ code: -1, output: "the terminal closed" }));
+  let text = "";
+  // A page that waits for what never comes is to say what it has shown. The pipe to stdin stays open: its end would be taken for
+  // the end of the terminal.
+  const child = spawn("script", ["-qec", `bash ${file}`, "/dev/null"], {
+    cwd: place,
+    env,
+    timeout: 300_000,
+    killSignal: "SIGKILL",
   });
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (part: string) => (text += part));
+  const ended = once(child, "close").then(([code]) => (typeof code === "number" ? code : -1));
+  return { child, ended, output: () => withoutControls(text) };
+}
+
+async function waitFor({ child, ended, output }: Terminal, shows: readonly string[], where: string): Promise<void> {
+  let over = false;
+  void ended.then(() => (over = true));
+  while (missing(output(), shows) !== undefined && !over) await Promise.race([once(child.stdout, "data"), ended]);
+  assert.equal(missing(output(), shows), undefined, `${where} ended without showing this:\n${output()}`);
+}
+
+/** As a person does: Ctrl-C, and what stays ends well. */
+function interrupt({ child, ended }: Terminal): Promise<number> {
+  child.stdin.write("\u0003");
+  return ended;
 }
 
 function withoutControls(text: string): string {

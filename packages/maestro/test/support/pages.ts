@@ -1,4 +1,4 @@
-/** A fenced block of Markdown. Its info string is a language and words such as `run`, `exit=1`, `file=orders.csv`. */
+/** A fenced block of Markdown. Its info string is a language and words such as `run`, `stays`, `exit=1`, `file=orders.csv`. */
 export interface Block {
   readonly language: string;
   readonly words: readonly string[];
@@ -27,6 +27,8 @@ export type Step =
       readonly shows: readonly string[];
       /** Programs of the system, without which the page cannot be executed. */
       readonly needs: readonly string[];
+      /** It has a terminal of its own, has begun when it shows its lines, and gets Ctrl-C when the page ends. */
+      readonly stays: boolean;
       readonly line: number;
     };
 
@@ -47,6 +49,7 @@ export function stepsOf(blocks: readonly Block[]): readonly Step[] {
         exit: Number(value("exit") ?? 0),
         shows,
         needs: value("needs")?.split(",") ?? [],
+        stays: block.words.includes("stays"),
         line: block.line,
       },
     ];
