@@ -50,11 +50,12 @@ export const ECHO = runbook("echo", {
   say: { uses: "exec@1", timeout: { run: "1m" }, with: { script: "for i in 1 2 3 4 5; do echo line $i; done" } },
 });
 
-/** Prints a file many times, as fast as it is read. */
+/** Prints a file many times, as fast as it is read; then again into the next item's log, one command at a time. */
 export const PRINT = runbook(
   "print",
   {
     print: {
+      forEach: { items: "inputs.items", as: "n", max: 1 },
       uses: "exec@1",
       with: {
         script: 'i=0; while [ $i -lt "$TIMES" ]; do cat "$FILE"; i=$((i+1)); done',
@@ -63,7 +64,11 @@ export const PRINT = runbook(
       runner: { kind: "process", sandbox: "none" },
     },
   },
-  { file: { type: "string" }, times: { type: "integer" } },
+  {
+    file: { type: "string" },
+    times: { type: "integer" },
+    items: { type: "array", items: { type: "integer" } },
+  },
 );
 
 function runbook(name: string, tasks: JsonObject, inputs: JsonObject = {}): string {

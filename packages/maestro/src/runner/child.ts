@@ -5,7 +5,7 @@ import type { CommandLimits } from "../core/plan.ts";
 import { TaskFailure } from "../task/task.ts";
 import { ARGS_FD, FILTER_FD, STATUS_FD, type Launch } from "./launch.ts";
 import { limitOf, type LimitName } from "./limits.ts";
-import { Capture, signalOfExit, Tail } from "./output.ts";
+import { Capture, signalOfExit, Spent, Tail } from "./output.ts";
 import type { Command, CommandContext, CommandResult } from "./runner.ts";
 import { killTree, ProcessTree, readProcesses, scanFrom, sendSignal } from "./tree.ts";
 import type { Watch, Watched } from "./watch.ts";
@@ -137,6 +137,9 @@ interface Output {
   status: number | undefined;
 }
 
+/** Memory of so many bytes that were handed to the log is worth asking whether it has written them. */
+const SPENT_BYTES = 1 << 20;
+
 /** Hands output on as it comes, and stops reading while the log cannot follow: the pipe then holds the writer. */
 function collect(child: ChildProcess, { command, context }: ChildRequest): Output {
   const output: Output = {
@@ -145,24 +148,34 @@ function collect(child: ChildProcess, { command, context }: ChildRequest): Outpu
     status: undefined,
   };
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  const spent = new Spent();
   let paused = false;
-  const resume = (): void => {
-    paused = false;
-    for (const stream of streams) stream.resume();
-  };
-  const pass = (name: "stdout" | "stderr", bytes: Buffer): void => {
-    if (context.log(name, bytes) || paused) return;
-    paused = true;
-    for (const stream of streams) stream.pause();
-    context.drained().then(resume, resume);
+  let waiting = false;
+  const pass = (name: "stdout" | "stderr", bytes: Buffer, kept: boolean): void => {
+    const goOn = context.log(name, bytes);
+    if (!kept) spent.add(bytes);
+    if (!goOn && !paused) {
+      paused = true;
+      for (const stream of streams) stream.pause();
+    }
+    if (waiting || (goOn && spent.bytes < SPENT_BYTES)) return;
+    waiting = true;
+    const release = spent.take();
+    const drained = (): void => {
+      waiting = false;
+      release();
+      if (paused) for (const stream of streams) stream.resume();
+      paused = false;
+    };
+    context.drained().then(drained, drained);
   };
   child.stdout?.on("data", (bytes: Buffer) => {
-    output.stdout.add(bytes);
-    pass("stdout", bytes);
+    const captured = output.stdout.add(bytes);
+    pass("stdout", bytes, captured || command.onStdout !== undefined);
   });
   child.stderr?.on("data", (bytes: Buffer) => {
     output.stderr.add(bytes);
-    pass("stderr", bytes);
+    pass("stderr", bytes, false);
   });
   const status = (child.stdio as readonly unknown[])[STATUS_FD] as Readable | undefined;
   let report = "";

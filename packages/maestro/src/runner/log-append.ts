@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, mkdirSync, openSync, writevSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, fstatSync, mkdirSync, openSync, writev, writevSync } from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 
 /** The size of a log's file. Makes the file, and the run's folder when it is the first. */
 export function sizeNow(path: string): number {
@@ -35,14 +35,16 @@ export function appendNow(path: string, chunks: readonly Uint8Array[]): void {
   }
 }
 
-/** Appends without holding up the process. */
+/** Appends without holding up the process. To open and to close a file costs less than a thread would to do it. */
 export async function appendLater(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, "a", 0o600);
+  const file = openSync(path, "a", 0o600);
   try {
     const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-    const { bytesWritten } = await file.writev([...chunks]);
-    if (bytesWritten < total) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
+    const { bytesWritten } = await write(file, chunks);
+    if (bytesWritten < total) await write(file, [Buffer.concat(chunks).subarray(bytesWritten)]);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
+
+const write = promisify(writev);

@@ -99,10 +99,35 @@ export class SegmentWriter {
   }
 }
 
+/**
+ * Line feeds, four bytes at a time: byte by byte it would cost more than to read and to write them, and `indexOf` pays a call
+ * for every line. A byte of `word ^ FEEDS` is zero where there was a feed, and only there does no bit of it survive.
+ */
 export function countLines(bytes: Uint8Array): number {
-  // A plain loop runs at 1 GB/s; indexOf pays a call for every line and is slower on ordinary logs.
-  const size = bytes.byteLength;
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteLength < 16) return feedsIn(bytes, 0, byteLength);
+  const head = -byteOffset & 3;
+  const words = new Uint32Array(buffer, byteOffset + head, (byteLength - head) >>> 2);
+  let lines = feedsIn(bytes, 0, head) + feedsIn(bytes, head + words.byteLength, byteLength);
+  for (let i = 0; i < words.length;) {
+    // Four sums in one number; each holds up to 255.
+    const end = Math.min(words.length, i + 255);
+    let sums = 0;
+    for (; i < end; i++) {
+      const word = words[i]! ^ FEEDS;
+      sums += (~(((word & LOW) + LOW) | word) >>> 7) & ONES;
+    }
+    lines += (sums & 0xff) + ((sums >>> 8) & 0xff) + ((sums >>> 16) & 0xff) + (sums >>> 24);
+  }
+  return lines;
+}
+
+const FEEDS = 0x0a0a0a0a;
+const LOW = 0x7f7f7f7f;
+const ONES = 0x01010101;
+
+function feedsIn(bytes: Uint8Array, from: number, end: number): number {
   let lines = 0;
-  for (let i = 0; i < size; i++) if (bytes[i] === 0x0a) lines++;
+  for (let i = from; i < end; i++) if (bytes[i] === 0x0a) lines++;
   return lines;
 }

@@ -11,13 +11,15 @@ export class Capture {
     this.#limit = limit;
   }
 
-  add(bytes: Buffer): void {
+  /** Whether any of them were kept: then they must stay as they are. */
+  add(bytes: Buffer): boolean {
     const room = this.#limit - this.#size;
     if (bytes.byteLength > room) this.truncated = true;
-    if (room <= 0) return;
+    if (room <= 0) return false;
     const part = bytes.subarray(0, room);
     this.#chunks.push(part);
     this.#size += part.byteLength;
+    return true;
   }
 
   bytes(): Uint8Array {
@@ -38,6 +40,34 @@ export class Tail {
 
   text(): string {
     return this.#bytes.toString("utf8");
+  }
+}
+
+/** Smaller chunks may share their memory with others (Buffer's pool), and the collector deals with them well. */
+const LARGE_BYTES = 32 * 1024;
+
+/**
+ * Chunks that nobody but the log wants, whose memory is let go as soon as they are written. Left to the garbage collector,
+ * each 32 MB of output would cost a look at the whole heap: more than to read, to count and to write them together.
+ */
+export class Spent {
+  #chunks: Buffer[] = [];
+  bytes = 0;
+
+  add(chunk: Buffer): void {
+    if (chunk.byteLength < LARGE_BYTES || chunk.byteLength < chunk.buffer.byteLength) return;
+    this.#chunks.push(chunk);
+    this.bytes += chunk.byteLength;
+  }
+
+  /** Those so far; the function lets go of them. */
+  take(): () => void {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.bytes = 0;
+    return () => {
+      for (const { buffer } of chunks) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    };
   }
 }
 

@@ -44,6 +44,7 @@ export interface CommandContext {
   readonly graceMs: number;
   /** Output as it comes. Returns false when the reader should pause until `drained` resolves. */
   log(stream: "stdout" | "stderr", bytes: Uint8Array): boolean;
+  /** What `log` was given by then is not needed any more: its memory may go. */
   drained(): Promise<void>;
   /** Folders outside the attempt's own that a sandboxed command may read, absolute: the run's base. */
   readonly readable?: readonly string[];
