@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { PROBLEMS } from "../core/problem.ts";
 import { dumpSchema } from "./integrity.ts";
 import type { Migration } from "./migrate.ts";
 import { migrate, readMigrations } from "./migrate.ts";
@@ -86,7 +87,7 @@ describe("migrate()", () => {
     assert.throws(() => run([FIRST]), {
       code: "schema_newer",
       message: `${path} has schema 2; this version of Maestro knows schemas up to 1.`,
-      fix: "Use that version or a newer one; going back needs a backup from before the upgrade.",
+      fix: PROBLEMS.schema_newer.fix,
     });
     assert.equal(dumpSchema(db), before);
   });
