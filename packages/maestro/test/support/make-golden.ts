@@ -57,7 +57,7 @@ try {
   db.close();
   const version = maestro(["--version"], 0).trim().split(" ").at(-1) ?? "";
   const target = fileURLToPath(new URL(`../golden/data-${version}-schema-${schema}.tar.gz`, import.meta.url));
-  writeFileSync(target, gzipSync(pack(data), { level: 9 }));
+  writeFileSync(target, gzipSync(pack(data), { level: 9 }), { flag: "wx" });
   console.log(`${target}: ${statSync(target).size} bytes`);
 } finally {
   rmSync(place, { recursive: true, force: true });
