@@ -14,7 +14,8 @@ import { suggest } from "../core/suggest.ts";
 import { isProject } from "../manifest/project.ts";
 
 const NAME = "^[a-z0-9][a-z0-9_-]{0,62}$";
-const MAX_CONTEXTS = 100;
+
+export const CONFIG_LIMITS = { contexts: 100, bytes: 256 * 1024 } as const;
 
 /** One context: a server, or a data directory. */
 export const CONTEXT_SHAPE = {
@@ -69,7 +70,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const { current, contexts = {} } = value;
   if (current !== undefined && typeof current !== "string") throw wrong(path, "current must be a context's name");
   if (!isJsonObject(contexts)) throw wrong(path, "contexts must be an object of contexts by name");
-  if (Object.keys(contexts).length > MAX_CONTEXTS) throw wrong(path, `there are more than ${MAX_CONTEXTS} contexts`);
+  if (Object.keys(contexts).length > CONFIG_LIMITS.contexts)
+    throw wrong(path, `there are more than ${CONFIG_LIMITS.contexts} contexts`);
   return {
     path,
     current,
@@ -126,12 +128,11 @@ function readYaml(path: string): JsonValue | undefined {
   }
 }
 
-const MAX_BYTES = 256 * 1024;
-
 function readText(path: string): string | undefined {
   try {
     const text = readFileSync(path, "utf8");
-    if (text.length > MAX_BYTES) throw wrong(path, `it is larger than ${MAX_BYTES} bytes`);
+    if (Buffer.byteLength(text) > CONFIG_LIMITS.bytes)
+      throw wrong(path, `it is larger than ${CONFIG_LIMITS.bytes} bytes`);
     return text;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;

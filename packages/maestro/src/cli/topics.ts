@@ -1,3 +1,5 @@
+import { variableLines } from "./variables.ts";
+
 /** Pages of `maestro help TOPIC` that are no command. Plain text, at most 100 columns. */
 export const TOPICS: Readonly<Record<string, { readonly title: string; readonly text: string }>> = {
   "exit-codes": {
@@ -21,24 +23,7 @@ A run that is left (--timeout, Ctrl-C) goes on; only its watching has ended.`,
   },
   environment: {
     title: "environment variables and files",
-    text: `MAESTRO_DATA            Data directory, where --data is not given. Else the nearest .maestro folder here or
-                        above that belongs to you, else $XDG_DATA_HOME/maestro, by default
-                        ~/.local/share/maestro.
-MAESTRO_SERVER          URL of a control plane to work on instead, where --server is not given.
-MAESTRO_TOKEN_FILE      File with that server's token; MAESTRO_TOKEN is the token itself.
-MAESTRO_CONTEXT         Name of a context of the configuration to work in.
-MAESTRO_LISTEN          Where maestro up listens: HOST:PORT, or none.
-MAESTRO_LOG_FORMAT      Lines of maestro up: json or text. MAESTRO_LOG_LEVEL: debug, info, warn or error.
-OTEL_*                  Where traces go, as OpenTelemetry defines it; OTEL_EXPORTER_OTLP_ENDPOINT turns them on.
-TRACEPARENT             Set by who calls maestro: runs that it starts belong to that trace (TRACESTATE too).
-MAESTRO_KEY_PASSPHRASE  Passphrase of the signing key, at its making and at every start.
-NO_COLOR                Not empty: no colour.
-FORCE_COLOR             1, 2 or 3: colour, also into a pipe.
-TERM=dumb               No colour, nothing drawn in place, ASCII shapes.
-CI                      Set: nothing is asked and nothing drawn in place.
-GITHUB_ACTIONS=true     Progress is folded into a group, lint prints annotations.
-XDG_CONFIG_HOME         Where maestro/config.yaml with the contexts lies (default: ~/.config).
-XDG_CACHE_HOME          Where compiled code is cached (default: ~/.cache).
+    text: `${variableLines()}
 
 A data directory holds everything: maestro.db, blobs/, logs/, keys/, lock.db and control.sock, through which other
 maestro commands reach the process that holds the engine. One process at a time is the engine of a data directory; if

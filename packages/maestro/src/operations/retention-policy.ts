@@ -40,8 +40,7 @@ export const DEFAULT_CLOCKS: Clocks = {
 /** In the data directory; absent: the defaults. */
 export const POLICY_FILE = "retention.yaml";
 
-const MAX_POLICY_BYTES = 256 * 1024;
-const MAX_NAMESPACES = 1_000;
+export const POLICY_LIMITS = { bytes: 256 * 1024, namespaces: 1_000 } as const;
 
 /** The policy of a data directory as it is now. Errors: `invalid_request` with every fault of the file. */
 export async function loadPolicy(dataDir: string): Promise<RetentionPolicy> {
@@ -58,7 +57,8 @@ export async function loadPolicy(dataDir: string): Promise<RetentionPolicy> {
 
 /** Strict: what it does not know it refuses, since a misspelt clock would remove what was meant to stay. */
 export async function readPolicy(text: string, path: string): Promise<RetentionPolicy> {
-  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) throw invalid(path, [`it has more than ${MAX_POLICY_BYTES} bytes`]);
+  if (Buffer.byteLength(text) > POLICY_LIMITS.bytes)
+    throw invalid(path, [`it has more than ${POLICY_LIMITS.bytes} bytes`]);
   const { parseDocument } = await import("yaml");
   const document = parseDocument(text, { uniqueKeys: true, merge: false });
   if (document.errors.length > 0)
@@ -75,7 +75,8 @@ export async function readPolicy(text: string, path: string): Promise<RetentionP
   if (!isJsonObject(named)) faults.push("retention.namespaces is not a mapping of namespaces to clocks");
   else {
     const entries = Object.entries(named);
-    if (entries.length > MAX_NAMESPACES) faults.push(`retention.namespaces has more than ${MAX_NAMESPACES} entries`);
+    if (entries.length > POLICY_LIMITS.namespaces)
+      faults.push(`retention.namespaces has more than ${POLICY_LIMITS.namespaces} entries`);
     for (const [name, value] of entries)
       namespaces[name] = readClocks(value, `retention.namespaces.${name}`, common, faults);
   }
