@@ -22,6 +22,8 @@ describe("maestro init", async () => {
     assert.equal(statSync(join(place.dir, "My Shop/.maestro")).mode & 0o777, 0o700);
     const lint = await place.run(["lint", "--strict", "My Shop"], { env });
     assert.equal(lint.code, 0, lint.out + lint.err);
+    const test = await place.run(["test", "My Shop", "--min", "60"], { env });
+    assert.match(test.out, /2 cases: 2 passed, 0 failed\n$/, test.err);
     const run = await place.run(
       ["run", "My Shop/hello.maestro.yaml", "-f", "My Shop/inputs.yaml", "--data", "My Shop/.maestro"],
       { env },

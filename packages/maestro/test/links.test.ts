@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -16,6 +16,17 @@ it("has documentation whose links within the repository lead somewhere", () => {
   );
   assert.deepEqual(broken, []);
 });
+
+for (const folder of ["guides", "reference"])
+  it(`lists every page of docs/${folder} in its index`, () => {
+    const index = `docs/${folder}/index.md`;
+    const listed = linksOf(readFileSync(join(ROOT, index), "utf8"));
+    const pages = globSync(`docs/${folder}/*.md`, { cwd: ROOT }).map((page) => basename(page));
+    assert.deepEqual(
+      pages.filter((page) => page !== "index.md" && !listed.includes(page)),
+      [],
+    );
+  });
 
 it("finds links, and leaves code and other sites alone", () => {
   const page = "[a](x.md#part) [b](https://example.org) [c](#here)\n```sh\n[d](no.md)\n```\n`[e](no.md)` ![f](p.svg)";

@@ -8,6 +8,7 @@ export function projectFiles({
 }): Readonly<Record<string, string>> {
   return {
     [`${name}.maestro.yaml`]: manifest(namespace, name),
+    [`${name}.maestro.test.yaml`]: TESTS,
     "inputs.yaml": `# Inputs of a run: maestro run ${name}.maestro.yaml -f inputs.yaml\nwho: world\n`,
     "README.md": readme(name),
   };
@@ -45,10 +46,24 @@ spec:
 `;
 }
 
+const TESTS = `# What the runbook does, without doing it: maestro test
+apiVersion: maestro/v1
+kind: WorkflowTest
+cases:
+  - name: greets by name, and says how long that was
+    inputs: { who: Ada }
+    fakes: { greet: { output: { exit: 0, stdout: "Hello, Ada!" } } }
+    expect: { status: succeeded, outputs: { length: 11 } }
+  - name: measures nothing where the greeting fails
+    fakes: { greet: { fail: EXIT } }
+    expect: { status: failed, error: EXIT, tasks: { measure: skipped } }
+`;
+
 function readme(name: string): string {
   return `# ${name}
 
     maestro lint .                                    # everything that is wrong, at once
+    maestro test                                      # what it does, without doing it
     maestro plan ${name}.maestro.yaml                 # what a run would ask, touch and spend
     maestro run ${name}.maestro.yaml -f inputs.yaml   # run it
     maestro logs @last                                # what the tasks wrote
