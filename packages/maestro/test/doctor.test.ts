@@ -9,6 +9,7 @@ import {
   readFileSync,
   statSync,
   writeFileSync,
+  rmSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -104,6 +105,11 @@ it("is content with a sound installation, up or down, and changes nothing", asyn
   const running = await doctor();
   assert.match(one(running, "engine", "ok").detail, new RegExp(`process ${up.child.pid} answers`));
   assert.equal(running.code, 0);
+
+  rmSync(join(data, "control.sock"));
+  const deaf = await doctor();
+  assert.match(one(deaf, "engine", "failed").detail, new RegExp(`^process ${up.child.pid}, .* does not answer`));
+  assert.match(one(deaf, "control socket", "warning").fix ?? "", /end it and start it again/);
   up.child.kill("SIGTERM");
   assert.equal((await up.ended).code, 0);
 });

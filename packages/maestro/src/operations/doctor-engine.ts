@@ -49,14 +49,16 @@ async function socket(
 ): Promise<Finding> {
   const check = "control socket";
   const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there === undefined)
+  if (there === undefined) {
+    if (!answers && held !== true)
+      return { check, status: "info", detail: "not there, as it should be while no engine is up" };
     return {
       check,
-      status: answers ? "failed" : "info",
-      detail: answers
-        ? `${path} is gone although an engine answers`
-        : "not there, as it should be while no engine is up",
+      status: "warning",
+      detail: `${path} is not there although an engine is up`,
+      fix: "If it is not just starting, end it and start it again: it makes the socket at its start.",
     };
+  }
   if (!there.isSocket())
     return {
       check,

@@ -1,11 +1,22 @@
 /** What one check of `maestro doctor` came to. */
-export interface Finding {
+export type Finding = Sound | Unsound;
+
+interface Sound extends Checked {
+  readonly status: "ok" | "info";
+  /** What could be done all the same. */
+  readonly fix?: string;
+}
+
+interface Unsound extends Checked {
+  readonly status: "warning" | "failed";
+  /** What to do about it. */
+  readonly fix: string;
+}
+
+interface Checked {
   /** What was looked at, in two or three words; the same in every version. */
   readonly check: string;
-  readonly status: "ok" | "info" | "warning" | "failed";
   readonly detail: string;
-  /** What to do about it. */
-  readonly fix?: string;
   /** Does it, where that can harm nothing (`--fix`). Resolves with what was done. */
   readonly repair?: () => Promise<string>;
 }
