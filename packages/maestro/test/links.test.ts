@@ -11,32 +11,71 @@ it("has documentation whose links within the repository lead somewhere", () => {
   assert.ok(pages.includes("README.md"));
   const broken = pages.flatMap((page) =>
     linksOf(readFileSync(join(ROOT, page), "utf8"))
-      .filter((link) => !existsSync(join(ROOT, dirname(page), link)))
-      .map((link) => `${page}: ${link}`),
+      .filter((link) => !leadsSomewhere(page, link))
+      .map(({ path, anchor }) => `${page}: ${path}${anchor === "" ? "" : `#${anchor}`}`),
   );
   assert.deepEqual(broken, []);
 });
 
-for (const folder of ["guides", "reference"])
+for (const [folder, index] of [
+  ["guides", "index.md"],
+  ["reference", "index.md"],
+  ["decisions", "README.md"],
+] as const)
   it(`lists every page of docs/${folder} in its index`, () => {
-    const index = `docs/${folder}/index.md`;
-    const listed = linksOf(readFileSync(join(ROOT, index), "utf8"));
+    const listed = linksOf(readFileSync(join(ROOT, "docs", folder, index), "utf8")).map(({ path }) => path);
     const pages = globSync(`docs/${folder}/*.md`, { cwd: ROOT }).map((page) => basename(page));
     assert.deepEqual(
-      pages.filter((page) => page !== "index.md" && !listed.includes(page)),
+      pages.filter((page) => page !== index && !listed.includes(page)),
       [],
     );
   });
 
 it("finds links, and leaves code and other sites alone", () => {
   const page = "[a](x.md#part) [b](https://example.org) [c](#here)\n```sh\n[d](no.md)\n```\n`[e](no.md)` ![f](p.svg)";
-  assert.deepEqual(linksOf(page), ["x.md", "p.svg"]);
+  assert.deepEqual(linksOf(page), [
+    { path: "x.md", anchor: "part" },
+    { path: "", anchor: "here" },
+    { path: "p.svg", anchor: "" },
+  ]);
+  const titles =
+    "# What `maestro up` *does*\n```sh\n# no title\n```\n## 0010 [`undici`](x.md) for HTTP\n## Twice\n## Twice";
+  assert.deepEqual([...anchorsOf(titles)], ["what-maestro-up-does", "0010-undici-for-http", "twice", "twice-1"]);
 });
 
-/** Paths of Markdown links, without their anchors. */
-function linksOf(markdown: string): readonly string[] {
-  const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, "").replaceAll(/`[^`\n]*`/g, "");
-  return Array.from(prose.matchAll(/\]\(([^()\s#]+)(?:#[^()\s]*)?\)/g), (match) => match[1] ?? "").filter(
-    (link) => !/^[a-z]+:/.test(link),
-  );
+interface Link {
+  /** Empty: the same page. */
+  readonly path: string;
+  readonly anchor: string;
+}
+
+function linksOf(markdown: string): readonly Link[] {
+  const prose = withoutCode(markdown).replaceAll(/`[^`\n]*`/g, "");
+  return Array.from(prose.matchAll(/\]\(([^()\s#]*)(?:#([^()\s]*))?\)/g), ([, path = "", anchor = ""]) => ({
+    path,
+    anchor,
+  })).filter(({ path }) => !/^[a-z]+:/.test(path));
+}
+
+function leadsSomewhere(page: string, { path, anchor }: Link): boolean {
+  const target = path === "" ? join(ROOT, page) : join(ROOT, dirname(page), path);
+  if (!existsSync(target)) return false;
+  return anchor === "" || !target.endsWith(".md") || anchorsOf(readFileSync(target, "utf8")).has(anchor);
+}
+
+/** The titles of a page as forges make anchors of them. */
+function anchorsOf(markdown: string): ReadonlySet<string> {
+  const anchors = new Set<string>();
+  for (const [, title = ""] of withoutCode(markdown).matchAll(/^#+ (.*)$/gm)) {
+    const words = title.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
+    const anchor = words.replaceAll(/[^\p{L}\p{N}_\- ]/gu, "").replaceAll(" ", "-");
+    let unique = anchor;
+    for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+function withoutCode(markdown: string): string {
+  return markdown.replaceAll(/^```[\s\S]*?^```/gm, "");
 }
