@@ -18,6 +18,7 @@ import type { Limits } from "../packages/maestro/src/engine/limits.ts";
 import { SOURCE_LIMITS } from "../packages/maestro/src/manifest/scan.ts";
 import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-signed.ts";
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
+import { MAX_DETAILS_CHARACTERS, MAX_ERROR_CHARACTERS } from "../packages/maestro/src/runner/keep-error.ts";
 import { DEFAULT_LIMITS as COMMAND_LIMITS } from "../packages/maestro/src/runner/limits.ts";
 import { PROTOCOL_LIMITS } from "../packages/maestro/src/task/external-protocol.ts";
 
@@ -188,6 +189,8 @@ ${table(
       withUnit(MAX_OUTPUT_BYTES, "bytes"),
       "the attempt fails with `LIMIT`; leave a file and name it in `artifacts`",
     ],
+    ["characters of the message of a task's error", number(MAX_ERROR_CHARACTERS), "it is cut"],
+    ["its details, as JSON, in characters", number(MAX_DETAILS_CHARACTERS), "they are left out, and the log says so"],
     ["files that a receipt names as subjects", number(MAX_SUBJECTS), "the receipt says how many more there were"],
     ["decisions and the like that a receipt lists", number(MAX_LISTED), "the receipt counts the rest"],
     ["a receipt that `maestro verify` reads", withUnit(MAX_RECEIPT_BYTES, "bytes"), "it is refused"],

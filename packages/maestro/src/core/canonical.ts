@@ -57,6 +57,10 @@ function writeObject(value: object, path: string, depth: number): string {
   return `{${parts.join(",")}}`;
 }
 
+/** The place, for people: that of what is nested too deep is long. */
 function at(path: string): string {
-  return path === "" ? "the value" : path;
+  if (path === "") return "the value";
+  return path.length <= MAX_PLACE ? path : `${path.slice(0, MAX_PLACE)}…`;
 }
+
+const MAX_PLACE = 100;

@@ -9,6 +9,7 @@ import { compileSchema, type SchemaError } from "../task/json-schema.ts";
 import { TaskFailure, type TaskEvent, type TaskType } from "../task/task.ts";
 import { collectArtifacts } from "./artifacts.ts";
 import { AttemptContext } from "./attempt-context.ts";
+import { keepError } from "./keep-error.ts";
 import type { LogStore } from "./logs.ts";
 import type { Runner } from "./runner.ts";
 
@@ -108,7 +109,10 @@ function checkOutput(output: JsonValue, name: string): void {
     text = canonical(output);
   } catch (error) {
     throw new TaskFailure(
-      { code: "OUTPUT_INVALID", message: `The output of ${name} is not JSON: ${messageOf(error)}.` },
+      {
+        code: "OUTPUT_INVALID",
+        message: `The output of ${name} is not JSON that can be kept: ${messageOf(error)}.`,
+      },
       { cause: error },
     );
   }
@@ -146,7 +150,13 @@ async function failed(thrown: unknown, context: AttemptContext, deps: AttemptDep
   const { signal } = context.request;
   // Why it was called off says more than how the work noticed.
   const cause: unknown = signal.aborted ? signal.reason : thrown;
-  const failure = errorOf(cause);
+  const { error, leftOut } = keepError(errorOf(cause));
+  if (leftOut !== undefined)
+    context.emit({
+      kind: "log",
+      stream: "info",
+      bytes: `[maestro] The details of its error are left out: ${leftOut}.\n`,
+    });
   let artifacts: readonly Artifact[] = [];
   if (
     !signal.aborted &&
@@ -155,18 +165,18 @@ async function failed(thrown: unknown, context: AttemptContext, deps: AttemptDep
   ) {
     try {
       artifacts = await collectArtifacts(context, deps.blobs);
-    } catch (error) {
+    } catch (lost) {
       // The task's own failure is what matters; that its files are missing is said in the log.
       context.emit({
         kind: "log",
         stream: "info",
-        bytes: `[maestro] Its artifacts could not be kept: ${messageOf(error)}\n`,
+        bytes: `[maestro] Its artifacts could not be kept: ${messageOf(lost)}\n`,
       });
     }
   }
   return {
     ok: false,
-    error: failure,
+    error,
     ...withOutput(thrown),
     ...(artifacts.length > 0 ? { artifacts } : {}),
     ...context.facts(),

@@ -1,5 +1,7 @@
+import { canonical } from "../core/canonical.ts";
 import type { TaskError } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import { messageOf } from "../core/problem.ts";
 import { Breach, readMessage } from "./external-message.ts";
 import { OFFERED_VERSIONS } from "./external-protocol.ts";
 import type { Execute, FromProgram, ProgramDescription, ProgramEvent, ToProgram } from "./external-protocol.ts";
@@ -142,8 +144,13 @@ export class Conversation {
   #described(message: Extract<FromProgram, { type: "description" }>): void {
     if (this.#state === "hello") throw new Breach("its first message must be hello");
     if (this.#state !== "description") throw new Breach("it described itself twice");
-    this.#state = "ready";
     const { description, validates = false } = message;
+    try {
+      canonical(description as unknown as JsonObject);
+    } catch (error) {
+      throw new Breach(`its description cannot be kept: ${messageOf(error).slice(0, 300).toWellFormed()}`);
+    }
+    this.#state = "ready";
     this.#introduction.resolve({ description, validates, concurrency: this.#concurrency });
   }
 

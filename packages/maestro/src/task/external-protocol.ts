@@ -108,6 +108,8 @@ const ID: JsonObject = {
   description: "Names one attempt in this process.",
 };
 
+const NO_CONTROLS = "^[^\\x00-\\x1f\\x7f]+$";
+
 function text(description: string, maxLength: number, minLength = 1): JsonObject {
   return { type: "string", minLength, maxLength, description };
 }
@@ -216,8 +218,8 @@ export const EVENT_SCHEMAS: Readonly<Record<ProgramEvent["kind"], JsonObject>> =
     "artifact",
     "A file of the attempt's folder to keep. It is read when the attempt ends.",
     {
-      path: text("Relative to `dir`, or absolute and in it.", 4096),
-      name: text("Default: the path relative to `dir`.", 1024),
+      path: { ...text("Relative to `dir`, or absolute and in it.", 4096), pattern: NO_CONTROLS },
+      name: { ...text("Default: the path relative to `dir`.", 1024), pattern: NO_CONTROLS },
     },
     ["name"],
   ),

@@ -2,6 +2,7 @@ import { isAbsolute, join, relative } from "node:path";
 import type { JsonObject } from "../core/json.ts";
 import { Breach } from "./external-message.ts";
 import { PROTOCOL_LIMITS } from "./external-protocol.ts";
+import { reasonOf } from "./external-session.ts";
 import type { Execute, ProgramEvent } from "./external-protocol.ts";
 import { TaskFailure } from "./task.ts";
 import type { TaskContext } from "./task.ts";
@@ -62,11 +63,20 @@ export class Relay {
         this.#logged = 0;
         return this.#hold(context.drained());
       case "artifact":
-        return context.emit({ kind: "artifact", ...artifactOf(event, context.dir(), id) });
+        return this.#keep(artifactOf(event, context.dir(), id), id);
       case "progress":
       case "usage":
       case "heartbeat":
         return context.emit(event);
+    }
+  }
+
+  #keep(artifact: { readonly name: string; readonly path: string }, id: string): void {
+    try {
+      this.#context.emit({ kind: "artifact", ...artifact });
+    } catch (error) {
+      // There are too many: the program is told so by its end, like for every other limit.
+      throw error instanceof TaskFailure ? new Breach(reasonOf(error), { code: "LIMIT", id }) : error;
     }
   }
 }
@@ -77,6 +87,8 @@ function artifactOf(
   dir: string,
   id: string,
 ): { readonly name: string; readonly path: string } {
+  if (![path, name ?? ""].every((text) => text.isWellFormed()))
+    throw new Breach("its artifact has a name that is not Unicode", { id });
   const within = isAbsolute(path) ? relative(dir, path) : relative(dir, join(dir, path));
   if (within === "" || within.startsWith("..") || isAbsolute(within))
     throw new Breach(`its artifact ${path} is not in the attempt's folder ${dir}. Copy it there`, { id });

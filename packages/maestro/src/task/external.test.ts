@@ -196,6 +196,7 @@ describe("a program that cannot be added", () => {
     ["nonsense", /is not JSON .*Welcome to my program!/],
     ["version", /speaks version 7 of the task protocol, and this Maestro speaks 1/],
     ["schema", /input: the schema is not valid JSON Schema/],
+    ["unicode", /its description cannot be kept: canonical JSON: \/docs holds a lone surrogate/],
   ] as const) {
     it(`because of its start: ${start}`, async () => {
       place.environment = { MISBEHAVE: start };
@@ -255,6 +256,10 @@ describe("a program that misbehaves", () => {
     ["kill", "PROGRAM_DIED", /was ended by SIGKILL before it had answered\. It wrote nothing to stderr/],
     ["schema", "OUTPUT_INVALID", /output\/ok must be boolean, is "yes"|output\/ok must be boolean, is string/],
     ["artifact", "PROTOCOL", /its artifact \/etc\/hostname is not in the attempt's folder/],
+    ["artifacts", "LIMIT", /An attempt keeps at most 10000 artifacts\. Pack them into an archive/],
+    ["unicode", "PROTOCOL", /its artifact has a name that is not Unicode/],
+    ["surrogate", "NO_LUCK", /^\ufffd not today$/],
+    ["deep", "NO_LUCK", /^deep$/],
     ["reserved", "PROTOCOL", /error\/code/],
     ["failure", "NO_LUCK", /not today/],
   ] as const) {

@@ -2,6 +2,8 @@ import type { JsonObject } from "../core/json.ts";
 import type { TaskDescription } from "./task.ts";
 
 export const MAX_INLINE_ROWS = 10_000;
+/** What `where` and `select` know. */
+export const TRANSFORM_NAMES: readonly string[] = ["row", "index", "inputs"];
 
 const FORMAT: JsonObject = { enum: ["json", "jsonl", "csv"] };
 const DELIMITER: JsonObject = { type: "string", minLength: 1, maxLength: 1 };
@@ -52,7 +54,7 @@ The result is \`tasks.ID.output.value\`, a list of up to ${MAX_INLINE_ROWS.toLoc
       where: {
         type: "string",
         minLength: 1,
-        "x-maestro-cel": true,
+        "x-maestro-cel": TRANSFORM_NAMES,
         description: "CEL; rows for which it is false are left out.",
         examples: ['row.status == "open" && int(row.total) >= inputs.min'],
       },
@@ -60,12 +62,12 @@ The result is \`tasks.ID.output.value\`, a list of up to ${MAX_INLINE_ROWS.toLoc
         description:
           "What becomes of a row: one CEL expression, or names with an expression each. Default: the row as it is.",
         anyOf: [
-          { type: "string", minLength: 1, "x-maestro-cel": true },
+          { type: "string", minLength: 1, "x-maestro-cel": TRANSFORM_NAMES },
           {
             type: "object",
             minProperties: 1,
             maxProperties: 500,
-            additionalProperties: { type: "string", minLength: 1, "x-maestro-cel": true },
+            additionalProperties: { type: "string", minLength: 1, "x-maestro-cel": TRANSFORM_NAMES },
           },
         ],
         examples: [{ id: "row.id", total: "int(row.total)" }],

@@ -7,7 +7,7 @@ import { formatOf, readRows, rowFailure } from "./rows.ts";
 import type { RowFormat, RowSource } from "./rows.ts";
 import { TaskFailure } from "./task.ts";
 import type { TaskContext, TaskType } from "./task.ts";
-import { MAX_INLINE_ROWS, transformDescription } from "./transform-description.ts";
+import { MAX_INLINE_ROWS, TRANSFORM_NAMES, transformDescription } from "./transform-description.ts";
 
 interface Input {
   readonly from: {
@@ -26,7 +26,6 @@ interface Input {
 
 /** The engine's other work waits for at most so many rows. */
 const ROWS_PER_BREATH = 200;
-const NAMES = new Set(["row", "index", "inputs"]);
 
 export const transform: TaskType = {
   description: transformDescription,
@@ -53,7 +52,7 @@ function expressionProblems(where: string, source: string | undefined): readonly
   try {
     const unknown = compileExpression(source)
       .references.map(({ path }) => String(path[0]))
-      .find((name) => !NAMES.has(name));
+      .find((name) => !TRANSFORM_NAMES.includes(name));
     return unknown === undefined ? [] : [`${where}: \`${unknown}\` is not known here; known are row, index and inputs`];
   } catch (thrown) {
     if (thrown instanceof ExpressionError)

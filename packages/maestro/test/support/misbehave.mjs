@@ -38,6 +38,7 @@ const at = {
   },
   init() {
     if (start === "other") description.summary = "Something else";
+    if (start === "unicode") description.docs = "\ud800";
     if (start === "schema") description.input = { type: "objekt" };
     say({ type: "description", description, validates: start === "validates" });
     if (start === "stalls") stall();
@@ -112,6 +113,21 @@ const at = {
       case "artifact":
         say({ type: "emit", id, event: { kind: "artifact", path: "/etc/hostname" } });
         return done();
+      case "artifacts":
+        for (let i = 0; i <= 10_000; i++) say({ type: "emit", id, event: { kind: "artifact", path: `${i}.txt` } });
+        return done();
+      case "unicode":
+        return say({ type: "emit", id, event: { kind: "artifact", path: "\ud800" } });
+      case "surrogate":
+        return say({
+          type: "failure",
+          id,
+          error: { code: "NO_LUCK", message: "\ud800 not today", details: ["\ud800"] },
+        });
+      case "deep": {
+        const details = `${"[".repeat(5000)}${"]".repeat(5000)}`;
+        return say(`{"type":"failure","id":"${id}","error":{"code":"NO_LUCK","message":"deep","details":${details}}}`);
+      }
       case "reserved":
         return say({ type: "failure", id, error: { code: "LOST", message: "try me again" } });
       case "failure":
