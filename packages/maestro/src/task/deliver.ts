@@ -27,7 +27,7 @@ export interface Delivered {
 
 /**
  * Posts a message to a receiver that accepts it with any 2xx. Redirects are not followed: a signature is for the
- * receiver that was named. Fails with `…_UNREACHABLE` (worth a retry: nobody there, 408, 425, 429, 5xx), `…_REJECTED`
+ * receiver that was named. The receiver is told the trace. Fails with `…_UNREACHABLE` (worth a retry: nobody there, 408, 425, 429, 5xx), `…_REJECTED`
  * (final), TIMEOUT, TLS or BLOCKED_ADDRESS.
  */
 export async function deliver(delivery: Delivery, resolve: Resolve, context: TaskContext): Promise<Delivered> {
@@ -35,7 +35,12 @@ export async function deliver(delivery: Delivery, resolve: Resolve, context: Tas
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([context.signal, timeout]);
   try {
-    const outgoing = { url, method: "POST", headers: { "user-agent": "maestro/1", ...headers }, body } as const;
+    const outgoing = {
+      url,
+      method: "POST",
+      headers: { "user-agent": "maestro/1", ...context.trace, ...headers },
+      body,
+    } as const;
     return await exchange(outgoing, { resolve, allowPrivate, signal }, async (answer) => {
       const text = await said(answer.body, answer.headers["content-encoding"], signal);
       context.emit({ kind: "log", stream: "info", bytes: `POST ${shown} answered ${answer.status}\n` });

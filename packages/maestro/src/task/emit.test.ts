@@ -58,6 +58,18 @@ describe("emit@1 to a webhook", () => {
     });
   }
 
+  it("tells the receiver which trace the call belongs to, beside what the event says of itself", async () => {
+    await using server = await receiver();
+    const trace = { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", tracestate: "a=1" };
+    using bench = workbench({ trace });
+    await bench.run(emit, { event: FULL, ...to(server.url, { mode: "binary" }) });
+    const { headers } = server.seen[0]!;
+    assert.deepEqual(
+      [headers["traceparent"], headers["tracestate"], headers["ce-traceparent"]],
+      [trace.traceparent, "a=1", TRACE],
+    );
+  });
+
   it("fills in what is not given, the same for every attempt", async () => {
     await using server = await receiver();
     using bench = workbench();
