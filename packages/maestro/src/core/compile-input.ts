@@ -1,3 +1,4 @@
+import { checkCelInputs } from "./compile-cel-input.ts";
 import type { Checked } from "./compile-expressions.ts";
 import { pathOfTask, type Place } from "./compile-places.ts";
 import type { ResolvedUse } from "./compile-uses.ts";
@@ -78,6 +79,7 @@ function checkOne(
   for (const issue of issues)
     if (!literal.some(({ path }) => samePath(path, [...at, ...issue.path])))
       problems.push(toDiagnostic(issue, at, owner, type, value));
+  checkCelInputs(value, schema, at, problems);
   for (const { path, way } of literal) {
     problems.push({
       rule: "WF036",

@@ -195,7 +195,8 @@ class Finder {
   }
 }
 
-function notAnExpression(path: Path, error: ExpressionError, offset: number): Diagnostic {
+/** `offset`: where the expression begins in the text at that path. */
+export function notAnExpression(path: Path, error: ExpressionError, offset: number): Diagnostic {
   const text = error.source.slice(error.offset);
   const length = Math.max(1, /^(\w+|[^\w\s]+|\s+)/.exec(text)?.[0].length ?? 1);
   const single = /[^=!<>]=[^=]/.test(error.source) && !error.source.includes("==");

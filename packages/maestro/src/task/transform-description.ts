@@ -18,7 +18,7 @@ export const transformDescription: TaskDescription = {
 
 The result is \`tasks.ID.output.value\`, a list of up to ${MAX_INLINE_ROWS.toLocaleString("en")} rows, or with \`to\` a file in the attempt's folder, kept as an artifact. From a JSONL or CSV file to a file the memory it takes does not grow with the rows; a JSON document is read whole, up to 64 MiB.
 
-**It fails** with \`ROW\`, naming the row, when one cannot be read, an expression fails on it or \`where\` is no bool; with \`TOO_LARGE\` when there are more rows than a value may have; with \`NOT_FOUND\` when there is no such file. It does not start when an expression cannot be compiled.`,
+**It fails** with \`ROW\`, naming the row, when one cannot be read, an expression fails on it or \`where\` is no bool; with \`TOO_LARGE\` when there are more rows than a value may have; with \`NOT_FOUND\` when there is no such file. It does not start when an expression cannot be compiled; \`maestro lint\` finds those before, with names that are not known.`,
   input: {
     type: "object",
     required: ["from"],
