@@ -8,7 +8,9 @@ const path = require("node:path");
 const { version, engines } = require("../package.json");
 
 const minimum = engines.node.replace(">=", "");
-const args = process.argv.slice(2);
+/** As it was called, where the script of a clone says so. */
+const called = process.argv[2] === "--called" ? process.argv[3] : undefined;
+const args = process.argv.slice(called === undefined ? 2 : 4);
 
 void main().then((code) => {
   process.exitCode = code;
@@ -36,7 +38,7 @@ async function start() {
   try {
     // Completion is asked for with every key, and needs little of the program.
     const program = await import(args[0] === "__complete" ? "../src/cli/complete.ts" : "../src/cli/main.ts");
-    return await program.main(args);
+    return await program.main(args, called);
   } catch (thrown) {
     const missing =
       thrown?.code === "ERR_MODULE_NOT_FOUND" && /Cannot find package '([^']+)'/.exec(thrown.message)?.[1];
@@ -60,7 +62,7 @@ async function startWithNewerNode() {
   }
   const { spawn } = require("node:child_process");
   const { constants } = require("node:os");
-  const child = spawn(carried, [__filename, ...args], { stdio: "inherit" });
+  const child = spawn(carried, [__filename, ...process.argv.slice(2)], { stdio: "inherit" });
   // The terminal sends Ctrl-C to both; this process only waits for what the other makes of it.
   process.on("SIGINT", () => {});
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));

@@ -1,4 +1,5 @@
 import { MaestroError } from "../core/problem.ts";
+import { calledAs } from "./called-as.ts";
 import { makeCli, SEE_HELP, usage } from "./cli.ts";
 import type { CommandRun } from "./cli.ts";
 import { reportError } from "./error.ts";
@@ -9,10 +10,12 @@ import type { Terminal } from "./terminal/terminal.ts";
 
 /**
  * Carries out a command line (without `node` and the script) and resolves with the exit code of
- * `maestro help exit-codes`. Never rejects; prints what went wrong. The caller sets `process.exitCode`.
+ * `maestro help exit-codes`. Never rejects; prints what went wrong. The caller sets `process.exitCode`. `called` is how the
+ * command was called, where that is known: hints repeat it.
  */
-export function main(argv: readonly string[]): Promise<number> {
-  return execute(argv, processTerminal(), process.cwd());
+export function main(argv: readonly string[], called?: string): Promise<number> {
+  const cwd = process.cwd();
+  return execute(argv, calledAs(processTerminal(), called, cwd), cwd);
 }
 
 /** The same with any terminal and working folder. */
