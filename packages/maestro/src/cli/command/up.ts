@@ -21,6 +21,8 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const listen = listenAddress(cli, input);
   const folder = input.optionalArg("folder");
   const log = serverLog(cli, input);
+  const demo = demoSeed(input);
+  let filling = demo !== undefined;
   const manifests = folder === undefined ? {} : { manifests: await watchedManifests(cli, folder, log.forPeople) };
   const otlp = input.text("otlp");
   // Said now, and not when this process takes over one day.
@@ -30,10 +32,17 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const client = await cli.connect("work", {
     ...manifests,
     ...log.options,
+    // Runs of the demo fail on purpose, and people are shown what came of them.
+    log: (level, ...line) => {
+      if (!filling || !log.forPeople || level === "error") log.options.log(level, ...line);
+    },
     ...(listen === undefined ? {} : { listen }),
     ...(otlp === undefined ? {} : { otlp }),
   });
   try {
+    if (demo !== undefined) await fill(cli, client, log, demo, asked.signal);
+    filling = false;
+    if (input.flag("once") === true) return 0;
     if (!client.isEngine) await standBy(log, client, asked.signal);
     if (!asked.signal.aborted) {
       announce(log, dataDir, client.url);
@@ -45,6 +54,26 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     await client.close();
     interrupts.stop();
   }
+}
+
+/** Undefined where no demo is asked for. Errors: `invalid_request`. */
+function demoSeed(input: Input): number | undefined {
+  const seed = input.integer("seed", { min: 0, max: 2 ** 32 - 1 });
+  if (input.flag("demo") === true) return seed ?? 1;
+  if (seed === undefined && input.flag("once") !== true) return undefined;
+  throw usage("--seed and --once go with --demo.");
+}
+
+async function fill(cli: Cli, client: Client, log: ServerLog, seed: number, signal: AbortSignal): Promise<void> {
+  const [{ makeDemo }, { demoLines }] = await Promise.all([import("../demo.ts"), import("../demo-output.ts")]);
+  const { terminal, target } = cli;
+  if (log.forPeople) terminal.say("Making the demo, runs of every status. It takes a few seconds.");
+  const played = await makeDemo(client, seed, signal);
+  if (signal.aborted) return;
+  if (!log.forPeople) return log.say("The demo is made", { runs: played.length, seed });
+  const suffix = target.kind === "data" && target.data.origin === "--data" ? ` --data ${target.data.value}` : "";
+  const width = terminal.errIsTty ? terminal.width() : Infinity;
+  for (const line of demoLines(played, terminal.err, width, suffix)) terminal.say(line);
 }
 
 function announce(log: ServerLog, dataDir: string, url: string | undefined): void {

@@ -181,6 +181,9 @@ export const DAILY: readonly CommandSpec[] = [
       },
       { flags: "--no-listen", about: "Open no port; only commands of this user reach it" },
       { flags: "--expose", about: "With --listen: yes, other machines may connect" },
+      { flags: "--demo", about: "Fill an empty installation with runs of every status, to look around in" },
+      { flags: "--seed <number>", about: "With --demo: another number makes other runs, the same one the same (1)" },
+      { flags: "--once", about: "With --demo: end when it is made" },
       {
         flags: "--otlp <url>",
         about: "Send traces to this OTLP receiver, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_ENDPOINT)",
@@ -192,6 +195,7 @@ export const DAILY: readonly CommandSpec[] = [
       ["maestro up", "the engine of this folder's data directory"],
       ["maestro up runbooks", "with the manifests of a folder, while they are edited"],
       ["maestro up --listen 127.0.0.1:0", "on any free port"],
+      ["maestro up --demo --data demo", "with runs to look at, in a data directory of their own"],
     ],
     load: () => import("../command/up.ts"),
   },
