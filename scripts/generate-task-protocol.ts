@@ -149,7 +149,7 @@ A program that logs faster than the disk can follow is held up: Maestro stops re
 ## Notifiers
 
 A type that tells people something takes the member \`notification\` of the form of [notification-v1.schema.json](../../spec/notification-v1.schema.json), which is also what
-\`notify@1\` takes, declares the effects it has, and can then stand in its place: \`uses: notify-file@1\`. The TypeScript SDK has the schema as \`NOTIFICATION_SCHEMA\`.
+\`notify@1\` takes, declares the effects it has, and can then stand in its place: \`uses: notify-file@1\`. Both SDKs have the schema as \`NOTIFICATION_SCHEMA\`.
 `;
 }
 

@@ -1,8 +1,8 @@
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** A JSON Schema as it is written: `defineTask` keeps its literals. */
-export type Schema = boolean | { readonly [keyword: string]: unknown };
+/** A JSON Schema as it is written: `defineTask` keeps its literals. `{}` allows everything. */
+export type Schema = { readonly [keyword: string]: unknown };
 
 /**
  * The values that a JSON Schema literal allows, as far as TypeScript can say it: `const`, `enum`, the types (also

@@ -136,6 +136,8 @@ class Server {
       dir: String(message["dir"]),
       base: String(message["base"]),
       deadline: typeof message["deadline"] === "number" ? message["deadline"] : undefined,
+      traceparent: typeof message["traceparent"] === "string" ? message["traceparent"] : undefined,
+      tracestate: typeof message["tracestate"] === "string" ? message["tracestate"] : undefined,
       signal: attempt.abort.signal,
       log: (line) => attempt.print(`${line}\n`),
       progress: (done, total) => emit({ kind: "progress", done, ...(total === undefined ? {} : { total }) }),

@@ -43,6 +43,9 @@ export interface ExecuteContext<Input> {
   readonly base: string;
   /** When it will be cancelled, in epoch milliseconds; undefined where the plan has no `timeout.run`. */
   readonly deadline: number | undefined;
+  /** The attempt's place in a trace, for the header or variable of that name; undefined where nothing is traced. */
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
   /** Aborted on cancel, timeout and shutdown. Hand it to `fetch` and timers, and stop. */
   readonly signal: AbortSignal;
   /** A line of the attempt's log. What `console.log` prints while the attempt runs goes there, too. */

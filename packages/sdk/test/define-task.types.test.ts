@@ -65,6 +65,8 @@ describe("defineTask, as the compiler sees it", () => {
     defineTask({ ...ABOUT, execute, example: { top: 3 } });
     // @ts-expect-error there is no such effect
     defineTask({ ...ABOUT, execute, effects: ["pray"] });
+    // @ts-expect-error what allows everything is written {}
+    defineTask({ ...ABOUT, execute, output: true });
     // @ts-expect-error problems are texts
     defineTask({ ...ABOUT, execute, validate: () => [1] });
     // @ts-expect-error a task does something

@@ -14,12 +14,25 @@ const scenario = defineTask({
   example: { do: "echo", value: 1 },
   validate: (input) => (input.do === "invalid" ? ["do: it is not valid", "and it is late"] : []),
   async execute(context) {
-    const { input, run, namespace, task, item, attempt, dir, base, deadline } = context;
+    const { input, run, namespace, task, item, attempt, dir, base, deadline, traceparent, tracestate } = context;
     switch (input.do) {
       case "echo":
         return { value: input.value ?? null };
       case "context":
-        return { value: [run, namespace, task, item, attempt, dir, base, deadline ?? null] };
+        return {
+          value: [
+            run,
+            namespace,
+            task,
+            item,
+            attempt,
+            dir,
+            base,
+            deadline ?? null,
+            traceparent ?? null,
+            tracestate ?? null,
+          ],
+        };
       case "report":
         context.log("a line");
         context.progress(1, 2);

@@ -140,6 +140,8 @@ class Server:
             dir=message["dir"],
             base=message["base"],
             deadline=message.get("deadline"),
+            traceparent=message.get("traceparent"),
+            tracestate=message.get("tracestate"),
             cancelled=attempt.cancelled,
             _emit=lambda event: self._emit(attempt, event),
             _reason=attempt.reason,

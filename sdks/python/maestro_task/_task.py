@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence
 
 # Any JSON value. It is not spelt out: a recursive alias needs a newer Python than 3.9.
 Json = Any
@@ -69,6 +69,9 @@ class Context:
     base: str
     #: When it will be cancelled, in epoch milliseconds; None where the plan has no ``timeout.run``.
     deadline: Optional[float]
+    #: The attempt's place in a trace, for the header or variable of that name; None where nothing is traced.
+    traceparent: Optional[str]
+    tracestate: Optional[str]
     #: Set on cancel, timeout and shutdown. Wait on it in the place of ``time.sleep``.
     cancelled: threading.Event
     _emit: Callable[[Dict[str, Json]], None] = field(repr=False)
@@ -126,7 +129,7 @@ def define_task(
     version: int,
     summary: str,
     input: Mapping[str, Json],
-    output: Union[Mapping[str, Json], bool],
+    output: Mapping[str, Json],
     effects: Sequence[Effect] = (),
     docs: Optional[str] = None,
     example: Optional[Mapping[str, Json]] = None,
@@ -141,7 +144,7 @@ def define_task(
         "summary": summary,
         "effects": list(effects),
         "input": dict(input),
-        "output": dict(output) if isinstance(output, Mapping) else output,
+        "output": dict(output),
     }
     if docs is not None:
         description["docs"] = docs
@@ -156,7 +159,7 @@ def task(
     version: int,
     summary: str,
     input: Mapping[str, Json],
-    output: Union[Mapping[str, Json], bool],
+    output: Mapping[str, Json],
     effects: Sequence[Effect] = (),
     docs: Optional[str] = None,
     example: Optional[Mapping[str, Json]] = None,

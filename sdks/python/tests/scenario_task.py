@@ -22,7 +22,7 @@ def execute(context: Context) -> Json:
         value = context.input.get("value")
     elif do == "context":
         c = context
-        value = [c.run, c.namespace, c.task, c.item, c.attempt, c.dir, c.base, c.deadline]
+        value = [c.run, c.namespace, c.task, c.item, c.attempt, c.dir, c.base, c.deadline, c.traceparent, c.tracestate]
     elif do == "report":
         context.log("a line")
         context.progress(1, 2)

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def context(events: List[Any], **given: Any) -> Context:
     fields: Dict[str, Any] = {
         "input": {}, "run": "r", "namespace": "n", "task": "t", "item": -1, "attempt": 1, "dir": "/d", "base": "/b",
-        "deadline": None, "cancelled": threading.Event(), "_emit": events.append, **given,
+        "deadline": None, "traceparent": None, "tracestate": None, "cancelled": threading.Event(), "_emit": events.append, **given,
     }  # fmt: skip
     return Context(**fields)
 
@@ -80,7 +80,7 @@ class TaskTest(unittest.TestCase):
         def leave(_: Context) -> None:
             sys.exit(3)
 
-        served = define_task(leave, name="leave", version=1, summary="Leaves", input=ANYTHING, output=True)
+        served = define_task(leave, name="leave", version=1, summary="Leaves", input=ANYTHING, output={})
         [trace, failure] = speak(served, EXECUTE)
         self.assertEqual((trace["event"]["stream"], failure["type"]), ("stderr", "failure"))
         self.assertEqual(failure["error"]["code"], "INTERNAL")
@@ -90,7 +90,7 @@ class TaskTest(unittest.TestCase):
             print("before")
             json.loads("{")
 
-        served = define_task(crash, name="crash", version=1, summary="Crashes", input=ANYTHING, output=True)
+        served = define_task(crash, name="crash", version=1, summary="Crashes", input=ANYTHING, output={})
         out = io.BytesIO()
         serve(served, io.BytesIO(json.dumps(EXECUTE).encode()), out)
         [trace, failure] = [json.loads(line) for line in out.getvalue().splitlines()]
@@ -102,7 +102,7 @@ class TaskTest(unittest.TestCase):
 
     def test_an_argument_that_there_is_not_is_an_error_at_once(self) -> None:
         with self.assertRaisesRegex(TypeError, "outptu"):
-            task(name="a", version=1, summary="A", input=ANYTHING, outptu=True)  # type: ignore[call-arg]
+            task(name="a", version=1, summary="A", input=ANYTHING, outptu={})  # type: ignore[call-arg]
 
     def test_the_notification_is_the_one_that_is_published(self) -> None:
         published = json.loads((ROOT.parent.parent / "spec" / "notification-v1.schema.json").read_text("utf-8"))
@@ -118,7 +118,7 @@ class TaskTest(unittest.TestCase):
 
     def test_what_is_too_large_or_no_number_is_a_failure(self) -> None:
         values: List[Any] = ["x" * (18 << 20), float("nan")]
-        served = define_task(lambda _: values.pop(), name="a", version=1, summary="A", input=ANYTHING, output=True)
+        served = define_task(lambda _: values.pop(), name="a", version=1, summary="A", input=ANYTHING, output={})
         while values:
             [failure] = speak(served, EXECUTE)
             self.assertEqual(failure["error"]["code"], "OUTPUT_INVALID")
@@ -127,7 +127,7 @@ class TaskTest(unittest.TestCase):
         def say(attempt: Context) -> None:
             attempt.log("\ud800")
 
-        served = define_task(say, name="a", version=1, summary="A", input=ANYTHING, output=True)
+        served = define_task(say, name="a", version=1, summary="A", input=ANYTHING, output={})
         self.assertEqual(speak(served, EXECUTE)[0]["event"]["text"], "?\n")
 
     def test_failures_carry_what_they_know(self) -> None:
@@ -138,7 +138,7 @@ class TaskTest(unittest.TestCase):
         program = (
             "import os; from maestro_task import *\n"
             "def run(_): os.system('echo from a child'); return None\n"
-            "serve(define_task(run, name='a', version=1, summary='A', input={'type': 'object'}, output=True))"
+            "serve(define_task(run, name='a', version=1, summary='A', input={'type': 'object'}, output={}))"
         )
         done = subprocess.run(
             [sys.executable, "-c", program],
