@@ -72,6 +72,8 @@ export interface Execute {
   readonly dir: string;
   readonly base: string;
   readonly deadline?: number;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
 export type FromProgram =
@@ -272,8 +274,14 @@ export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>>
         type: "number",
         description: "Epoch milliseconds at which it is cancelled, where the plan has `timeout.run`.",
       },
+      traceparent: text(
+        "The attempt's place in a trace (W3C Trace Context), where there is one: hand it to what is called.",
+        55,
+        55,
+      ),
+      tracestate: text("What goes with it.", 512),
     },
-    ["deadline"],
+    ["deadline", "traceparent", "tracestate"],
   ),
   cancel: message(
     "cancel",

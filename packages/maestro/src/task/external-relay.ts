@@ -28,6 +28,7 @@ export function executeOf(input: JsonObject, context: TaskContext): Omit<Execute
     dir: context.dir(),
     base: context.base,
     ...(context.deadline === undefined ? {} : { deadline: context.deadline }),
+    ...context.trace,
   };
 }
 

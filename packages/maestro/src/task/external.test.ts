@@ -101,9 +101,12 @@ describe("a program as a task type", () => {
     );
   });
 
-  it("tells the deadline", async () => {
-    const result = await place.attempt("misbehave@1", { do: "folder" }, { deadline: 4_000_000_000_000 });
-    assert.ok(result.ok && (result.output as { deadline: number }).deadline === 4_000_000_000_000);
+  it("tells the deadline, and the trace of the attempt", async () => {
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1" };
+    const result = await place.attempt("misbehave@1", { do: "folder" }, { deadline: 4_000_000_000_000, trace });
+    assert.ok(result.ok);
+    const { deadline, traceparent } = result.output as { deadline: number; traceparent: string };
+    assert.deepEqual([deadline, traceparent], [4_000_000_000_000, trace.traceparent]);
   });
 
   it("is there for the next engine, and a broken registration does not keep the others away", async () => {

@@ -80,7 +80,10 @@ function checkFamily(name: string, { type, samples }: Family): void {
   assert.equal(type === "counter", name.endsWith("_total"), `${name} is a ${type}`);
   if (type === "counter") for (const { value } of samples) assert.ok(value >= 0, `${name} is ${value}`);
   if (type !== "histogram") return;
-  const groups = Map.groupBy(samples, ({ labels: { le: _, ...rest } }) => JSON.stringify(rest));
+  const groups = Map.groupBy(samples, ({ labels }) => {
+    const { le: _, ...rest } = labels;
+    return JSON.stringify(rest);
+  });
   for (const [labels, group] of groups) {
     const buckets = group.filter((sample) => sample.name === `${name}_bucket`);
     const count = group.find((sample) => sample.name === `${name}_count`)?.value;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { AttemptResult } from "../../src/core/event.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { Sandbox } from "../../src/core/plan.ts";
+import type { TraceContext } from "../../src/core/trace-context.ts";
 import { executeAttempt } from "../../src/runner/attempt.ts";
 import { openLogs } from "../../src/runner/log-files.ts";
 import { openProcessRunner } from "../../src/runner/process.ts";
@@ -21,6 +22,7 @@ export interface AttemptOptions {
   readonly graceMs?: number;
   readonly sandbox?: Sandbox;
   readonly deadline?: number;
+  readonly trace?: TraceContext;
   readonly beat?: () => void;
 }
 
@@ -98,7 +100,14 @@ export class ExternalPlace {
     this.#attempts += 1;
     const base = join(this.dataDir, "base");
     mkdirSync(base, { recursive: true });
-    const { sandbox = "preferred", signal = new AbortController().signal, graceMs = 1000, deadline, beat } = options;
+    const {
+      sandbox = "preferred",
+      signal = new AbortController().signal,
+      graceMs = 1000,
+      deadline,
+      trace,
+      beat,
+    } = options;
     return executeAttempt(
       {
         run: "r_external",
@@ -116,6 +125,7 @@ export class ExternalPlace {
         signal,
         graceMs,
         ...(deadline === undefined ? {} : { deadline }),
+        ...(trace === undefined ? {} : { trace }),
         ...(beat === undefined ? {} : { beat }),
       },
       {

@@ -46,7 +46,7 @@ const at = {
   validate({ id, input }) {
     say({ type: "validated", id, problems: input.do === "invalid" ? ["do: it is not valid", "and it is late"] : [] });
   },
-  async execute({ id, input, dir, deadline }) {
+  async execute({ id, input, dir, deadline, traceparent }) {
     open.add(id);
     const done = () => {
       open.delete(id);
@@ -57,7 +57,11 @@ const at = {
         return done();
       case "folder":
         open.delete(id);
-        return say({ type: "result", id, output: { ok: true, dir, deadline: deadline ?? null, pid: process.pid } });
+        return say({
+          type: "result",
+          id,
+          output: { ok: true, dir, deadline: deadline ?? null, traceparent, pid: process.pid },
+        });
       case "wait":
         say({ type: "emit", id, event: { kind: "progress", done: 1, total: 2 } });
         return undefined;
