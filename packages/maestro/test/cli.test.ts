@@ -193,6 +193,22 @@ describe("maestro, without a terminal", () => {
     assert.equal(receipts.out.trim().split("\n").length, 2);
   });
 
+  it("says what failed where that wrote nothing", async () => {
+    await writeFile(
+      join(place.dir, "silent.yaml"),
+      (FILES["fails.yaml"] ?? "").replace(/\[sh, -c.*\]/, "[no-such-command]"),
+    );
+    const run = await place.run(["run", "silent.yaml", "--name", "silent"]);
+    assert.equal(run.code, 1);
+    const { out, err, code } = await place.run(["logs", run.out.split("\t")[0] ?? "", "--failed"]);
+    assert.deepEqual([out, code], ["", 0]);
+    assert.match(
+      err,
+      /^What failed wrote nothing\. It failed with:\n {2}✗ bad {2}COMMAND_NOT_FOUND: .*absolute path\.\n {2}next {5}maestro show \w+ --events\n$/,
+    );
+    assert.match((await place.run(["logs", id, "--failed"])).err, /No task of this run has failed\./);
+  });
+
   it("waits for people and signals across processes, exit 10 with --no-wait", async () => {
     const asked = await place.run(["run", "asks.yaml", "--no-wait"]);
     assert.equal(asked.code, 10, asked.err);

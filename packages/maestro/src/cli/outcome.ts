@@ -101,7 +101,8 @@ export function summaryLines(view: RunView, { style, proof, width, besides }: Su
   return lines;
 }
 
-function failureLines(tasks: readonly TaskView[], style: Style, width: number): readonly string[] {
+/** A line for each step that failed, as far as they fit a screen. */
+export function failureLines(tasks: readonly TaskView[], style: Style, width: number): readonly string[] {
   const failed = tasks.filter(({ status }) => status === "failed");
   return failed.slice(0, 5).flatMap((task) => {
     const steps = task.fanOut ? task.steps.filter(({ status }) => status === "failed").slice(0, 3) : [];

@@ -7,8 +7,9 @@ import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { followLogs, logKey, logPath } from "../follow-logs.ts";
 import { isOfStep, parseStep } from "../step.ts";
-import { size, stepName } from "../format.ts";
+import { shortId, size, stepName } from "../format.ts";
 import { LogPrinter } from "../log-printer.ts";
+import { failureLines } from "../outcome.ts";
 import { printLines, printList } from "../output.ts";
 
 interface LogEntry extends LogRef {
@@ -36,7 +37,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     if (follow) return await followLogs(cli, client, list.run, wanted, { input, tail });
     const printer = new LogPrinter(cli, wanted.length > 1 ? "head" : "none");
     for (const log of wanted) await printLog(client, printer, log, tail);
-    if (wanted.length === 0) cli.terminal.say(list.logs.length === 0 ? "This run has no logs." : "No log matches.");
+    if (wanted.length === 0) await sayNone(cli, client, list, input);
     return 0;
   } finally {
     await client.close();
@@ -55,6 +56,19 @@ async function chooseLogs(client: Client, { run: id, logs }: LogList, input: Inp
   if (attempt !== undefined || input.flag("list") === true) return matching;
   const last = new Map(matching.map((log) => [stepName(log), log]));
   return matching.filter((log) => last.get(stepName(log)) === log);
+}
+
+/** What fails before it starts writes nothing; why it failed is in the history. */
+async function sayNone(cli: Cli, client: Client, { run: id, logs }: LogList, input: Input): Promise<void> {
+  const { terminal } = cli;
+  if (input.flag("failed") !== true)
+    return terminal.say(logs.length === 0 ? "This run has no logs." : "No log matches.");
+  const { tasks } = await client.get<RunView>(`/v1/runs/${id}`);
+  const failures = failureLines(tasks, terminal.err, terminal.errIsTty ? terminal.width() : Infinity);
+  if (failures.length === 0) return terminal.say("No task of this run has failed.");
+  terminal.say("What failed wrote nothing. It failed with:");
+  for (const line of failures) terminal.say(line);
+  terminal.say(`  next     maestro show ${shortId(id)} --events`);
 }
 
 async function checkTask(client: Client, run: string, task: string): Promise<void> {
