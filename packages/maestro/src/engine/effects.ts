@@ -41,6 +41,8 @@ export class Effects {
   private readonly engine: DurableEngine;
   /** Attempts whose runner has not come back yet. */
   executing = 0;
+  /** Lookups in the cache and starts of child runs that have not been answered yet. */
+  asking = 0;
   /** Child runs on their way to the turn that records them. */
   private readonly starting = new Set<string>();
   private readonly postponed: (() => Promise<void>)[] = [];
@@ -162,12 +164,15 @@ export class Effects {
           },
         });
       case "lookup":
-        void this.lookup(live, command);
-        return;
+        return this.ask(this.lookup(live, command));
       case "start_child":
-        void this.startChild(live, command);
-        return;
+        return this.ask(this.startChild(live, command));
     }
+  }
+
+  private ask(question: Promise<void>): void {
+    this.asking += 1;
+    void question.finally(() => (this.asking -= 1));
   }
 
   private async lookup(live: LiveRun, command: Extract<Command, { kind: "lookup" }>): Promise<void> {

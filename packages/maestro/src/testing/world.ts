@@ -191,7 +191,8 @@ export class World implements AsyncDisposable {
         continue;
       }
       await turnOfTheLoop();
-      quiet = due || this.host.busy ? 0 : quiet + 1;
+      // Files of a cache key are read for real, which may take any number of turns.
+      quiet = due || this.host.busy || this.#engine.effects.asking > 0 ? 0 : quiet + 1;
     }
   }
 
