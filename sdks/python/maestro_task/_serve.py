@@ -119,7 +119,7 @@ class Server:
             # Why it was called off says more than how the work noticed.
             cause = Cancelled(*attempt.reason[:1]) if attempt.cancelled.is_set() else error
             if not isinstance(cause, TaskFailure):
-                trace = traceback.format_exc()
+                trace = _trace(error)
             answer = {"type": "failure", "id": attempt.id, **_failure_of(cause)}
         finally:
             self._current.attempt = None
@@ -223,6 +223,12 @@ def _failure_of(error: BaseException) -> Dict[str, Json]:
     if error.details is not None:
         said["details"] = error.details
     return {"error": said, **({} if error.output is None else {"output": error.output})}
+
+
+def _trace(error: BaseException) -> str:
+    """Without the place in this file, where every traceback would begin."""
+    own = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return "".join(traceback.format_exception(type(error), error, own))
 
 
 def _headline(error: BaseException) -> str:

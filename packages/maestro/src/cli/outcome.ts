@@ -9,7 +9,7 @@ import { isData, printLines, printObject } from "./output.ts";
 import { proofOf } from "./proof.ts";
 import { glyph, isRefusal, paint, shownRun, shownStep } from "./terminal/style.ts";
 import type { Style } from "./terminal/style.ts";
-import { safe, truncate } from "./terminal/text.ts";
+import { oneLine, safe, truncate } from "./terminal/text.ts";
 import type { Ending } from "./watch-run.ts";
 
 /** Prints what watching came to and gives the exit code: the run's, or why it was left. */
@@ -88,7 +88,7 @@ export function summaryLines(view: RunView, { style, proof, width, besides }: Su
   const lines = [`${glyph(style, shown)} ${paint(style, "bold", shown)}  ${head.join("  ")}`];
   const fact = (name: string, text: string): void =>
     void lines.push(`  ${name.padEnd(8)} ${truncate(text, Math.max(20, width - 12))}`);
-  if (view.error !== null) fact("why", `${view.error.code}: ${safe(view.error.message)}`);
+  for (const [i, line] of whyLines(view.error).entries()) fact(i === 0 ? "why" : "", line);
   for (const line of failureLines(view.tasks, style, width)) lines.push(line);
   for (const [name, value] of Object.entries(view.outputs ?? {}).slice(0, 10))
     fact("output", `${safe(name)} = ${valueText(value)}`);
@@ -101,6 +101,18 @@ export function summaryLines(view: RunView, { style, proof, width, besides }: Su
   return lines;
 }
 
+function whyLines(error: RunView["error"]): readonly string[] {
+  if (error === null) return [];
+  const lines = `${error.code}: ${error.message}`.split(/\r?\n/).filter((line) => line.trim() !== "");
+  return [
+    ...lines.slice(0, WHY_LINES).map((line) => safe(line.replaceAll("\t", "  "))),
+    ...(lines.length > WHY_LINES ? ["…"] : []),
+  ];
+}
+
+/** Of an error that quotes what a program said last. */
+const WHY_LINES = 12;
+
 /** A line for each step that failed, as far as they fit a screen. */
 export function failureLines(tasks: readonly TaskView[], style: Style, width: number): readonly string[] {
   const failed = tasks.filter(({ status }) => status === "failed");
@@ -108,7 +120,7 @@ export function failureLines(tasks: readonly TaskView[], style: Style, width: nu
     const steps = task.fanOut ? task.steps.filter(({ status }) => status === "failed").slice(0, 3) : [];
     const own = steps.length === 0 ? [{ task: task.id, item: -1, error: task.error }] : steps;
     return own.map((step) => {
-      const text = step.error === null ? "failed" : `${step.error.code}: ${safe(step.error.message)}`;
+      const text = step.error === null ? "failed" : `${step.error.code}: ${oneLine(step.error.message)}`;
       return `  ${glyph(style, shownStep("failed", step.error))} ${truncate(`${stepName(step)}  ${text}`, Math.max(20, width - 5))}`;
     });
   });

@@ -39,6 +39,12 @@ describe("PlainLines", () => {
     const line = lines.line(event({ kind: "step_failed", task: "a", item: -1, error: ERROR }));
     assert.match(line ?? "", /a failed error=LICENSE: /);
   });
+
+  it("tells an error of several lines in one", () => {
+    const error = { code: "EXIT", message: "sh exited with 3. Its last words:\n  one\n  two" };
+    const line = new PlainLines("r_000000").line(event({ kind: "step_failed", task: "a", item: -1, error }));
+    assert.match(line ?? "", /a failed error=EXIT: sh exited with 3\. Its last words: one two$/);
+  });
 });
 
 /** The lines of a fan-out whose item `bad` fails, without time and run. */

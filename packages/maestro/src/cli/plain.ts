@@ -1,6 +1,6 @@
 import type { RunEvent, TaskError } from "../core/event.ts";
 import { clock, duration, shortId, stepName } from "./format.ts";
-import { safe } from "./terminal/text.ts";
+import { oneLine, safe } from "./terminal/text.ts";
 
 /** A fan-out of more items than this is told in tenths, and by its failures. */
 const EACH_ITEM = 20;
@@ -147,7 +147,7 @@ function attemptKey({
 }
 
 function errorText({ code, message }: TaskError): string {
-  const line = safe(message);
+  const line = oneLine(message);
   return `error=${safe(code)}: ${line.length > 300 ? `${line.slice(0, 300)}…` : line}`;
 }
 

@@ -109,8 +109,8 @@ describe("treeLines()", () => {
     );
     assert.deepEqual(lines.slice(1), [
       "  ✗ check     10 of 10, 2 failed  4.0s",
-      '    ✗ check[3]                      EXIT: exit 1: relation "orders"\\nalready ex…',
-      '  ✗ pack                          4.0s    EXIT: exit 1: relation "orders"\\nalre…',
+      '    ✗ check[3]                      EXIT: exit 1: relation "orders" already exi…',
+      '  ✗ pack                          4.0s    EXIT: exit 1: relation "orders" alrea…',
     ]);
   });
 

@@ -2,7 +2,7 @@ import type { RunView, StepStatus, TaskView } from "../engine/engine.ts";
 import { count, duration, grouped, shortDigest, shortId, stepName } from "./format.ts";
 import { glyph, paint, PLAIN, shownRun, shownStep } from "./terminal/style.ts";
 import type { ShownStatus, Style } from "./terminal/style.ts";
-import { displayWidth, pad, safe, truncate } from "./terminal/text.ts";
+import { displayWidth, oneLine, pad, safe, truncate } from "./terminal/text.ts";
 
 export interface TreeOptions {
   readonly width: number;
@@ -118,7 +118,7 @@ function taskNote(task: TaskView): string {
 
 function taskText(task: TaskView): string {
   if (task.waiting !== null) return task.waiting.text;
-  if (task.error !== null && task.status === "failed") return `${task.error.code}: ${task.error.message}`;
+  if (task.error !== null && task.status === "failed") return `${task.error.code}: ${oneLine(task.error.message)}`;
   if (task.cachedFrom !== null) return `cached from ${shortId(task.cachedFrom)}`;
   return task.status === "skipped" ? "skipped" : "";
 }
@@ -138,7 +138,7 @@ function withItems(tasks: readonly TaskView[], rows: readonly Row[], room: numbe
         status: shownStep("failed", step.error),
         name: stepName(step),
         note: "",
-        text: step.error === null ? "failed" : `${step.error.code}: ${step.error.message}`,
+        text: step.error === null ? "failed" : `${step.error.code}: ${oneLine(step.error.message)}`,
         since: null,
       })),
     ];

@@ -5,7 +5,7 @@ import { summaryLines } from "./outcome.ts";
 import { glyph, paint, shownStep } from "./terminal/style.ts";
 import type { Style } from "./terminal/style.ts";
 import { tableLines } from "./terminal/table.ts";
-import { safe, truncate } from "./terminal/text.ts";
+import { oneLine, safe, truncate } from "./terminal/text.ts";
 
 /** `maestro show`: everything about a run that fits a page. */
 export function viewLines(
@@ -63,8 +63,9 @@ function stepsText({ fanOut, counts, attempts }: TaskView): string {
 function whyText(task: TaskView): string {
   if (task.waiting !== null) return task.waiting.text;
   const step = task.steps.find(({ error }) => error !== null);
-  if (step?.error != null) return `${task.fanOut ? `${stepName(step)} ` : ""}${step.error.code}: ${step.error.message}`;
-  if (task.error !== null) return `${task.error.code}: ${task.error.message}`;
+  if (step?.error != null)
+    return `${task.fanOut ? `${stepName(step)} ` : ""}${step.error.code}: ${oneLine(step.error.message)}`;
+  if (task.error !== null) return `${task.error.code}: ${oneLine(task.error.message)}`;
   return task.cachedFrom === null ? "" : `cached from ${task.cachedFrom}`;
 }
 

@@ -76,6 +76,30 @@ describe("the checks of a task program", () => {
     assert.match(checks.find(({ result }) => result === "failed")?.detail ?? "", /answered already/);
   });
 
+  it("say what is wrong with an input that they were given", async () => {
+    const checks = await check(MISBEHAVE, { input: { do: 3 } });
+    assert.deepEqual(failed(checks), ["executes the input"]);
+    assert.match(checks.find(({ result }) => result === "failed")?.detail ?? "", /^input\/do must be string/);
+  });
+
+  it("show the log of an execution that failed", async () => {
+    const checks = await check(WORD_COUNT, { input: { file: folder } });
+    assert.match(checks.find(({ result }) => result === "failed")?.detail ?? "", /could not be read: EISDIR/);
+    const breaks = join(folder, "breaks.ts");
+    writeFileSync(
+      breaks,
+      `import { defineTask } from "@summit/maestro-sdk";
+export default defineTask({ name: "breaks", version: 1, summary: "Breaks", effects: [], input: { type: "object" },
+  output: {}, execute: () => { console.log("so far"); throw new RangeError("it broke"); } });\n`,
+    );
+    const found = (await check(breaks)).find(({ result }) => result === "failed");
+    assert.equal(found?.name, "executes the input");
+    assert.match(
+      found.detail,
+      /^RangeError: it broke, at breaks\.ts:3:\d+\..* Its log:\nso far\nRangeError: it broke\n {4}at /s,
+    );
+  });
+
   it("execute what has effects only where they are asked to", async () => {
     const careful = await check(MISBEHAVE, { start: "effects" });
     assert.deepEqual(failed(careful), []);

@@ -9,7 +9,7 @@ import type { Introduction } from "./external-conversation.ts";
 import { problemsOf } from "./external-examine.ts";
 import { commandOf, kindOf } from "./external-program.ts";
 import { PROTOCOL_LIMITS } from "./external-protocol.ts";
-import type { Execute, ProgramEvent } from "./external-protocol.ts";
+import type { Execute, ProgramDescription, ProgramEvent } from "./external-protocol.ts";
 import { reasonOf, Session } from "./external-session.ts";
 import { compileSchema } from "./json-schema.ts";
 import { TaskFailure } from "./task.ts";
@@ -40,6 +40,8 @@ export interface CheckOptions {
 
 const EXECUTE_MS = 30_000;
 const QUIET_MS = 200;
+/** Of the log of an execution that failed. */
+const LOG_CHARACTERS = 4000;
 
 /** Every check of docs/reference/task-protocol.md, in order; those that a failed one makes pointless are skipped. */
 export async function checkProgram(options: CheckOptions): Promise<readonly Check[]> {
@@ -64,6 +66,11 @@ class Checking {
   }
 
   async all(): Promise<void> {
+    const kind = kindOf(this.#options.path);
+    if (typeof kind !== "string") {
+      const fix = "`chmod +x` it, with a first line that names its interpreter, or give a module.";
+      return void this.checks.push({ name: "starts", result: "failed", detail: kind.problem, fix });
+    }
     const started = await this.#run(
       "starts",
       "Make it start from its own folder with a minimal environment (PATH, HOME, TMPDIR, LANG).",
@@ -123,13 +130,15 @@ class Checking {
   async #executed(introduction: Introduction): Promise<void> {
     const { description, validates, concurrency } = introduction;
     const input = this.#options.input ?? description.example ?? {};
-    const why = this.#whyNot(introduction, input);
+    const why = this.#whyNot(introduction);
     const name = "executes the input";
-    if (why !== undefined) {
+    const misfits = this.#options.input === undefined ? [] : misfitsOf(description, input);
+    if (misfits.length > 0) await this.#run(name, "Give an `--input` that fits the input schema.", () => none(misfits));
+    else if (why !== undefined) {
       for (const each of [name, "answers a cancelled attempt", "keeps stdout to messages"])
         this.checks.push({ name: each, result: "skipped", detail: why });
-      return;
     }
+    if (misfits.length > 0 || why !== undefined) return;
     if (validates)
       await this.#run("finds the input valid", "validate() must find its own example valid.", async () => {
         const session = await this.#alive();
@@ -182,8 +191,8 @@ class Checking {
     );
   }
 
-  #whyNot({ description }: Introduction, input: JsonObject): string | undefined {
-    if (problemsOf({ ...description, example: input }).length > 0) return "the description or the input is not valid";
+  #whyNot({ description }: Introduction): string | undefined {
+    if (problemsOf(description).length > 0) return "the description is not valid";
     const { effects } = description;
     return effects.length === 0 || this.#options.effects
       ? undefined
@@ -193,11 +202,20 @@ class Checking {
   #summary = "";
 
   async #execute(session: Session, input: JsonObject): Promise<JsonValue> {
-    const events: ProgramEvent["kind"][] = [];
-    const { answer } = session.conversation.execute(this.#request(input), ({ kind }) => void events.push(kind));
-    const output = await within(answer, this.#options.executeMs ?? EXECUTE_MS, session);
-    this.#summary = events.length === 0 ? "" : `emitted ${[...new Set(events)].join(", ")}`;
-    return output;
+    const kinds = new Set<ProgramEvent["kind"]>();
+    let log = "";
+    const { answer } = session.conversation.execute(this.#request(input), (event) => {
+      kinds.add(event.kind);
+      if (event.kind === "log") log = (log + event.text).slice(-LOG_CHARACTERS);
+    });
+    try {
+      const output = await within(answer, this.#options.executeMs ?? EXECUTE_MS, session);
+      this.#summary = kinds.size === 0 ? "" : `emitted ${[...kinds].join(", ")}`;
+      return output;
+    } catch (error) {
+      // Nobody else keeps it.
+      throw log.trim() === "" ? error : new Error(`${reasonOf(error)}. Its log:\n${log.trimEnd()}`, { cause: error });
+    }
   }
 
   async #cancelled(session: Session, input: JsonObject): Promise<string> {
@@ -262,6 +280,10 @@ class Checking {
       return undefined;
     }
   }
+}
+
+function misfitsOf({ input: schema }: ProgramDescription, input: JsonObject): readonly string[] {
+  return compileSchema(schema)(input).map(({ path, message }) => `input${path} ${message}`);
 }
 
 function none(problems: readonly string[]): Promise<void> {

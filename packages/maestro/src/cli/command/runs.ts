@@ -9,7 +9,7 @@ import { printList } from "../output.ts";
 import { glyph, paint, shownRun } from "../terminal/style.ts";
 import type { Style } from "../terminal/style.ts";
 import type { Column } from "../terminal/table.ts";
-import { safe } from "../terminal/text.ts";
+import { oneLine } from "../terminal/text.ts";
 
 const WATCH_MS = 2000;
 
@@ -117,7 +117,7 @@ export function columns(style: Style, now: number): readonly Column<RunRow>[] {
     {
       head: "WHY",
       value: (row) => row.error ?? row.waiting ?? "",
-      short: (row) => safe(row.error ?? (row.waiting === null ? "" : `waits: ${row.waiting}`)),
+      short: (row) => oneLine(row.error ?? (row.waiting === null ? "" : `waits: ${row.waiting}`)),
       flexible: true,
     },
     { head: "PURPOSE", value: (row) => row.purpose, wide: true },

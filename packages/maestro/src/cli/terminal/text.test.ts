@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { displayWidth, pad, safe, safeOutput, truncate } from "./text.ts";
+import { displayWidth, oneLine, pad, safe, safeOutput, truncate } from "./text.ts";
 
 describe("displayWidth()", () => {
   for (const [text, width] of [
@@ -38,6 +38,16 @@ describe("truncate() and pad()", () => {
         assert.ok(displayWidth(pad(text, width)) >= width);
       }),
     );
+  });
+});
+
+describe("oneLine()", () => {
+  it("puts several lines on one that obeys nothing", () => {
+    assert.equal(
+      oneLine("  it died. Its last words:\n\n  fatal: \x1b[2Jno\r\n"),
+      "it died. Its last words: fatal: \\x1b[2Jno",
+    );
+    assert.equal(oneLine("plain"), "plain");
   });
 });
 

@@ -38,6 +38,11 @@ export function safe(text: string): string {
   return text.replaceAll(UNSAFE, escapeOf);
 }
 
+/** Words of somebody who wrote several lines, on one: what stands between the lines is a blank. */
+export function oneLine(text: string): string {
+  return safe(text.trim().replaceAll(/[ \t]*[\r\n]\s*/g, " "));
+}
+
 /**
  * Task output for a terminal, line breaks and tabs kept. Colours (SGR sequences) may stay when `colour`; every other
  * sequence, which could move the cursor, rename the window or ask the terminal to type, is removed.
