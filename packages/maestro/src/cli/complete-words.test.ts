@@ -28,7 +28,7 @@ describe("what can stand at a place of the command line", () => {
   });
 
   it("is a value where an option wants one, in both spellings", () => {
-    assert.deepEqual(words("lint --format "), ["human", "json", "sarif", "github"]);
+    assert.deepEqual(words("lint --format "), ["human", "json", "sarif", "github", "gitlab"]);
     assert.deepEqual(words("lint --format=s"), ["--format=sarif"]);
     assert.deepEqual(words("plan x -o "), ["tree", "json", "yaml", "dot", "name"]);
     assert.deepEqual(words("runs --status fa"), ["failed"]);

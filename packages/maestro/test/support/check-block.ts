@@ -208,7 +208,7 @@ function diagramProblem(text: string): string | undefined {
   if (!/^flowchart (LR|TD)$/.test(head)) return `${head}: only flowchart LR and flowchart TD are checked`;
   const node = String.raw`\w+(?:\[\([^()]+\)\]|\[\[[^[\]]+\]\]|\(\[[^[\]]+\]\)|\{\{[^{}]+\}\}|\{[^{}]+\}|\[[^[\]()]+\])?`;
   const nodes = `${node}(?: & ${node})*`;
-  const arrow = String.raw` (?:-->(?:\|[^|]+\|)?|-- [^->]+ -->|-\.->|-\. [^.]+ \.->|==>|---) `;
+  const arrow = String.raw` (?:-->(?:\|[^|]+\|)?|-- [^->]+ -->|-\.->|-\. [^.]+ \.->|==>|---|~~~) `;
   const statement = new RegExp(
     `^ *(?:${nodes}(?:${arrow}${nodes})*|subgraph \\w+(?: ?\\[[^\\]]+\\])?|direction LR|end)$`,
   );

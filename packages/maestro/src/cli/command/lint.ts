@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { KnownRunbook } from "../../core/compile.ts";
 import { canonical } from "../../core/canonical.ts";
@@ -11,16 +11,21 @@ import type { LoadResult, ManifestEnv } from "../../manifest/load.ts";
 import { isProject } from "../../manifest/project.ts";
 import { formatGithub, formatHuman, toJson } from "../../manifest/report.ts";
 import type { LocatedDiagnostic } from "../../manifest/report.ts";
+import { toGitlab } from "../../manifest/report-gitlab.ts";
 import { toSarif } from "../../manifest/report-sarif.ts";
 import { VERSION } from "../../version.ts";
+import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import { count } from "../format.ts";
 import { knownTypes } from "../known-types.ts";
 import type { KnownType } from "../known-types.ts";
+import { fixNames } from "../lint-fix.ts";
 import { readStdin } from "../manifest-source.ts";
 import { isData, printLines } from "../output.ts";
 
-const FORMATS = ["human", "json", "sarif", "github"] as const;
+const FORMATS = ["human", "json", "sarif", "github", "gitlab"] as const;
+
+const STDIN = "stdin";
 
 interface Manifest {
   readonly name: string;
@@ -31,8 +36,10 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const format =
     input.choice("format", FORMATS) ??
     (isData(cli) ? "json" : cli.terminal.env["GITHUB_ACTIONS"] === "true" ? "github" : "human");
-  const manifests = await readManifests(cli, input.args("path"));
-  const linter = new Linter(manifests, await knownTypes(cli));
+  const types = await knownTypes(cli);
+  const read = await readManifests(cli, input.args("path"));
+  const manifests = input.flag("fix") === true ? await fixAll(cli, read, types) : read;
+  const linter = new Linter(manifests, types);
   const diagnostics: LocatedDiagnostic[] = [];
   for (const manifest of manifests) diagnostics.push(...(await linter.load(manifest)).diagnostics);
   await print(cli, format, diagnostics);
@@ -60,8 +67,48 @@ async function print(
       return printLines(cli, [JSON.stringify(toSarif(diagnostics, VERSION))]);
     case "github":
       return diagnostics.length === 0 ? undefined : printLines(cli, [formatGithub(diagnostics)]);
+    case "gitlab":
+      return printLines(cli, [JSON.stringify(toGitlab(diagnostics))]);
     case "human":
       return diagnostics.length === 0 ? undefined : printLines(cli, [formatHuman(diagnostics).trimEnd()]);
+  }
+}
+
+/** Manifests as they are after what can be mended safely was, in their files too. */
+async function fixAll(
+  cli: Cli,
+  manifests: readonly Manifest[],
+  types: readonly KnownType[],
+): Promise<readonly Manifest[]> {
+  if (manifests.some(({ name }) => name === STDIN)) throw usage("--fix writes files; give their names instead of `-`.");
+  const result = [...manifests];
+  for (const [i, manifest] of manifests.entries()) {
+    const lint = async (text: string): Promise<readonly LocatedDiagnostic[]> => {
+      const changed = { ...manifest, bytes: Buffer.from(text) };
+      const { diagnostics } = await new Linter(result.with(i, changed), types).load(changed);
+      return diagnostics;
+    };
+    const before = Buffer.from(manifest.bytes).toString("utf8");
+    // What is not UTF-8 would be damaged by being written again; and columns are counted after a byte order mark.
+    if (!Buffer.from(before).equals(manifest.bytes) || before.startsWith("\uFEFF")) continue;
+    const { text, done } = await fixNames(before, lint);
+    if (done.length === 0) continue;
+    await writeManifest(cli, manifest.name, text);
+    result[i] = { ...manifest, bytes: Buffer.from(text) };
+    for (const { from, to, line, column } of done)
+      cli.terminal.say(`${manifest.name}:${line}:${column}: ${from} is ${to} now`);
+  }
+  return result;
+}
+
+async function writeManifest(cli: Cli, name: string, text: string): Promise<void> {
+  try {
+    await writeFile(resolve(cli.cwd, name), text);
+  } catch (error) {
+    throw new MaestroError("invalid_request", `--fix: ${name} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+      fix: "Check its permissions.",
+    });
   }
 }
 
@@ -133,7 +180,7 @@ async function readManifests(cli: Cli, paths: readonly string[]): Promise<readon
   const manifests: Manifest[] = [];
   for (const name of names) {
     manifests.push(
-      name === "-" ? { name: "stdin", bytes: await readStdin(cli) } : { name, bytes: await readBytes(cli, name) },
+      name === "-" ? { name: STDIN, bytes: await readStdin(cli) } : { name, bytes: await readBytes(cli, name) },
     );
   }
   return manifests;

@@ -36,13 +36,16 @@ export const AUTHOR: readonly CommandSpec[] = [
     options: [
       {
         flags: "--format <format>",
-        about: "human, json, sarif or github (default: github on GitHub Actions, else human)",
+        about: "human, json, sarif, github or gitlab (default: github on GitHub Actions, else human)",
       },
       { flags: "--strict", about: "Warnings count too" },
+      { flags: "--fix", about: "Write the names that were meant into the files, where that mends the place" },
     ],
     examples: [
       ["maestro lint release.yaml", "one manifest"],
+      ["maestro lint --fix release.yaml", "mend misspelt names"],
       ["maestro lint --format sarif . > lint.sarif", "a tree, for code scanning"],
+      ["maestro lint --format gitlab . > gl-code-quality-report.json", "a tree, for merge requests on GitLab"],
     ],
     load: () => import("../command/lint.ts"),
   },
