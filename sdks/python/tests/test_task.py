@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List
@@ -24,17 +23,10 @@ from maestro_task import (  # noqa: E402
     serve,
     task,
 )
+from maestro_task.testing import attempt  # noqa: E402
 
 ANYTHING: Dict[str, Any] = {"type": "object"}
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def context(events: List[Any], **given: Any) -> Context:
-    fields: Dict[str, Any] = {
-        "input": {}, "run": "r", "namespace": "n", "task": "t", "item": -1, "attempt": 1, "dir": "/d", "base": "/b",
-        "deadline": None, "traceparent": None, "tracestate": None, "cancelled": threading.Event(), "_emit": events.append, **given,
-    }  # fmt: skip
-    return Context(**fields)
 
 
 def speak(served: Any, *messages: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -54,27 +46,25 @@ class TaskTest(unittest.TestCase):
             """Twice as much."""
             return {"n": context.input["n"] * 2}
 
-        self.assertEqual(double(context([], input={"n": 2})), {"n": 4})
+        self.assertEqual(double(attempt({"n": 2})), {"n": 4})
         self.assertEqual(double.description["docs"], "Twice as much.")
         self.assertEqual(double.description["effects"], [])
 
     def test_a_context_reports(self) -> None:
         events: List[Any] = []
-        attempt = context(events)
-        attempt.log("hello")
-        attempt.usage(tokens=3)
-        attempt.progress(0.5)
+        context = attempt({}, events=events)
+        context.log("hello")
+        context.usage(tokens=3)
+        context.progress(0.5)
         self.assertEqual(
             events,
             [{"kind": "log", "text": "hello\n"}, {"kind": "usage", "tokens": 3}, {"kind": "progress", "done": 0.5}],
         )
 
     def test_a_cancelled_attempt_stops_where_it_looks(self) -> None:
-        attempt = context([], _reason=["too late"])
-        attempt.check()
-        attempt.cancelled.set()
+        attempt({}).check()
         with self.assertRaisesRegex(Cancelled, "too late"):
-            attempt.sleep(60)
+            attempt({}, cancelled=True, _reason=["too late"]).sleep(60)
 
     def test_an_exit_ends_the_attempt_and_not_the_process(self) -> None:
         def leave(_: Context) -> None:
@@ -124,8 +114,8 @@ class TaskTest(unittest.TestCase):
             self.assertEqual(failure["error"]["code"], "OUTPUT_INVALID")
 
     def test_a_lone_surrogate_is_replaced_in_logs(self) -> None:
-        def say(attempt: Context) -> None:
-            attempt.log("\ud800")
+        def say(context: Context) -> None:
+            context.log("\ud800")
 
         served = define_task(say, name="a", version=1, summary="A", input=ANYTHING, output={})
         self.assertEqual(speak(served, EXECUTE)[0]["event"]["text"], "?\n")
