@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { pipe } from "../../test/support/pipe.ts";
 import { execute } from "./main.ts";
-import type { Terminal } from "./terminal/terminal.ts";
 
 // Command lines and values that must be refused: with which exit code, in which words, and never with output as if it had worked.
 
@@ -33,35 +33,7 @@ spec:
 `;
 
 let dir = "";
-
-/** A terminal that is a pipe on all three sides and keeps what it is told. */
-function pipe(stdin: string): { readonly terminal: Terminal; readonly out: () => string; readonly err: () => string } {
-  let out = "";
-  let err = "";
-  const style = { colour: false, unicode: true };
-  const terminal: Terminal = {
-    outIsTty: false,
-    errIsTty: false,
-    interactive: false,
-    canRedraw: false,
-    out: style,
-    err: style,
-    env: { MAESTRO_DATA: join(dir, "data") },
-    width: () => 80,
-    write(text) {
-      out += typeof text === "string" ? text : Buffer.from(text).toString();
-      return Promise.resolve();
-    },
-    writeErr: (text) => void (err += text),
-    say: (line) => void (err += `${line}\n`),
-    setRegion: () => undefined,
-    onResize: () => () => undefined,
-    async *stdin() {
-      yield Promise.resolve(Buffer.from(stdin));
-    },
-  };
-  return { terminal, out: () => out, err: () => err };
-}
+const env = (): NodeJS.ProcessEnv => ({ MAESTRO_DATA: join(dir, "data") });
 
 describe("the command line refuses", () => {
   before(async () => {
@@ -69,7 +41,7 @@ describe("the command line refuses", () => {
     await writeFile(join(dir, "ok.yaml"), MANIFEST);
     await writeFile(join(dir, "broken.yaml"), BROKEN);
     for (const name of ["one", "two"])
-      assert.equal(await execute(["run", "ok.yaml", "--name", name], pipe("").terminal, dir), 0);
+      assert.equal(await execute(["run", "ok.yaml", "--name", name], pipe(env()).terminal, dir), 0);
   });
   after(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
 
@@ -114,7 +86,7 @@ describe("the command line refuses", () => {
 
   for (const [args, code, message, stdin = ""] of refused) {
     it(`maestro ${args.join(" ").slice(0, 60)} ${stdin}: exit ${code}`, async () => {
-      const { terminal, out, err } = pipe(stdin);
+      const { terminal, out, err } = pipe(env(), stdin);
       assert.equal(await execute(args, terminal, dir), code, err());
       assert.match(err(), message);
       assert.match(err(), /^fix: .+\nsee: maestro help \w+\n$/m);
@@ -123,7 +95,7 @@ describe("the command line refuses", () => {
   }
 
   it("with the same as data, where data is asked for", async () => {
-    const { terminal, out, err } = pipe("");
+    const { terminal, out, err } = pipe(env());
     assert.equal(await execute(["show", "r_zzz", "--json"], terminal, dir), 5);
     assert.equal(err(), "");
     assert.deepEqual(Object.keys((JSON.parse(out()) as { error: object }).error), [
