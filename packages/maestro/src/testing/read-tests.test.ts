@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { parse } from "yaml";
-import { testDocs } from "../../../../scripts/generate-test-docs.ts";
+import { FUNCTIONS, testDocs, WORLD } from "../../../../scripts/generate-test-docs.ts";
 import type { LocatedDiagnostic } from "../manifest/report.ts";
 import { compileSchema } from "../task/json-schema.ts";
 import { WORKFLOW_TEST_SCHEMA } from "./case-schema.ts";
@@ -10,6 +10,7 @@ import { DEPLOY, folderWith } from "./example.ts";
 import type { Folder } from "./example.ts";
 import { readTests } from "./read-tests.ts";
 import { problemsOf } from "./run-file.ts";
+import * as harness from "./testing.ts";
 import type { Runbook } from "./runbook.ts";
 
 const HEAD = "apiVersion: maestro/v1\nkind: WorkflowTest\n";
@@ -38,6 +39,22 @@ describe("a test file", () => {
 
   it("has a published schema and a reference page that are made from the code: npm run docs", () => {
     for (const [path, text] of testDocs()) assert.equal(readFileSync(path, "utf8"), text, path);
+  });
+
+  it("has a reference of everything that TypeScript tests can call", () => {
+    const named = (table: object): readonly string[] => Object.keys(table).map((name) => name.replace(/\(.*/, ""));
+    assert.deepEqual(
+      named(FUNCTIONS).toSorted(),
+      Object.keys(harness)
+        .filter((name) => name !== "TestWorld")
+        .toSorted(),
+    );
+    assert.deepEqual(
+      named(WORLD).toSorted(),
+      Object.getOwnPropertyNames(harness.TestWorld.prototype)
+        .filter((name) => name !== "constructor" && name !== "run")
+        .toSorted(),
+    );
   });
 
   it("inherits: cases from defaults, rows from cases, entry by entry", () => {
