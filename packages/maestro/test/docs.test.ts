@@ -46,7 +46,7 @@ describe("the documentation", { concurrency: 2 }, () => {
       try {
         prepare(place, path);
         for (const step of steps) await carryOut(step, place, path, stays);
-        for (const terminal of stays.splice(0)) {
+        for (let terminal = stays.shift(); terminal !== undefined; terminal = stays.shift()) {
           const code = await interrupt(terminal);
           assert.equal(code, 0, `${path}: what stays ended with ${code}:\n${terminal.output()}`);
         }
@@ -166,9 +166,10 @@ function openTerminal(script: string, place: string): Terminal {
     LANG: "C.UTF-8",
   };
   let text = "";
+  // Without exec a plain sh stays above bash and answers to Ctrl-C as well, with 130.
   // A page that waits for what never comes is to say what it has shown. The pipe to stdin stays open: its end would be taken for
   // the end of the terminal.
-  const child = spawn("script", ["-qec", `bash ${file}`, "/dev/null"], {
+  const child = spawn("script", ["-qec", `exec bash ${file}`, "/dev/null"], {
     cwd: place,
     env,
     timeout: 300_000,
