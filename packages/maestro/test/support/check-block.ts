@@ -56,7 +56,20 @@ export async function unvouched(shown: Shown): Promise<string | undefined> {
 }
 
 /** Programs of other people that pages may show; what ours take is checked. */
-const FOREIGN: readonly string[] = ["base64", "cat", "cosign", "dot", "head", "jq", "ln", "mkdir", "openssl", "printf", "tr", "wc"];
+const FOREIGN: readonly string[] = [
+  "base64",
+  "cat",
+  "cosign",
+  "dot",
+  "head",
+  "jq",
+  "ln",
+  "mkdir",
+  "openssl",
+  "printf",
+  "tr",
+  "wc",
+];
 
 async function shellProblem({ block, page, generated }: Shown): Promise<string | undefined> {
   const { status, stderr } = spawnSync("bash", ["-n"], { input: block.text, encoding: "utf8" });
