@@ -21,7 +21,7 @@ function bigTable(isHit: (n: number) => boolean): ListSource & { looked: number 
       this.looked += rows.length;
       return rows;
     },
-    run: (id) => sampleRun(Number(id), { id }),
+    runs: (ids) => ids.map((id) => sampleRun(Number(id), { id })),
   };
 }
 
@@ -31,6 +31,13 @@ describe("listRuns()", () => {
     const page = await listRuns(table, { limit: 50 });
     assert.equal(page.runs.length, 50);
     assert.equal(table.looked, 51);
+  });
+
+  it("looks at as many more as the share of hits so far makes likely", async () => {
+    const table = bigTable((n) => n % 10 === 0);
+    const page = await listRuns(table, { limit: 50, text: "x" });
+    assert.equal(page.runs.length, 50);
+    assert.ok(table.looked < 800, `${table.looked} rows for 50 of every tenth`);
   });
 
   it("looks at no more than its bound, then hands back what it has and where it stopped", async () => {
@@ -65,7 +72,7 @@ describe("listRuns()", () => {
     const quick = bigTable((n) => n % 100_000 === 0);
     const source: ListSource = {
       slice: (statement, values) => (values.at(-1) === "running" ? slow : quick).slice(statement, values),
-      run: (id) => quick.run(id),
+      runs: (ids) => quick.runs(ids),
     };
     const found: string[] = [];
     for (let cursor: string | null | undefined; cursor !== null;) {

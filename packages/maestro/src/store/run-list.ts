@@ -28,7 +28,8 @@ export type ListStatement =
 
 export interface ListSource {
   slice(statement: ListStatement, values: readonly SqlValue[]): readonly SqlRow[];
-  run(id: string): RunRow | undefined;
+  /** Those that are there, in any order. */
+  runs(ids: readonly string[]): readonly RunRow[];
 }
 
 /** Rows looked at between two chances for the rest of the process: 3 ms. */
@@ -60,7 +61,9 @@ export async function listRuns(source: ListSource, query: RunQuery): Promise<Run
   const sure = (seen === null ? hits : hits.filter((hit) => newestFirst(hit, seen) <= 0)).sort(newestFirst);
   const page = sure.slice(0, query.limit);
   const next = sure.length > page.length ? page.at(-1) : floor;
-  const runs = page.map((key) => source.run(key.id)).filter((run) => run !== undefined);
+  // One statement for the page: fifty of them would take four times as long.
+  const rows = new Map(source.runs(page.map(({ id }) => id)).map((run) => [run.id, run]));
+  const runs = page.map(({ id }) => rows.get(id)).filter((run) => run !== undefined);
   return { runs, cursor: next === null || next === undefined ? null : writeCursor(next) };
 }
 
@@ -76,7 +79,11 @@ async function follow(
   const from = query.from ?? Number.MIN_SAFE_INTEGER;
   let at = start;
   let scanned = 0;
-  for (let size = Math.min(query.limit + 1, SLICE); ; size = Math.min(size * 4, SLICE)) {
+  for (
+    let size = Math.min(query.limit + 1, SLICE);
+    ;
+    size = nextSize(query.limit + 1 - hits.length, hits.length, scanned)
+  ) {
     const rows = source.slice(walk.statement, [
       at.createdAt,
       at.id,
@@ -93,6 +100,12 @@ async function follow(
     if (hits.length > query.limit || scanned >= MAX_SCANNED) return { hits, reached: at };
     await setImmediate();
   }
+}
+
+/** So many rows as should hold what is missing, by the share of hits so far and a fifth more; all at once while there was none. */
+function nextSize(missing: number, hits: number, scanned: number): number {
+  const likely = hits === 0 ? scanned * 4 : Math.ceil((missing * scanned * 1.2) / hits);
+  return Math.min(Math.max(likely, missing), SLICE);
 }
 
 const ACTIVE: readonly RunStatus[] = ["queued", "running", "cancelling"];

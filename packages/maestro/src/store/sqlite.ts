@@ -83,6 +83,7 @@ const READS = [
   "workflow-list",
   "workflow-list-by-name",
   "run-get",
+  "run-rows",
   "run-by-key",
   "run-find-prefix",
   "run-find-suffix",
@@ -202,7 +203,7 @@ class SqliteStore implements Store {
     return listRuns(
       {
         slice: (statement, values) => this.#all(statement, (row) => row, ...values),
-        run: (id) => this.#one("run-get", readRun, id),
+        runs: (ids) => this.#all("run-rows", readRun, JSON.stringify(ids)),
       },
       query,
     );
