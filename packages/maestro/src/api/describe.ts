@@ -1,6 +1,7 @@
 import { openApi } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
+import { wholeResponse } from "./whole.ts";
 
 /** The route that describes all routes, itself among them. */
 export function describeApi(routes: () => readonly Route[]): Route {
@@ -15,7 +16,7 @@ export function describeApi(routes: () => readonly Route[]): Route {
       // Neither the table nor the version changes while a process lives.
       text ??= JSON.stringify(openApi(routes(), version));
       return Promise.resolve(
-        new Response(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } }),
+        wholeResponse(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } }),
       );
     },
   });

@@ -1,4 +1,5 @@
 import { sha256 } from "../core/digest.ts";
+import { wholeResponse } from "./whole.ts";
 
 /** The answer with a strong entity tag of its bytes; 304 without them where the client has them already (RFC 9110, 13.1.2). */
 export async function tagged(request: Request, response: Response): Promise<Response> {
@@ -12,5 +13,5 @@ export async function tagged(request: Request, response: Response): Promise<Resp
     headers.delete("content-type");
     return new Response(null, { status: 304, headers });
   }
-  return new Response(text, { status: response.status, headers });
+  return wholeResponse(text, { status: response.status, headers });
 }

@@ -4,6 +4,7 @@ import { requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import type { Slots } from "./slots.ts";
 import { partsOf } from "./stream.ts";
+import { contentOf } from "./whole.ts";
 
 /** The one request handler (`createApp`). */
 export type Handler = (request: Request) => Promise<Response>;
@@ -90,22 +91,20 @@ async function send(
   outgoing: ServerResponse,
   how: ListenerOptions & { readonly signal: AbortSignal; readonly live: boolean },
 ): Promise<void> {
-  if (response.body === null || incoming.method === "HEAD") {
-    outgoing.writeHead(response.status, [...response.headers].flat());
-    await response.body?.cancel();
+  const whole = contentOf(response);
+  const size = whole === undefined ? 0 : Buffer.byteLength(whole);
+  if (whole !== undefined) response.headers.set("content-length", String(size));
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (incoming.method === "HEAD" || (whole === undefined && response.body === null)) {
+    if (whole === undefined) await response.body?.cancel();
     return void outgoing.end();
   }
   const signal = how.live ? AbortSignal.any([how.signal, how.closing]) : how.signal;
   let fine = true;
-  if (response.headers.get("content-type")?.endsWith("json") === true) {
-    // Made whole already: one write, and its reader knows its length.
-    const body = new Uint8Array(await response.arrayBuffer());
-    response.headers.set("content-length", String(body.byteLength));
-    outgoing.writeHead(response.status, [...response.headers].flat());
-    if (incoming.complete && body.byteLength < WHOLE_BYTES) return void outgoing.end(body);
-    fine = outgoing.write(body) || (await drained(outgoing, signal, how.stallMs));
-  } else {
-    outgoing.writeHead(response.status, [...response.headers].flat());
+  if (whole !== undefined) {
+    if (incoming.complete && size < WHOLE_BYTES) return void outgoing.end(whole);
+    fine = outgoing.write(whole) || (await drained(outgoing, signal, how.stallMs));
+  } else if (response.body !== null) {
     outgoing.flushHeaders();
     fine = await pump(response.body, outgoing, signal, how.stallMs);
   }

@@ -1,4 +1,5 @@
 import { route } from "./route.ts";
+import { wholeResponse } from "./whole.ts";
 
 export const getMetrics = route({
   method: "GET",
@@ -8,6 +9,6 @@ export const getMetrics = route({
   answers: [{ status: 200, type: "text/plain", description: "`version=0.0.4`, as scrapers expect it." }],
   async handle({ metrics }) {
     const { contentType, text } = await metrics();
-    return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+    return wholeResponse(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
   },
 });

@@ -1,20 +1,21 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { HTTP_STATUS, MaestroError, PROBLEMS } from "../core/problem.ts";
 import type { ProblemCode } from "../core/problem.ts";
+import { wholeResponse } from "./whole.ts";
 
 /** Version of the API's objects; on every JSON answer. */
 export const API_VERSION = "maestro/v1";
 
 /** A JSON answer: the object itself with `apiVersion` and `kind` in front. */
 export function object(kind: string, value: object, init: ResponseInit = {}): Response {
-  return new Response(JSON.stringify({ apiVersion: API_VERSION, kind, ...value }), withType(init, "application/json"));
+  return wholeResponse(JSON.stringify({ apiVersion: API_VERSION, kind, ...value }), withType(init, "application/json"));
 }
 
 /** As `object`, for members that are JSON text already (events, plans), so that they are neither parsed nor changed. */
 export function objectOfTexts(kind: string, members: Readonly<Record<string, string>>): Response {
   const parts = Object.entries(members).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
   const body = `{"apiVersion":${JSON.stringify(API_VERSION)},"kind":${JSON.stringify(kind)}${parts.map((part) => `,${part}`).join("")}}`;
-  return new Response(body, withType({}, "application/json"));
+  return wholeResponse(body, withType({}, "application/json"));
 }
 
 export function bytes(
@@ -23,9 +24,10 @@ export function bytes(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   // A log or an artifact is whatever a task made: never let a browser guess that it is a page.
-  return new Response(body instanceof Uint8Array ? new Uint8Array(body) : body, {
+  const init = {
     headers: { ...headers, "content-type": type, "x-content-type-options": "nosniff", "cache-control": "no-store" },
-  });
+  };
+  return body instanceof Uint8Array ? wholeResponse(new Uint8Array(body), init) : new Response(body, init);
 }
 
 /**
@@ -38,7 +40,7 @@ export function problem(
   override: ProblemOverride = {},
 ): Response {
   const { status, headers, text } = problemText(thrown, where, override);
-  return new Response(text, { status, headers });
+  return wholeResponse(text, { status, headers });
 }
 
 interface ProblemOverride {
