@@ -30,6 +30,19 @@ describe("PlainLines", () => {
     assert.equal(lines.length, 12);
   });
 
+  it("tells how many items a list has that lies in the blob store", () => {
+    for (const [blobs, line] of [
+      [[{ path: ["items"], length: 12_000 }], "check expanded items=12000"],
+      [[{ path: ["items"] }], "check expanded"],
+    ] as const) {
+      const lines = new PlainLines("r_000000");
+      const stored = { ...event({ kind: "task_expanded", task: "check", items: [] }), items: null, blobs };
+      assert.ok(lines.line(stored as unknown as RunEvent)?.endsWith(line));
+      const started = event({ kind: "attempt_started", task: "check", item: 1, attempt: 1 });
+      assert.equal(lines.line(started), undefined, "items of so many are not told one by one");
+    }
+  });
+
   it("leaves nothing out of a complete history", () => {
     assert.equal(told(100, 41, { complete: true }).length, 1 + 200 + 1);
   });

@@ -44,9 +44,7 @@ export class PlainLines {
       case "run_started":
         return "running";
       case "task_expanded":
-        if (event.items.length > EACH_ITEM && !this.#complete)
-          this.#large.set(event.task, { items: event.items.length, done: 0 });
-        return `${event.task} expanded items=${event.items.length}`;
+        return this.#expanded(event);
       case "task_skipped":
         return `${event.task} skipped ${fields({ reason: event.reason })}`;
       case "task_failed":
@@ -100,6 +98,14 @@ export class PlainLines {
     }
   }
 
+  #expanded(event: Extract<RunEvent, { kind: "task_expanded" }>): string {
+    const items = itemsOf(event);
+    // A list that only the blob store has is no small one.
+    if ((items ?? Infinity) > EACH_ITEM && !this.#complete)
+      this.#large.set(event.task, { items: items ?? Infinity, done: 0 });
+    return `${event.task} expanded${items === undefined ? "" : ` items=${items}`}`;
+  }
+
   #finished(event: Extract<RunEvent, { kind: "attempt_finished" }>): string | undefined {
     const { result } = event;
     if (result.ok && this.#large.has(event.task)) return this.#tenth(event.task);
@@ -132,6 +138,15 @@ export class PlainLines {
     large.done += 1;
     return Math.floor((large.done * 10) / large.items) > before ? `${task} ${large.done} of ${large.items}` : undefined;
   }
+}
+
+/** How many there are. A list too large for its event is in the blob store, and the event says how long it is. */
+function itemsOf(event: Extract<RunEvent, { kind: "task_expanded" }>): number | undefined {
+  const { items, blobs = [] } = event as {
+    readonly items: readonly unknown[] | null;
+    readonly blobs?: readonly { readonly path: readonly string[]; readonly length?: number }[];
+  };
+  return items?.length ?? blobs.find(({ path }) => path[0] === "items")?.length;
 }
 
 function attemptKey({

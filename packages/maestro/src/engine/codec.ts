@@ -9,6 +9,8 @@ interface Moved {
   readonly path: readonly string[];
   readonly digest: Digest;
   readonly size: number;
+  /** Of a list: how many it holds, for readers who want no more. */
+  readonly length?: number;
 }
 
 /**
@@ -44,7 +46,7 @@ async function shrink(
     else if (here.length === 1 && key === "result") slim[key] = await shrink(member, here, moved, inlineBytes, blobs);
     else {
       const { digest, size } = await blobs.put(Buffer.from(text));
-      moved.push({ path: here, digest, size });
+      moved.push({ path: here, digest, size, ...(Array.isArray(member) ? { length: member.length } : {}) });
       slim[key] = null;
     }
   }

@@ -21,13 +21,15 @@ describe("an error that is kept", () => {
     const { error } = keepError({ code: "X", message: `\ud800${"x".repeat(100_000)}` });
     assert.equal(error.message.length, MAX_ERROR_CHARACTERS);
     assert.ok(error.message.startsWith("\ufffdx") && error.message.endsWith("x…"));
+    const controls = keepError({ code: "X", message: "\u0001".repeat(100_000) }).error.message;
+    assert.ok(JSON.stringify(controls).length <= 2 * MAX_ERROR_CHARACTERS);
   });
 
   for (const [what, details, words] of [
     ["too deep", nested(600), /not JSON that can be kept .*nested deeper than 512/],
     ["no Unicode", ["\ud800"], /not JSON that can be kept .*lone surrogate/],
     ["no number", [Number.POSITIVE_INFINITY], /not JSON that can be kept .*Infinity/],
-    ["too large", "x".repeat(MAX_DETAILS_CHARACTERS), /they have 65538 characters, and at most 65536 are kept/],
+    ["too large", "x".repeat(MAX_DETAILS_CHARACTERS), /they have 12290 characters, and at most 12288 are kept/],
   ] as const) {
     it(`leaves out details that are ${what}, and says so`, () => {
       const { error, leftOut } = keepError({ code: "X", message: "m", details });
