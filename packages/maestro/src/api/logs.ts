@@ -104,13 +104,14 @@ async function findLog(
   // Who follows an attempt that has just started may be there before its first byte.
   if (ahead && wanted.item !== undefined && wanted.attempt !== undefined)
     return { run, task, item: wanted.item, attempt: wanted.attempt };
-  const all = await logs.list(run);
-  const found = all.findLast(
-    (one) =>
-      one.task === task &&
-      (wanted.item === undefined || one.item === wanted.item) &&
-      (wanted.attempt === undefined || one.attempt === wanted.attempt),
-  );
+  const isWanted = (one: LogRef): boolean =>
+    one.task === task &&
+    (wanted.item === undefined || one.item === wanted.item) &&
+    (wanted.attempt === undefined || one.attempt === wanted.attempt);
+  const all = await logs.refs(run);
+  const several = all.filter(isWanted).length > 1;
+  // Only where there are several does it matter which began last, and the logs are opened for it.
+  const found = several ? (await logs.list(run)).findLast(isWanted) : all.find(isWanted);
   if (found !== undefined) return { run, task, item: found.item, attempt: found.attempt };
   const tasks = [...new Set(all.map((one) => one.task))];
   const there =

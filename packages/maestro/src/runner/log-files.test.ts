@@ -218,6 +218,8 @@ describe("openLogs()", () => {
     await logs.close(hostile);
     assert.deepEqual(await readdir(dir), ["%2e%2e%2f%2e%2e%2fup"]);
     assert.deepEqual(await logs.list("../../up"), [{ ...hostile, size: 2, lines: 1 }]);
+    assert.deepEqual(await logs.refs("../../up"), [hostile]);
+    assert.deepEqual(await logs.refs("r_none"), []);
   });
 
   it("says at close what it could not keep, and never holds the writer up", async () => {

@@ -126,11 +126,14 @@ class LogFiles implements FileLogs {
     }
   }
 
+  async refs(run: string): Promise<readonly LogRef[]> {
+    return (await this.#namesOf(run)).map((name) => parseName(run, stemOf(name))).filter((ref) => ref !== undefined);
+  }
+
   async list(run: string): Promise<readonly (LogRef & { readonly size: number; readonly lines: number })[]> {
     const folder = join(this.#dir, safe(run));
-    const names = (await readdir(folder).catch(absent)) ?? [];
     const found: { readonly ref: LogRef; readonly began: number; readonly size: number; readonly lines: number }[] = [];
-    const wanted = names.filter((name) => name.endsWith(".log")).sort();
+    const wanted = (await this.#namesOf(run)).toSorted();
     for (let i = 0; i < wanted.length; i += PARALLEL_READS) {
       found.push(
         ...(
@@ -238,6 +241,11 @@ class LogFiles implements FileLogs {
     return log;
   }
 
+  async #namesOf(run: string): Promise<readonly string[]> {
+    const names = (await readdir(join(this.#dir, safe(run))).catch(absent)) ?? [];
+    return names.filter((name) => name.endsWith(".log"));
+  }
+
   async #summary(
     run: string,
     folder: string,
@@ -245,9 +253,9 @@ class LogFiles implements FileLogs {
   ): Promise<
     { readonly ref: LogRef; readonly began: number; readonly size: number; readonly lines: number } | undefined
   > {
-    const ref = parseName(run, name.slice(0, -".log".length));
+    const ref = parseName(run, stemOf(name));
     if (ref === undefined) return undefined;
-    const stem = join(folder, name.slice(0, -".log".length));
+    const stem = join(folder, stemOf(name));
     const live = this.#open.get(stem);
     const { size, birthtimeMs } = await stat(`${stem}.log`);
     const { began, lines } = await ends(stem, size);
@@ -330,6 +338,10 @@ function safe(id: string): string {
     /[^A-Za-z0-9_-]/g,
     (character) => `%${[...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0")).join("%")}`,
   );
+}
+
+function stemOf(name: string): string {
+  return name.slice(0, -".log".length);
 }
 
 function parseName(run: string, stem: string): LogRef | undefined {

@@ -9,6 +9,8 @@ export interface LogStore {
   /** Resolves when what was appended is in the file system and the backlog is below its limit. */
   drained(attempt: LogRef): Promise<void>;
   close(attempt: LogRef): Promise<void>;
+  /** Attempts of a run that have a log, in no order: no log is opened for it. */
+  refs(run: string): Promise<readonly LogRef[]>;
   /** Attempts of a run that have a log, in the order they began. */
   list(run: string): Promise<readonly (LogRef & { readonly size: number; readonly lines: number })[]>;
   /** Up to `limit` bytes from `offset`. `size` is the log's present size. */
