@@ -24,6 +24,7 @@ const BENCHES = [
   "logs",
   "stdio",
   "backup",
+  "api",
   "peer/openworkflow",
 ];
 const BEGIN = "<!-- numbers: begin (npm run bench -- --write) -->";
