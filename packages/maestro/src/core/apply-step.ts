@@ -61,6 +61,7 @@ export function applyToStep(program: Program, run: Run, event: StepKind): void {
     case "step_cached":
       step.cachedFrom = event.fromRun;
       step.asked = "nothing";
+      noteLent(run, event.result.artifacts);
       begin(task, step, event.at);
       return succeed(program, run, step, event.result.output, event.result.artifacts ?? null, event.at);
     case "until_met":
@@ -193,6 +194,14 @@ function succeed(
   step.error = null;
   if (program.tasks[step.task]!.undo !== undefined && step.cachedFrom === null) run.undoable.push(step);
   settleStep(program, run, step, "succeeded", at);
+}
+
+/** An attempt's files lie in its folder, and that in its run's. */
+export function noteLent(run: Run, artifacts: Step["artifacts"] | undefined): void {
+  for (const { name, path } of artifacts ?? []) {
+    const attempt = path.slice(0, -(name.length + 1));
+    run.lent.add(attempt.slice(0, attempt.lastIndexOf("/")));
+  }
 }
 
 function begin(task: TaskState, step: Step, at: number): void {

@@ -1,4 +1,4 @@
-import { applyToStep } from "./apply-step.ts";
+import { applyToStep, noteLent } from "./apply-step.ts";
 import type { EventBody, RunCreated, RunEvent, TaskError } from "./event.ts";
 import { illegal, requirePending, requireStep, taskOf, transition } from "./illegal.ts";
 import type { Program } from "./program.ts";
@@ -187,6 +187,7 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       task.reusedFrom = event.fromRun;
       const fanOut = program.tasks[task.index]!.items !== undefined;
       task.steps = event.results.map((result, i) => reusedStep(task, fanOut ? i : -1, result, event.fromRun, event.at));
+      for (const { artifacts } of event.results) noteLent(run, artifacts);
       task.items = fanOut ? event.results.map(() => null) : null;
       task.open = 0;
       task.succeeded = event.results.length;

@@ -50,6 +50,8 @@ export interface Run {
   wallFrom: number;
   /** Signals nobody waited for yet, oldest first. */
   readonly signals: Map<string, JsonValue[]>;
+  /** Folders of the runs that reused results left their files in. */
+  readonly lent: Set<string>;
   /** Steps that can be undone, in the order they succeeded. */
   undoable: Step[];
   /** Steps to undo, next last. */
@@ -229,6 +231,7 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     usedUsdMicros: 0,
     wallFrom: at,
     signals: new Map(),
+    lent: new Set(),
     undoable: [],
     undoQueue: [],
     rollback: "none",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
+import { sha256 } from "../core/digest.ts";
 import { EngineBench } from "../../test/support/engine.ts";
 import type { BenchOptions } from "../../test/support/engine.ts";
 import { OWNER, planOf } from "../../test/support/world.ts";
@@ -55,6 +56,20 @@ describe("running again", () => {
     await it.settle();
     assert.notEqual((await whole).id, row.id);
     assert.deepEqual(it.working(), ["b", "a"]);
+  });
+
+  it("lends a run the folders that reused results left their files in", async () => {
+    const it = await open();
+    const file = { name: "out/a.txt", path: "/work/r_first/a.1/out/a.txt", digest: sha256("a"), size: 1 };
+    const plan = planOf([hold("a"), hold("b", { needs: ["a"] })]);
+    const row = await it.run(plan);
+    await it.finish("a", { ok: true, output: {}, artifacts: [file] });
+    assert.deepEqual(it.held[0]?.request.lent, [], "what it made itself lies in its own folder");
+    await it.finish("b", { ok: false, error: { code: "EXIT", message: "no" } });
+    const again = it.engine.rerun(row.id, { from: "b", initiator: OWNER });
+    await it.settle();
+    assert.notEqual((await again).id, row.id);
+    assert.deepEqual(it.held[0]?.request.lent, ["/work/r_first"]);
   });
 
   it("takes a cached result for the same input and says so", async () => {

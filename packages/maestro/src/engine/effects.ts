@@ -106,6 +106,9 @@ export class Effects {
         return engine.dirOf(attempt.run, command, command.attempt);
       },
       base: live.run.created.base ?? this.engine.parts.workDir,
+      get lent(): readonly string[] {
+        return [...live.run.lent];
+      },
       get trace(): TraceContext | undefined {
         const { created } = live.run;
         const { task, item, attempt: number } = command;

@@ -144,6 +144,7 @@ export class AttemptContext implements TaskContext {
         return request.graceMs;
       },
       readable: [request.base, ...(command.readable ?? [])],
+      lent: request.lent ?? [],
       ...(command.stop === undefined ? {} : { force: command.stop }),
       log: (stream, bytes) =>
         stream === "stdout" && command.onStdout !== undefined ? command.onStdout(bytes) : this.#log(stream, bytes),

@@ -30,6 +30,8 @@ export interface AttemptRequest {
   readonly dir: string;
   /** Absolute; what relative paths of inputs are meant from. */
   readonly base: string;
+  /** Folders of other runs whose files this one has got by a result that it reused. */
+  readonly lent?: readonly string[];
   /** Its reason is a TaskFailure. Looked at only when the task does or something failed, so a caller may make it lazily. */
   readonly signal: AbortSignal;
   /** Between SIGTERM and SIGKILL; read when the signal fires. */

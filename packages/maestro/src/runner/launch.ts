@@ -1,5 +1,5 @@
-import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
 import { environmentOf, findProgram, programFiles, type Tools } from "./environment.ts";
 import { prlimitArguments, withDefaults } from "./limits.ts";
 import type { Command, CommandContext } from "./runner.ts";
@@ -20,7 +20,7 @@ export interface Launch {
 
 export interface LaunchRequest {
   readonly command: Command;
-  readonly context: Pick<CommandContext, "dir" | "limits" | "readable">;
+  readonly context: Pick<CommandContext, "dir" | "limits" | "readable" | "lent">;
   readonly tools: Tools;
   readonly backend: "bubblewrap" | "none";
   /** The command runs as the engine's own user sees the world: its HOME stays. */
@@ -65,6 +65,9 @@ function sandboxed(request: LaunchRequest): Launch {
   const root = process.getuid?.() === 0;
   const runDir = runFolder(request.workDir, context.dir);
   if (root) giveToNobody(context.dir, runDir);
+  const lent = (context.lent ?? []).filter((path) => dirname(path) === request.workDir && existsSync(path));
+  // Nobody needs a way through them, too.
+  if (root) for (const path of lent) chmodSync(path, 0o755);
   const cwd = command.cwd ?? context.dir;
   const network = command.network === true;
   const environment = environmentOf({ command, home: context.dir, temporary: "/tmp", marker: request.marker });
@@ -77,6 +80,7 @@ function sandboxed(request: LaunchRequest): Launch {
     writable: command.writable ?? [],
     hidden: [...request.hidden, request.workDir],
     runDir,
+    lent,
     dir: context.dir,
     network,
     home: request.home,

@@ -48,6 +48,8 @@ export interface CommandContext {
   drained(): Promise<void>;
   /** Folders outside the attempt's own that a sandboxed command may read, absolute: the run's base. */
   readonly readable?: readonly string[];
+  /** Folders in the work folder, other than its own run's, that it may read as well, absolute. */
+  readonly lent?: readonly string[];
   /** Aborted when the grace is over early (a forced cancel): the tree gets SIGKILL at once. */
   readonly force?: AbortSignal;
 }

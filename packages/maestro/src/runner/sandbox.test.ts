@@ -35,6 +35,7 @@ describe("viewArguments()", () => {
       writable: [],
       hidden: [join(root, "data"), join(root, "data", "work")],
       runDir: join(root, "data", "work", "r_1"),
+      lent: [],
       dir: join(root, "data", "work", "r_1", "a.1"),
       network: false,
       home: join(root, "home"),

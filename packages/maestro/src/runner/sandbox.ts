@@ -18,6 +18,8 @@ export interface View {
   readonly hidden: readonly string[];
   /** `<workDir>/<run>`: earlier attempts of the same run, to read. */
   readonly runDir: string;
+  /** Folders of other runs, to read. */
+  readonly lent: readonly string[];
   /** The attempt's folder, to write. */
   readonly dir: string;
   readonly network: boolean;
@@ -64,7 +66,7 @@ export function viewArguments(view: View): readonly string[] {
   for (const path of readable) args.push(...ancestors(path), "--ro-bind", path, path);
   for (const path of writable) args.push(...ancestors(path), "--bind", path, path);
   for (const path of hidden) args.push(...ancestors(path), "--perms", "0755", "--tmpfs", path);
-  args.push(...ancestors(view.runDir), "--ro-bind", view.runDir, view.runDir);
+  for (const path of [view.runDir, ...view.lent]) args.push(...ancestors(path), "--ro-bind", path, path);
   args.push(...ancestors(view.dir), "--bind", view.dir, view.dir);
   if (view.network) args.push(...resolverFile());
   for (const path of hidden) args.push("--remount-ro", path);

@@ -113,6 +113,19 @@ describe("strict sandbox", need("bwrap"), () => {
     assert.match(second.stderrTail, /Read-only file system|Permission denied/);
   });
 
+  it("reads what a lent run left, cannot change it, and is lent nothing but runs", async () => {
+    const lender = join(fixture.workDir, "r_lender", "made.1");
+    await fixture.runner.run({ argv: ["sh", "-c", "echo made > file"] }, contextFor(lender, "strict"));
+    const lent = [join(fixture.workDir, "r_lender"), join(fixture.workDir, "r_gone"), join(fixture.dataDir, "keys")];
+    const script = `cat ${lender}/file; echo x > ${lender}/file; cat ${fixture.dataDir}/keys/signing.pem ${fixture.workDir}/r_other/build.1/file`;
+    const result = await fixture.runner.run(
+      { argv: ["sh", "-c", `${script}; true`] },
+      contextFor(join(fixture.workDir, "r_same", "third.1"), "strict", { lent }),
+    );
+    assert.equal(text(result), "made\n");
+    assert.match(result.stderrTail, /Read-only file system|Permission denied/);
+  });
+
   it("sees no process of the machine", async () => {
     const pids = (await sh("ls /proc | grep -c '^[0-9]*$'")).trim();
     assert.ok(Number(pids) <= 6, `${pids} processes are visible`);
