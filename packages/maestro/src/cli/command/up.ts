@@ -42,7 +42,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   try {
     if (demo !== undefined) await fill(cli, client, log, demo, asked.signal);
     filling = false;
-    if (input.flag("once") === true) return 0;
+    if (input.flag("once") === true) return interrupts.code ?? 0;
     if (!client.isEngine) await standBy(log, client, asked.signal);
     if (!asked.signal.aborted) {
       announce(log, dataDir, client.url);
