@@ -76,30 +76,37 @@ describe("every route", () => {
     return check(value) ? "" : ajv.errorsText(check.errors);
   };
 
+  const check = (route: Route, asking: Asking, answer: Answer): void => {
+    const shown = `${JSON.stringify(asking).slice(0, 2000)} -> ${answer.status} ${answer.bytes.toString().slice(0, 1000)}`;
+    const type = answer.headers["content-type"];
+    assert.ok(answer.headers["x-request-id"] !== undefined, shown);
+    if (answer.status >= 400) {
+      assert.ok(answer.status < 500 || answer.status === 503, shown);
+      assert.equal(type, "application/problem+json", shown);
+      assert.equal(fits("Problem", answer.json), "", shown);
+      assert.equal(answer.json["status"], answer.status, shown);
+      assert.ok(Object.hasOwn(PROBLEMS, String(answer.json["code"])), shown);
+      return;
+    }
+    if (answer.status === 304) return;
+    // A type may say more than is promised, as that of the metrics says its version.
+    const [essence] = type?.split(";") ?? [];
+    const described = route.answers.filter((one) => one.status === answer.status && one.type === essence);
+    assert.ok(described.length > 0, `not described: ${shown}`);
+    if (type !== "application/json") return;
+    const faults = described.map(({ schema }) => (schema === undefined ? "" : fits(schema, answer.json)));
+    assert.ok(faults.includes(""), `${faults.join(" | ")}: ${shown}`);
+  };
+
   for (const route of ROUTES) {
     it(`${route.operation} answers as it is described, or with a problem`, async () => {
       await fc.assert(
-        fc.asyncProperty(requests(route), async (asking) => {
-          const answer = await askBriefly(asking);
-          const shown = `${JSON.stringify(asking).slice(0, 2000)} -> ${answer.status} ${answer.bytes.toString().slice(0, 1000)}`;
-          const type = answer.headers["content-type"];
-          assert.ok(answer.headers["x-request-id"] !== undefined, shown);
-          if (answer.status >= 400) {
-            assert.ok(answer.status < 500 || answer.status === 503, shown);
-            assert.equal(type, "application/problem+json", shown);
-            assert.equal(fits("Problem", answer.json), "", shown);
-            assert.equal(answer.json["status"], answer.status, shown);
-            assert.ok(Object.hasOwn(PROBLEMS, String(answer.json["code"])), shown);
-            return;
-          }
-          if (answer.status === 304) return;
-          // A type may say more than is promised, as that of the metrics says its version.
-          const [essence] = type?.split(";") ?? [];
-          const described = route.answers.filter((one) => one.status === answer.status && one.type === essence);
-          assert.ok(described.length > 0, `not described: ${shown}`);
-          if (type !== "application/json") return;
-          const faults = described.map(({ schema }) => (schema === undefined ? "" : fits(schema, answer.json)));
-          assert.ok(faults.includes(""), `${faults.join(" | ")}: ${shown}`);
+        fc.asyncProperty(requests(route), fc.constantFrom("once", "twice", "slowly"), async (asking, how) => {
+          // Twice at the same moment: either may come first, and both are answered as if they were alone.
+          const answers = await Promise.all(
+            Array.from({ length: how === "twice" ? 2 : 1 }, () => askBriefly(asking, how === "slowly")),
+          );
+          for (const answer of answers) check(route, asking, answer);
         }),
         { numRuns: RUNS_PER_ROUTE, interruptAfterTimeLimit: 8_000 },
       );
@@ -346,16 +353,26 @@ const oddHeaders = fc.constantFrom<Readonly<Record<string, string>>>(
   { "accept-encoding": "gzip, br" },
 );
 
-/** As `server.ask`, but leaves an answer that goes on for ever once it has begun. */
-async function askBriefly(asking: Asking): Promise<Answer> {
-  if (asking.headers?.["accept"] !== "text/event-stream") return server.ask(asking);
+/** As `server.ask`, but leaves an answer that goes on for ever once it has begun. `slowly`: the body comes in pieces. */
+async function askBriefly(asking: Asking, slowly: boolean): Promise<Answer> {
+  const { body } = asking;
+  const inPieces = slowly && body !== undefined && body.length > 1;
+  if (asking.headers?.["accept"] !== "text/event-stream" && !inPieces) return server.ask(asking);
   const outgoing = request(`${server.url}${asking.path}`, {
     method: asking.method,
     agent: false,
     headers: { authorization: `Bearer ${server.token}`, "content-type": "application/json", ...asking.headers },
   });
-  outgoing.end(asking.body);
-  const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+  const answered = once(outgoing, "response") as Promise<[IncomingMessage]>;
+  if (inPieces) {
+    const bytes = Buffer.from(body);
+    for (const cut of [0, 1, 2, 3]) {
+      outgoing.write(bytes.subarray((bytes.length * cut) / 4, (bytes.length * (cut + 1)) / 4));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    outgoing.end();
+  } else outgoing.end(body);
+  const [incoming] = await answered;
   const live = incoming.headers["content-type"] === "text/event-stream";
   const bytes = live ? Buffer.alloc(0) : Buffer.concat(await incoming.toArray());
   if (live) outgoing.destroy();
