@@ -1,5 +1,6 @@
-// Start: `maestro --version`, opening a control plane and `maestro runs`, on an empty data directory and on one with the
-// history of 10,000 runs. Whole commands, from spawn to exit; the control plane from the start of its process until it is ready.
+// Start: `maestro --version`, opening a control plane, `maestro runs` and `maestro up`, on an empty data directory and on one with
+// the history of 10,000 runs. Whole commands, from spawn to exit; the control plane from the start of its process until it is
+// ready, and until it says so to a stranger over HTTP.
 import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -32,6 +33,7 @@ await bench({
       await timed(`maestro runs, ${runs} there`, {}, async () => command("runs", "--data", full)),
       await timed("control plane ready, no runs", { must: 1_000 }, async () => ready(empty)),
       await timed(`control plane ready, ${runs} ended runs`, { must: 1_000 }, async () => ready(full)),
+      await timed(`maestro up answers /readyz, ${runs} ended runs`, { must: 1_000 }, async () => answers(full)),
     ];
   },
 });
@@ -58,6 +60,22 @@ async function ready(data: string): Promise<number> {
   const gone = new Promise((resolve) => child.once("exit", resolve));
   let at = Number.NaN;
   for await (const line of createInterface(child.stdout)) if (line === "open") at = performance.now();
+  await gone;
+  return at;
+}
+
+/** When a server that was just started says over HTTP that it takes work. */
+async function answers(data: string): Promise<number> {
+  const words = [MAESTRO, "up", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "pipe"] });
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  let at = Number.NaN;
+  for await (const line of createInterface(child.stderr)) {
+    const { url } = JSON.parse(line) as { readonly url?: string };
+    if (url === undefined) continue;
+    if ((await fetch(`${url}/readyz`)).ok) at = performance.now();
+    child.kill("SIGTERM");
+  }
   await gone;
   return at;
 }
