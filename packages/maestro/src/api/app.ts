@@ -133,7 +133,7 @@ function findRoute(method: string, pathname: string): Found {
     "not_found",
     `There is no ${pathname} in this API.${near === undefined ? "" : ` Did you mean ${near}?`}`,
     {
-      fix: "See docs/reference/api.md for every path.",
+      fix: "`GET /v1/openapi.json` and docs/reference/api.md have every path.",
     },
   );
 }
