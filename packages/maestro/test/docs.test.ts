@@ -30,9 +30,15 @@ const PAGES = ["README.md", ...globSync("docs/guides/*.md", { cwd: ROOT })].map(
   steps: stepsOf(blocksOf(readFileSync(join(ROOT, path), "utf8"))),
 }));
 
-/** The task types that pages write, for linting what uses them. */
-const addExamples = globSync("packages/sdk/examples/*.ts", { cwd: ROOT })
-  .map((path) => `maestro task add ${join(ROOT, path)}\n`)
+/** The task types that pages write, for linting what uses them: examples of the SDK, and what is only on the page. */
+const PROGRAMS = PAGES.flatMap(({ steps }) => steps).filter(
+  (step) => step.kind === "file" && /^from maestro_task import[^]*^    serve\(/m.test(step.text),
+) as readonly Extract<Step, { kind: "file" }>[];
+const addPrograms = [
+  ...globSync("packages/sdk/examples/*.ts", { cwd: ROOT }).map((path) => join(ROOT, path)),
+  ...PROGRAMS.map(({ name }) => `./${name}`),
+]
+  .map((path) => `maestro task add ${path}\n`)
   .join("");
 
 const terminal = hasTerminal ? [] : ["script"];
@@ -57,7 +63,7 @@ describe("the documentation", { concurrency: 2 }, () => {
     });
   }
 
-  it("has manifests without errors and warnings", need(...terminal), async () => {
+  it("has manifests without errors and warnings", need(...terminal, "python3"), async () => {
     const place = mkdtempSync(join(tmpdir(), "maestro-docs-"));
     try {
       const pages = ["README.md", ...globSync("{docs,catalog}/**/*.md", { cwd: ROOT })];
@@ -69,10 +75,12 @@ describe("the documentation", { concurrency: 2 }, () => {
       assert.ok(manifests.length > 5, `only ${manifests.length} manifests found`);
       for (const { name, text } of manifests) writeFileSync(join(place, name), text);
       prepare(place, "");
+      cpSync(join(ROOT, "sdks/python/maestro_task"), join(place, "maestro_task"), { recursive: true });
+      for (const { name, text } of PROGRAMS) writeFileSync(join(place, name), text, { mode: 0o755 });
       await carryOut(
         {
           kind: "script",
-          script: `${addExamples}maestro lint --strict .`,
+          script: `${addPrograms}maestro lint --strict .`,
           exit: 0,
           shows: [],
           needs: [],
