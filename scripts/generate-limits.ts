@@ -32,6 +32,7 @@ const ENGINE: Readonly<Record<keyof Limits, Meaning>> = {
   runningPerNamespace: ["… of one namespace", "count", "they wait their turn"],
   inline: ["… of task types that compute in the engine's process", "count", "they wait their turn"],
   process: ["… of task types that start commands", "count", "they wait their turn; `timeout.queue` bounds it"],
+  resident: ["… in [programs](task-protocol.md) that stay and have room for so many", "count", "they wait their turn"],
   mailbox: ["requests that wait for the engine's next turn", "count", "`overloaded`"],
   activeRuns: ["runs in memory, those that sleep not counted", "count", "a start is refused: `overloaded`"],
   inputBytes: ["inputs of a run, as JSON", "bytes", "`payload_too_large`"],

@@ -1,6 +1,7 @@
 // Writes spec/task-protocol-v1.schema.json and docs/reference/task-protocol.md from the schemas of the messages. A test keeps them equal.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { DEFAULT_LIMITS } from "../packages/maestro/src/engine/limits.ts";
 import { isJsonObject } from "../packages/maestro/src/core/json.ts";
 import type { JsonObject, JsonValue } from "../packages/maestro/src/core/json.ts";
 import {
@@ -85,6 +86,8 @@ ${Object.entries(EVENT_SCHEMAS)
    and Maestro says so to whoever reads the error. Nothing else may precede \`hello\`.
 2. **One answer.** Each \`execute\` is answered by exactly one \`result\` or \`failure\` with its \`id\`, and nothing is said about it afterwards. Ids are never used again in a process.
 3. **At most \`concurrency\` attempts** are at work in a process at once, 1 unless \`hello\` says more. Maestro starts up to ${PROTOCOL_LIMITS.processes} processes of a type, and fills one before it starts another.
+   Types with room for ${DEFAULT_LIMITS.resident} attempts so (a \`concurrency\` of ${DEFAULT_LIMITS.resident / PROTOCOL_LIMITS.processes} or more) share ${DEFAULT_LIMITS.resident} [slots of the engine](limits.md#the-engine); others, and attempts with a
+   process of their own, share the ${DEFAULT_LIMITS.process} of commands.
 4. **Input and output are checked** by Maestro against the schemas, before and after. \`validate\` is for what a schema cannot say.
 5. **Cancel** is answered like any attempt: with a failure, or with the result if that was faster. A program that does neither within the grace (10 s) is ended with all it
    started. Ignore a \`cancel\` for what you have answered.

@@ -51,7 +51,7 @@ const milliseconds = members({ p50: orNull(number), p99: orNull(number) });
 const PARTS = {
   EngineReport: members({
     activeRuns: integer,
-    running: members({ inline: integer, process: integer }),
+    running: members({ inline: integer, process: integer, resident: integer }),
     waiting: integer,
     turns: integer,
     failedTurns: integer,

@@ -52,10 +52,12 @@ export interface ProgramTask {
 }
 
 /** Which of the engine's limits a step counts against. */
-export type SlotClass = "inline" | "process";
+export type SlotClass = "inline" | "process" | "resident";
 
-/** `slotOf` says where a task type runs; core does not know the installed types. */
-export function link(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotClass): Program {
+/** Says where a task type runs; core does not know the installed types. */
+export type SlotOf = (use: TaskUse, runner: PlanTask["runner"]) => SlotClass;
+
+export function link(plan: Plan, digest: Digest, slotOf: SlotOf): Program {
   const index = new Map(plan.tasks.map((task, i) => [task.id, i] as const));
   const needs = plan.tasks.map((task) =>
     task.needs.flatMap((id) => {
@@ -85,7 +87,7 @@ function linkTask(
   index: number,
   needs: readonly number[],
   dependents: readonly number[],
-  slotOf: (use: TaskUse) => SlotClass,
+  slotOf: SlotOf,
 ): ProgramTask {
   const input = compileTemplate(plan.with);
   return {
@@ -94,7 +96,7 @@ function linkTask(
     needs,
     dependents,
     mode: modeOf(plan),
-    slot: slotOf(plan.uses),
+    slot: slotOf(plan.uses, plan.runner),
     input,
     ...(input.constant ? { inputDigest: digestOf(plan.with) } : {}),
     ...(plan.when === undefined ? {} : { when: compileExpression(plan.when) }),
@@ -109,7 +111,7 @@ function linkTask(
       : {
           undo: {
             uses: plan.undo.uses,
-            slot: slotOf(plan.undo.uses),
+            slot: slotOf(plan.undo.uses, plan.runner),
             input: compileTemplate(plan.undo.with),
             asks: plan.undo.effects.length > 0,
             effects: plan.undo.effects,

@@ -240,7 +240,7 @@ export function newRun(program: Program, created: RunCreated, at: number): Run {
     reopened: 0,
     transient: {
       agenda: new Queue(),
-      runnable: { inline: new Queue(), process: new Queue() },
+      runnable: { inline: new Queue(), process: new Queue(), resident: new Queue() },
       timers: new Timers(),
       listening: new Map(),
       inputs: null,

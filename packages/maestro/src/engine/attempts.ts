@@ -62,7 +62,7 @@ export class Attempts {
   private readonly byKey = new Map<string, Attempt>();
   private readonly deadlines = new Timers<Deadline>();
   private readonly perNamespace = new Map<string, number>();
-  private readonly perSlot: Record<SlotClass, number> = { inline: 0, process: 0 };
+  private readonly perSlot: Record<SlotClass, number> = { inline: 0, process: 0, resident: 0 };
 
   get size(): number {
     return this.byKey.size;
@@ -70,7 +70,7 @@ export class Attempts {
 
   /** Attempts that hold a slot. */
   get working(): number {
-    return this.perSlot.inline + this.perSlot.process;
+    return this.perSlot.inline + this.perSlot.process + this.perSlot.resident;
   }
 
   inSlot(slot: SlotClass): number {

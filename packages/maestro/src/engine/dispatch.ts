@@ -7,7 +7,11 @@ import type { LiveRun } from "./live.ts";
  * became ready, one step each, so a large fan-out cannot keep a small run waiting.
  */
 export class Dispatch {
-  private readonly lanes: Record<SlotClass, Lane> = { inline: new Lane("inline"), process: new Lane("process") };
+  private readonly lanes: Record<SlotClass, Lane> = {
+    inline: new Lane("inline"),
+    process: new Lane("process"),
+    resident: new Lane("resident"),
+  };
 
   /** Called whenever a run may have become runnable. */
   offer(live: LiveRun): void {

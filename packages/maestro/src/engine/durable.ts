@@ -69,7 +69,7 @@ export class DurableEngine implements Engine {
     this.parts = parts;
     this.faults = new Faults((level, message, fields) => parts.log(level, message, fields));
     this.listeners = new Listeners(this.stats, parts);
-    this.programs = new Programs(parts.types);
+    this.programs = new Programs(parts.types, parts.limits.resident);
     this.keys = new ConcurrencyKeys(parts.store);
     this.effects = new Effects(this);
     this.starts = new Starts(this);

@@ -8,6 +8,8 @@ export interface Limits {
   readonly inline: number;
   /** ... of task types that start commands. */
   readonly process: number;
+  /** ... in programs that stay and have room for so many. */
+  readonly resident: number;
   /** Requests of callers that wait for the next turn. */
   readonly mailbox: number;
   /** Runs in memory that are not asleep; a start beyond it is refused. */
@@ -45,6 +47,7 @@ export const DEFAULT_LIMITS: Limits = {
   runningPerNamespace: 2048,
   inline: 2048,
   process: 4,
+  resident: 16,
   mailbox: 10_000,
   activeRuns: 50_000,
   inputBytes: 1_048_576,

@@ -63,7 +63,7 @@ export function newLive(
     lastReceipt: null,
     lastAt: 0,
     childInputs: new Map(),
-    offered: { inline: false, process: false },
+    offered: { inline: false, process: false, resident: false },
     idempotencyKey: rest.idempotencyKey,
     gone: false,
     timerAt: null,

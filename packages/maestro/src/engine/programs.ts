@@ -4,9 +4,9 @@ import type { Expression } from "../core/expression.ts";
 import { compileExpression } from "../core/expression.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
-import type { Plan, TaskUse } from "../core/plan.ts";
+import type { Plan, PlanTask, TaskUse } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
-import type { Program, SlotClass } from "../core/program.ts";
+import type { Program, SlotClass, SlotOf } from "../core/program.ts";
 import { link } from "../core/program.ts";
 import type { StoredPlan } from "../store/store.ts";
 import { compileSchema } from "../task/json-schema.ts";
@@ -24,10 +24,13 @@ export interface Prepared {
 export class Programs {
   private readonly cache = new Map<Digest, Prepared>();
   private readonly types: ReadonlyMap<string, TaskType>;
+  private readonly residents: number;
   private readonly digests = new WeakMap<TaskDescription, Digest>();
 
-  constructor(types: ReadonlyMap<string, TaskType>) {
+  /** `residents`: attempts at once in programs that stay. */
+  constructor(types: ReadonlyMap<string, TaskType>, residents: number) {
     this.types = types;
+    this.residents = residents;
   }
 
   /** Throws `store_corrupt` when the text is not the plan its digest names. */
@@ -44,7 +47,7 @@ export class Programs {
         `the stored plan ${stored.digest} does not have that digest: it was edited or damaged`,
       );
     const plan = JSON.parse(stored.text) as Plan;
-    const prepared = prepare(plan, stored.digest, (use) => this.slotOf(use));
+    const prepared = prepare(plan, stored.digest, (use, runner) => this.slotOf(use, runner));
     this.cache.set(stored.digest, prepared);
     if (this.cache.size > MAX_PROGRAMS) this.cache.delete(this.cache.keys().next().value!);
     return prepared;
@@ -74,14 +77,17 @@ export class Programs {
     return digest !== use.digest;
   }
 
-  private slotOf(use: TaskUse): SlotClass {
-    return this.type(use)?.description.runs === "process" ? "process" : "inline";
+  /** An attempt that gets a slot must not wait for a place behind it: its time runs already. */
+  private slotOf(use: TaskUse, runner: PlanTask["runner"]): SlotClass {
+    const type = this.type(use);
+    if (type?.description.runs !== "process") return "inline";
+    return (type.places?.(runner) ?? 0) >= this.residents ? "resident" : "process";
   }
 }
 
 const MAX_PROGRAMS = 512;
 
-function prepare(plan: Plan, digest: Digest, slotOf: (use: TaskUse) => SlotClass): Prepared {
+function prepare(plan: Plan, digest: Digest, slotOf: SlotOf): Prepared {
   const check = compileSchema(plan.inputs);
   const defaults = defaultsOf(plan.inputs);
   return {

@@ -4,7 +4,7 @@ import type { DurableEngine } from "./durable.ts";
 export interface EngineReport {
   readonly activeRuns: number;
   /** Attempts at work. */
-  readonly running: { readonly inline: number; readonly process: number };
+  readonly running: { readonly inline: number; readonly process: number; readonly resident: number };
   /** Requests that wait for the next turn. */
   readonly waiting: number;
   /** Turns that changed something, and how long half and 99 of 100 of them took at most; null while there was none. */
@@ -27,7 +27,11 @@ export function reportOf({ stats, pressure, attempts, parts }: DurableEngine): E
   const { activeRuns, waiting } = pressure.load();
   return {
     activeRuns,
-    running: { inline: attempts.inSlot("inline"), process: attempts.inSlot("process") },
+    running: {
+      inline: attempts.inSlot("inline"),
+      process: attempts.inSlot("process"),
+      resident: attempts.inSlot("resident"),
+    },
     waiting,
     turns: stats.turnSeconds.count,
     failedTurns: stats.failedTurns,

@@ -10,7 +10,7 @@ import type { LiveRun } from "./live.ts";
 import type { Pending } from "./pending.ts";
 
 /** Commands take their slots first: there are few of them, and computing must not keep them waiting. */
-const CLASSES: readonly SlotClass[] = ["process", "inline"];
+const CLASSES: readonly SlotClass[] = ["process", "resident", "inline"];
 
 /** Gives free slots to the steps that wait for one, as far as the limits go. */
 export class Slots {

@@ -31,11 +31,11 @@ export async function examine(
   } finally {
     await session.shutdown(PROTOCOL_LIMITS.shutdownMs);
   }
-  const { description, validates } = introduction;
+  const { description, validates, concurrency } = introduction;
   const wrong = problemsOf(description);
   if (wrong.length > 0) throw unusable(path, wrong.join("; "));
   if ((await digestOfFile(path)) !== digest) throw unusable(path, "it was changed while it was looked at");
-  return { description, validates, program, addedAt: host.now() };
+  return { description, validates, concurrency, program, addedAt: host.now() };
 }
 
 /** What the message's schema cannot say about a description; empty when it can be a task type. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isJsonObject } from "../core/json.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
-import { DESCRIPTION_SCHEMA } from "./external-protocol.ts";
+import { DESCRIPTION_SCHEMA, PROTOCOL_LIMITS } from "./external-protocol.ts";
 import type { ProgramDescription } from "./external-protocol.ts";
 import type { Program } from "./external-program.ts";
 import { compileSchema } from "./json-schema.ts";
@@ -13,6 +13,8 @@ export interface Registration {
   readonly description: ProgramDescription;
   /** It answers `validate`. */
   readonly validates: boolean;
+  /** Attempts at once in one of its processes; default 1. */
+  readonly concurrency?: number;
   readonly program: Program;
   /** Epoch milliseconds. */
   readonly addedAt: number;
@@ -35,6 +37,7 @@ const REGISTRATION_SCHEMA: JsonObject = {
     format: { const: FORMAT },
     description: DESCRIPTION_SCHEMA,
     validates: { type: "boolean" },
+    concurrency: { type: "integer", minimum: 1, maximum: PROTOCOL_LIMITS.concurrency },
     program: {
       type: "object",
       properties: {

@@ -1,8 +1,10 @@
 import type { Isolation } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { alone } from "./external-alone.ts";
 import type { Place, Pool, ProgramHost } from "./external-pool.ts";
 import type { Program } from "./external-program.ts";
+import { PROTOCOL_LIMITS } from "./external-protocol.ts";
 import type { ProgramDescription } from "./external-protocol.ts";
 import { executeOf, refuse, Relay, stderrOf } from "./external-relay.ts";
 import { task } from "./define.ts";
@@ -29,6 +31,8 @@ export interface ExternalParts {
   readonly said: ProgramDescription;
   /** It answers `validate`. */
   readonly validates: boolean;
+  /** Attempts at once in one of its processes. */
+  readonly concurrency: number;
   readonly program: Program;
   readonly pool: Pool;
   readonly host: ProgramHost;
@@ -40,6 +44,7 @@ export interface ExternalParts {
 export function externalType(parts: ExternalParts): TaskType {
   return {
     description: asTaskDescription(parts.said, parts.program),
+    places: (runner) => (isAlone(runner?.sandbox, runner?.limits) ? 0 : parts.concurrency * PROTOCOL_LIMITS.processes),
     init: (context) => task<JsonObject>({ work: (input) => execute(input, context, parts) }),
   };
 }
@@ -49,7 +54,7 @@ export function externalType(parts: ExternalParts): TaskType {
  * others share the processes that stay, which have neither, and the receipt says so.
  */
 async function execute(input: JsonObject, context: TaskContext, parts: ExternalParts): Promise<JsonValue> {
-  if (context.sandbox === "strict" || Object.keys(context.limits).length > 0) {
+  if (isAlone(context.sandbox, context.limits)) {
     await parts.pool.check();
     return alone(input, context, parts);
   }
@@ -58,6 +63,10 @@ async function execute(input: JsonObject, context: TaskContext, parts: ExternalP
     context.resident({ ...isolation, declared: context.sandbox });
     return attempt(input, context, place);
   });
+}
+
+function isAlone(sandbox: Sandbox | undefined, limits: CommandLimits = {}): boolean {
+  return sandbox === "strict" || Object.keys(limits).length > 0;
 }
 
 async function attempt(input: JsonObject, context: TaskContext, { session, validates }: Place): Promise<JsonValue> {

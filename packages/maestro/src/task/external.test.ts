@@ -9,6 +9,7 @@ import { need } from "../../test/support/need.ts";
 import { calledOff, MISBEHAVE, openExternal } from "../../test/support/external.ts";
 import type { ExternalPlace } from "../../test/support/external.ts";
 import { markerOf, readProcesses } from "../runner/tree.ts";
+import type { TaskType } from "./task.ts";
 
 const WORD_COUNT = fileURLToPath(new URL("../../../sdk/examples/word-count.ts", import.meta.url));
 
@@ -107,6 +108,15 @@ describe("a program as a task type", () => {
     assert.ok(result.ok);
     const { deadline, traceparent } = result.output as { deadline: number; traceparent: string };
     assert.deepEqual([deadline, traceparent], [4_000_000_000_000, trace.traceparent]);
+  });
+
+  it("tells how many attempts its processes have room for, none where each gets a process of its own", () => {
+    const places = (name: string, runner?: Parameters<NonNullable<TaskType["places"]>>[0]): number | undefined =>
+      place.types.get(name)?.places?.(runner);
+    assert.deepEqual([places("word-count@1"), places("misbehave@1")], [64, 32]);
+    assert.equal(places("misbehave@1", { kind: "process", sandbox: "none" }), 32);
+    assert.equal(places("misbehave@1", { kind: "process", sandbox: "strict" }), 0);
+    assert.equal(places("misbehave@1", { kind: "process", sandbox: "none", limits: { memoryBytes: 1 << 30 } }), 0);
   });
 
   it("is there for the next engine, and a broken registration does not keep the others away", async () => {

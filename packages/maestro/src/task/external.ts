@@ -89,12 +89,13 @@ export class ExternalTypes {
 
   #install(registration: Registration): TaskDescription {
     const name = nameOf(registration);
-    const { program, description: said, validates } = registration;
+    const { program, description: said, validates, concurrency = 1 } = registration;
     this.#known.get(name)?.pool.retire();
     const pool = new Pool(program, said, this.#options);
     const type = externalType({
       said,
       validates,
+      concurrency,
       program,
       pool,
       host: this.#options,

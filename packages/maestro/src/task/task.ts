@@ -1,6 +1,6 @@
 import type { Isolation, TaskError } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import type { CommandLimits, Sandbox } from "../core/plan.ts";
+import type { CommandLimits, PlanTask, Sandbox } from "../core/plan.ts";
 import type { TaskDescription } from "../core/task-description.ts";
 import type { TraceContext } from "../core/trace-context.ts";
 import type { Command, CommandResult } from "../runner/runner.ts";
@@ -13,6 +13,8 @@ export type { TaskDescription } from "../core/task-description.ts";
  */
 export interface TaskType {
   readonly description: TaskDescription;
+  /** Of a program that stays: how many attempts it has room for where a plan wants this runner; absent: it is started for each. */
+  places?(runner: PlanTask["runner"]): number;
   /** One attempt. Must not start work; may keep `context`. */
   init(context: TaskContext): Task;
 }

@@ -112,14 +112,22 @@ const TASKS: Table = [
   each("slot", {
     name: "maestro_attempts_running",
     type: "gauge",
-    help: "Attempts at work: `inline` in the engine's process, `process` as commands.",
-    values: ({ engine: { attempts } }) => ({ inline: attempts.inSlot("inline"), process: attempts.inSlot("process") }),
+    help: "Attempts at work: `inline` in the engine's process, `process` as commands, `resident` in programs that stay.",
+    values: ({ engine: { attempts } }) => ({
+      inline: attempts.inSlot("inline"),
+      process: attempts.inSlot("process"),
+      resident: attempts.inSlot("resident"),
+    }),
   }),
   each("slot", {
     name: "maestro_attempts_running_limit",
     type: "gauge",
     help: "So many attempts may be at work at once; others wait.",
-    values: ({ engine: { parts } }) => ({ inline: parts.limits.inline, process: parts.limits.process }),
+    values: ({ engine: { parts } }) => ({
+      inline: parts.limits.inline,
+      process: parts.limits.process,
+      resident: parts.limits.resident,
+    }),
   }),
   one({
     name: "maestro_dispatch_delay_seconds",

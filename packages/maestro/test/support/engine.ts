@@ -31,6 +31,7 @@ export interface BenchOptions {
   /** Wraps the store, to let it fail. */
   readonly store?: (store: Store) => Store;
   readonly passive?: boolean;
+  readonly types?: EngineParts["types"];
   readonly traces?: EngineParts["traces"];
   readonly observe?: EngineParts["observe"];
 }
@@ -153,7 +154,7 @@ export class EngineBench {
       blobs: await openBlobs(join(this.dir, "blobs")),
       gate: this.options.gate ?? localGate(OWNER.id, () => `d_${decisions++}`),
       signer: createSigner(KEY, "https://example.test/builder"),
-      types: taskTypes(),
+      types: this.options.types ?? taskTypes(),
       execute: this.options.execute ?? (async (request) => this.hold(request)),
       clock: { now: () => this.now },
       randomBytes,
