@@ -102,7 +102,7 @@ async function send(
   const signal = how.live ? AbortSignal.any([how.signal, how.closing]) : how.signal;
   let fine = true;
   if (whole !== undefined) {
-    if (incoming.complete && size < WHOLE_BYTES) return void outgoing.end(whole);
+    if (incoming.complete && size < WHOLE_BYTES) return endWith(outgoing, whole, how.stallMs);
     fine = outgoing.write(whole) || (await drained(outgoing, signal, how.stallMs));
   } else if (response.body !== null) {
     outgoing.flushHeaders();
@@ -113,6 +113,15 @@ async function send(
   // An answer that was cut must not look like one that is complete.
   if (fine && !signal.aborted) outgoing.end();
   else outgoing.destroy();
+}
+
+/** What the system's buffer takes at once needs no watching. The rest does: who asks on and on and reads nothing would stay for ever. */
+function endWith(outgoing: ServerResponse, content: string | Uint8Array, stallMs: number | undefined): void {
+  outgoing.end(content);
+  // Behind an answer that is stuck itself it has no socket yet.
+  if (stallMs === undefined || (outgoing.socket !== null && outgoing.socket.writableLength === 0)) return;
+  const timer = setTimeout(() => outgoing.req.socket.destroy(), stallMs).unref();
+  for (const over of ["finish", "close"] as const) outgoing.once(over, () => clearTimeout(timer));
 }
 
 /** Politely: why, and when to come again. The connection ends, so that its place is free at once. */

@@ -15,6 +15,7 @@ import { isLoopback, parseListen } from "./listen-address.ts";
 import { serveNetwork } from "./listen.ts";
 import type { NetworkLimits, NetworkServer } from "./listen.ts";
 import { openToken, readToken, rotateToken, TokenCheck } from "./token.ts";
+import { wholeResponse } from "./whole.ts";
 
 // A real server on a real port with a handler of our own: what the network may do to it, and what it answers.
 
@@ -275,6 +276,19 @@ describe("a server on the network", () => {
     assert.equal(open, 0);
     const next = await stall(url);
     next.destroy();
+  });
+
+  it("cuts off who asks on and on and reads none of the answers", async () => {
+    const handle: Handler = () => Promise.resolve(wholeResponse("x".repeat(15_000), {}));
+    const { url } = await serve(handle, { connections: 1, stallMs: 200 });
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => socket.destroy());
+    socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n${secret()}\r\n`.repeat(2_000));
+    await once(socket, "readable");
+    // It holds the only place there is, for ever if it is not cut off.
+    while ((await call(url)).status !== 200);
+    socket.destroy();
   });
 
   it("is limited in connections, and says so", async () => {
