@@ -45,6 +45,22 @@ export function sleeper(seconds: number): string {
   });
 }
 
+/** One step per item, each carried out by the program of that type. */
+export function fanOutTo(uses: string): string {
+  return runbook(
+    "programs",
+    {
+      each: {
+        forEach: { items: "inputs.items", as: "n", max: 1_000 },
+        uses,
+        with: { n: "${{ n }}" },
+        timeout: { run: "1m" },
+      },
+    },
+    { items: { type: "array", items: { type: "integer" } } },
+  );
+}
+
 /** Leaves a log of a few lines. */
 export const ECHO = runbook("echo", {
   say: { uses: "exec@1", timeout: { run: "1m" }, with: { script: "for i in 1 2 3 4 5; do echo line $i; done" } },

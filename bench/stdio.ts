@@ -1,5 +1,6 @@
 // Task types of programs: attempts through one resident process of the task protocol, from the attempt host's request to
 // its checked result, and the time of one attempt alone; with the SDK in TypeScript and, where there is one, in Python.
+// Then the steps of one run, with all that an engine does around them.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,8 +14,10 @@ import { openProcessRunner } from "../packages/maestro/src/runner/process.ts";
 import { openBlobs } from "../packages/maestro/src/store/blob-files.ts";
 import type { Reading } from "./measure.ts";
 import { bench, meter, percentile, quick } from "./measure.ts";
+import { compile, ends, fanOutTo, openPlane, start } from "./plane.ts";
 
 const ATTEMPTS = quick ? 500 : 20_000;
+const STEPS = quick ? 200 : 10_000;
 const ALONE = quick ? 50 : 2_000;
 const AT_ONCE = 16;
 
@@ -126,12 +129,46 @@ await bench({
         await external.add(join(dir, "bench.py"), []);
         readings.push(...(await measured("Python", typeOf(types, "bench-py@1"))));
       }
-      return readings;
+      return [...readings, await inOneRun(join(dir, "plane"), join(dir, "bench.ts"))];
     } finally {
       await external.close();
     }
   },
 });
+
+/** The same attempts as steps of one run: every start, decision and result is durable. */
+async function inOneRun(dataDir: string, path: string): Promise<Reading> {
+  const plane = await openPlane(dataDir);
+  try {
+    const added = await plane.handle(
+      new Request("http://localhost/v1/tasks", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ path, env: [] }),
+      }),
+    );
+    if (!added.ok) throw new Error(await added.text());
+    const plan = await compile(plane.engine, fanOutTo("bench-ts@1"));
+    const run = async (steps: number): Promise<void> => {
+      const done = ends(plane.engine, 1);
+      await start(plane, plan, { items: Array.from({ length: steps }, (_, n) => n) });
+      await done;
+    };
+    await run(500);
+    const stop = meter();
+    await run(STEPS);
+    const { ms, cost } = stop();
+    return {
+      what: "... as steps of one run, durable",
+      value: STEPS / (ms / 1000),
+      unit: "/s",
+      better: "higher",
+      ...cost,
+    };
+  } finally {
+    await plane.close();
+  }
+}
 
 function typeOf(types: ReadonlyMap<string, TaskType>, name: string): TaskType {
   const type = types.get(name);
