@@ -16,7 +16,7 @@ function bigTable(isHit: (n: number) => boolean): ListSource & { looked: number 
       const top = Math.min(RUNS, Number(before));
       const rows = [];
       for (let n = top - 1; n >= 0 && n >= Number(from) && rows.length < Number(limit); n--) {
-        rows.push({ createdAt: n, id: padded(n), hit: isHit(n) ? 1 : 0 });
+        rows.push([padded(n), n, isHit(n) ? 1 : 0]);
       }
       this.looked += rows.length;
       return rows;

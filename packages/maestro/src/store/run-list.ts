@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { RunStatus } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
 import { fold } from "./rows.ts";
-import type { SqlRow, SqlValue } from "./sql.ts";
+import type { SqlValue } from "./sql.ts";
 import type { RunPage, RunQuery, RunRow } from "./store.ts";
 
 /** A run's place in the list: newest first, equal instants by id. */
@@ -13,21 +13,25 @@ interface Key {
 
 /** How one index is walked: a statement of `store/sql/run-list*.sql` and the values of its own, last parameters. */
 interface Walk {
-  readonly statement: ListStatement;
+  readonly statement: RunList;
   readonly values: readonly SqlValue[];
 }
 
-export type ListStatement =
-  | "run-list"
-  | "run-list-by-namespace"
-  | "run-list-by-status"
-  | "run-list-by-workflow"
-  | "run-list-by-initiator"
-  | "run-list-by-parent"
-  | "run-list-by-label";
+/** Statements whose rows are id, created at, and 1 where the other filters take it. */
+export const RUN_LISTS = [
+  "run-list",
+  "run-list-by-namespace",
+  "run-list-by-status",
+  "run-list-by-workflow",
+  "run-list-by-initiator",
+  "run-list-by-parent",
+  "run-list-by-label",
+] as const;
+
+export type RunList = (typeof RUN_LISTS)[number];
 
 export interface ListSource {
-  slice(statement: ListStatement, values: readonly SqlValue[]): readonly SqlRow[];
+  slice(statement: RunList, values: readonly SqlValue[]): readonly (readonly SqlValue[])[];
   /** Those that are there, in any order. */
   runs(ids: readonly string[]): readonly RunRow[];
 }
@@ -91,11 +95,11 @@ async function follow(
       size,
       ...filters,
       ...walk.values,
-    ]) as unknown as readonly (Key & { readonly hit: number })[];
-    for (const { createdAt, id, hit } of rows) if (hit === 1) hits.push({ createdAt, id });
+    ]) as readonly (readonly [id: string, createdAt: number, hit: number])[];
+    for (const [id, createdAt, hit] of rows) if (hit === 1) hits.push({ createdAt, id });
     const last = rows.at(-1);
     if (last === undefined || rows.length < size) return { hits, reached: null };
-    at = { createdAt: last.createdAt, id: last.id };
+    at = { createdAt: last[1], id: last[0] };
     scanned += rows.length;
     if (hits.length > query.limit || scanned >= MAX_SCANNED) return { hits, reached: at };
     await setImmediate();

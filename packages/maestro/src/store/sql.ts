@@ -40,6 +40,21 @@ export class Statement {
   }
 }
 
+/** As `Statement`, for many small rows: lists of their values in the order of the columns, for half the cost of objects. */
+export class ListStatement {
+  readonly #prepared: StatementSync;
+
+  constructor(db: DatabaseSync, name: string) {
+    this.#prepared = db.prepare(sqliteText(name));
+    this.#prepared.setReturnArrays(true);
+  }
+
+  all(...values: readonly SqlValue[]): readonly (readonly SqlValue[])[] {
+    // Its type knows of objects only.
+    return this.#prepared.all(...values) as unknown as readonly (readonly SqlValue[])[];
+  }
+}
+
 /** SQLite's primary result codes that the operator can do something about: https://sqlite.org/rescode.html */
 const BUSY = 5;
 const READONLY = 8;

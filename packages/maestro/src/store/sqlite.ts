@@ -10,11 +10,11 @@ import { keepBefore } from "./keep-before.ts";
 import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
 import type { RetentionStore } from "./retention.ts";
-import type { ListStatement } from "./run-list.ts";
-import { listRuns } from "./run-list.ts";
+import type { RunList } from "./run-list.ts";
+import { listRuns, RUN_LISTS } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
-import { Statement, storeProblem } from "./sql.ts";
+import { ListStatement, Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
 import type {
   ApprovalRow,
@@ -100,14 +100,7 @@ const READS = [
   "approval-list-by-run",
   "approval-count",
   "run-asleep-count",
-  "run-list",
-  "run-list-by-namespace",
-  "run-list-by-status",
-  "run-list-by-workflow",
-  "run-list-by-initiator",
-  "run-list-by-parent",
-  "run-list-by-label",
-] as const satisfies readonly (ListStatement | string)[];
+] as const;
 
 type ReadName = (typeof READS)[number];
 
@@ -120,6 +113,7 @@ class SqliteStore implements Store {
   readonly #thread: WriteThread;
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
+  readonly #lists: Readonly<Record<RunList, ListStatement>>;
 
   constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
     this.#db = db;
@@ -130,6 +124,10 @@ class SqliteStore implements Store {
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
+    this.#lists = Object.fromEntries(RUN_LISTS.map((name) => [name, new ListStatement(db, name)])) as Record<
+      RunList,
+      ListStatement
+    >;
   }
 
   async commit(batch: Commit): Promise<void> {
@@ -202,7 +200,7 @@ class SqliteStore implements Store {
   async runList(query: RunQuery): Promise<RunPage> {
     return listRuns(
       {
-        slice: (statement, values) => this.#all(statement, (row) => row, ...values),
+        slice: (statement, values) => this.#guard(() => this.#lists[statement].all(...values)),
         runs: (ids) => this.#all("run-rows", readRun, JSON.stringify(ids)),
       },
       query,
