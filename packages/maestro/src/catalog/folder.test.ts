@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { sha256 } from "../core/digest.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { taskTypes } from "../task/catalogue.ts";
@@ -243,6 +244,35 @@ describe("a watched folder", () => {
     await store.planPut(plan);
     rmSync(other, { recursive: true });
     assert.deepEqual(await tick(RESCAN_MS), ["books/a.maestro.yaml is test/a@1.0.0"]);
+  });
+
+  it("compiles again when the program of a task type is added again, so that new runs get that one", async () => {
+    const descriptions = new Map(DESCRIPTIONS);
+    const add = (program: string): unknown =>
+      descriptions.set("tally@1", { ...DESCRIPTIONS.get("noop@1")!, name: "tally", program: sha256(program) });
+    const env = { store, descriptions, now: () => now };
+    const programs: Folder = openFolder({ path: dir, shown: "o", env, changed: () => undefined });
+    const look = async (): Promise<readonly (string | undefined)[]> => {
+      await programs.tick((now += RESCAN_MS));
+      return programs.view.files.map(({ workflow }) => workflow?.digest);
+    };
+    put("a-parent.maestro.yaml", manifest("parent", "1.0.0", "runbook:test/child@1"));
+    put("b-child.maestro.yaml", manifest("child", "1.0.0", "tally@1"));
+    put("c.maestro.yaml", manifest("c"));
+    add("one");
+    const first = await look();
+    assert.deepEqual(await look(), first);
+    add("two");
+    const [parent, child, other] = await look();
+    assert.ok(parent !== undefined && child !== undefined);
+    assert.notEqual(parent, first[0]);
+    assert.notEqual(child, first[1]);
+    assert.equal(other, first[2]);
+    descriptions.delete("tally@1");
+    assert.deepEqual(await look(), [parent, child, other], "the last good version stays");
+    assert.match(programs.view.files[1]?.problem?.message ?? "", /there is no task type `tally`/);
+    add("one");
+    assert.deepEqual(await look(), first);
   });
 
   it("keeps everything while the folder is away, and says so once", async () => {

@@ -77,6 +77,7 @@ export function openFolder(options: FolderOptions): Folder {
   let folders: readonly string[] = [];
   let looks = 0;
   let lookedAt = 0;
+  let programs = programsOf(options.env);
 
   async function tick(now: number): Promise<void> {
     const scan = await scanFolder(options.path);
@@ -155,16 +156,29 @@ export function openFolder(options: FolderOptions): Folder {
     const broken = [...entries.values()].filter((entry) => entry.problem !== null && !changed.has(entry));
     // A different part of them at each look.
     const start = broken.length === 0 ? 0 : (looks * RETRIED) % broken.length;
-    const again = [...broken.slice(start), ...broken.slice(0, start)].slice(0, RETRIED);
+    const again = new Set([...broken.slice(start), ...broken.slice(0, start)].slice(0, RETRIED));
+    for (const entry of ofOtherPrograms()) again.add(entry);
     await compileFiles(
       [...entries.values()],
-      { changed, again: new Set(again), removed },
+      { changed, again, removed },
       {
         env: options.env,
         now,
         pause: turnOfTheLoop,
       },
     );
+  }
+
+  /**
+   * What was compiled before a program was added, added again or removed: a plan names the program that was there, and
+   * a run of it fails when that is another one by now. All that is good, for a parent's plan names its child's.
+   */
+  function ofOtherPrograms(): readonly Entry[] {
+    const before = programs;
+    programs = programsOf(options.env);
+    const isOther =
+      programs.size !== before.size || [...programs].some(([name, program]) => before.get(name) !== program);
+    return isOther ? [...entries.values()].filter(({ good }) => good !== undefined) : [];
   }
 
   /** Says who holds which name, and tells what is other than before. */
@@ -207,6 +221,13 @@ export function openFolder(options: FolderOptions): Folder {
       return waits.reduce((first, at) => Math.min(first, at), lookedAt + RESCAN_MS);
     },
   };
+}
+
+/** The digests of the programs of added task types, by the type's name. */
+function programsOf({ descriptions }: ResolveEnv): ReadonlyMap<string, Digest> {
+  return new Map(
+    [...descriptions].flatMap(([name, { program }]) => (program === undefined ? [] : [[name, program] as const])),
+  );
 }
 
 function newEntry(path: string, shown: string): Entry {
