@@ -20,3 +20,21 @@ export function digestOf(value: JsonValue): Digest {
 export function chain(previous: Digest | "", eventText: string): Digest {
   return sha256(`${previous}\n${eventText}`);
 }
+
+/** The 32 bytes of SHA-256. */
+export function sha256Bytes(data: Uint8Array): Uint8Array {
+  return hash("sha256", data, "buffer");
+}
+
+/** RFC 6962, 2.1: the hash of a leaf of the ledger is over a zero byte and the entry, so that no inner node can pass for it. */
+export function leafDigest(entry: Uint8Array): Uint8Array {
+  return sha256Bytes(Buffer.concat([LEAF, entry]));
+}
+
+/** RFC 6962, 2.1: of an inner node, over a one byte and the hashes below it. */
+export function nodeDigest(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return sha256Bytes(Buffer.concat([NODE, left, right]));
+}
+
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
