@@ -16,6 +16,7 @@ const MEANINGS: Readonly<Record<ProblemClass, string>> = {
   not_found: "no such object",
   conflict: "the object is in another state, or its plan changed",
   verification: "a receipt, signature or stored object does not verify",
+  tampered: "the ledger is not the one that was signed",
   timeout: "the time allowed, or a budget, is used up",
   unavailable: "the engine, its data directory or its disk cannot serve it now",
   pending: "it waits for an approval",

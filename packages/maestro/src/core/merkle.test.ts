@@ -63,11 +63,7 @@ describe("the tree of the ledger", () => {
           hex(rootFromInclusion(leaf, { index: at, size: of }, by) ?? new Uint8Array(0));
         assert.equal(rootBy(leaves[index]!, index, size, proof), root);
         assert.notEqual(rootBy(flipped(leaves[index]!), index, size, proof), root);
-        assert.notEqual(
-          rootBy(leaves[index]!, index, size, [...proof, leaves[0]!]),
-          root,
-          "a longer proof",
-        );
+        assert.notEqual(rootBy(leaves[index]!, index, size, [...proof, leaves[0]!]), root, "a longer proof");
         if (proof.length > 0) assert.notEqual(rootBy(leaves[index]!, index, size, proof.slice(0, -1)), root);
         for (let other = 0; other < size; other++)
           if (other !== index) assert.notEqual(rootBy(leaves[index]!, other, size, proof), root);

@@ -9,6 +9,7 @@ export type ProblemClass =
   | "not_found"
   | "conflict"
   | "verification"
+  | "tampered"
   | "timeout"
   | "unavailable"
   | "pending"
@@ -150,6 +151,11 @@ export const PROBLEMS = {
     title: "The database is damaged or was edited.",
     fix: "Keep a copy of the data directory, then restore a backup or use `sqlite3 maestro.db .recover`.",
   },
+  ledger_broken: {
+    class: "tampered",
+    title: "The ledger is not the one that was signed.",
+    fix: "Keep a copy of the data directory and find out who changed it. A backup whose ledger verifies can be restored with `maestro restore`.",
+  },
   schema_newer: {
     class: "conflict",
     title: "The data directory was written by a newer version.",
@@ -205,6 +211,7 @@ export const EXIT_CODES: Readonly<Record<ProblemClass, number>> = {
   not_found: 5,
   conflict: 6,
   verification: 7,
+  tampered: 11,
   timeout: 8,
   unavailable: 9,
   pending: 10,
@@ -220,6 +227,7 @@ export const HTTP_STATUS: Readonly<Record<ProblemClass, number>> = {
   not_found: 404,
   conflict: 409,
   verification: 422,
+  tampered: 500,
   timeout: 504,
   unavailable: 503,
   pending: 409,

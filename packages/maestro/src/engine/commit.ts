@@ -2,10 +2,12 @@ import type { Digest } from "../core/digest.ts";
 import { chain } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
+import { decisionEntry, receiptEntry } from "../core/ledger-entry.ts";
 import { receiptFacts } from "../core/receipt-facts.ts";
 import { statement } from "../core/receipt.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
 import { sealReceipts } from "../provenance/receipts.ts";
+import type { LedgerEntry } from "../store/ledger.ts";
 import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend } from "../store/store.ts";
 import { encodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
@@ -43,6 +45,7 @@ export async function prepareCommit(
   const batch: Commit = {
     runs: appends,
     receipts: receipts.filter((receipt) => receipt !== null),
+    ledger: ready.flatMap(({ live }, i) => ledgerEntries(parts, live, receipts[i] ?? null)),
     cache,
     approvalsOpened: approvals.flatMap((change) => change.opened),
     approvalsClosed: approvals.flatMap((change) => change.closed),
@@ -167,6 +170,24 @@ async function seal(
   });
 }
 
+/** What of this turn is never to be taken back: each decision, and the receipt of a run that ended. */
+function ledgerEntries(
+  { signer }: Pick<EngineParts, Builder>,
+  live: LiveRun,
+  receipt: ReceiptRow | null,
+): readonly LedgerEntry[] {
+  if (signer === null) return NONE;
+  const { id: run } = live.run;
+  const source = signer.builder;
+  const entries: LedgerEntry[] = [];
+  for (const event of live.pending)
+    if (event.kind === "policy_decided")
+      entries.push({ kind: "decision", run, text: decisionEntry(event, { source, run, at: event.at }) });
+  if (receipt !== null)
+    entries.push({ kind: "receipt", run, text: receiptEntry(receipt, { source, run, at: receipt.createdAt }) });
+  return entries;
+}
+
 /** With the whole row where a list would show the difference. */
 function appendOf({ live, texts, head }: Ready): RunAppend {
   const { id, seq } = live.run;
@@ -222,7 +243,7 @@ function approvalChanges(live: LiveRun): {
   return { opened, closed: [...live.openApprovals].filter((id) => !still.has(id)) };
 }
 
-const NONE: CacheRow[] = [];
+const NONE: never[] = [];
 const NO_CHANGE = { opened: [], closed: [] };
 
 function approvalRow(

@@ -77,7 +77,7 @@ describe("a turn that is being written", () => {
     assert.deepEqual(written(), [[one.id]]);
     await end(it, two.id);
     const next = it.engine.takeTurn();
-    await until(() => it.engine.hasWork() === false);
+    await until(() => !it.engine.hasWork());
     for (let i = 0; i < 20; i++) await turnOfTheLoop();
     assert.deepEqual(written(), [[one.id]], "in the order they were decided");
     held.shift()?.letGo();

@@ -1,4 +1,4 @@
-import { createPublicKey, sign, verify, type KeyObject } from "node:crypto";
+import { createPublicKey, verify, type KeyObject } from "node:crypto";
 import { sha256Bytes } from "../core/digest.ts";
 import { messageOf } from "../core/problem.ts";
 import { spkiOf } from "../provenance/keyid.ts";
@@ -29,6 +29,9 @@ export interface Note {
   readonly text: string;
   readonly signatures: readonly NoteSignature[];
 }
+
+/** Makes the 64 bytes of an Ed25519 signature, RFC 8032. */
+export type Sign = (message: Uint8Array) => Buffer;
 
 /** What a signature of a known key says. */
 export interface Endorsement {
@@ -77,17 +80,17 @@ export function readNoteKey(text: string): NoteKey {
 }
 
 /** The note that a log signs. `text` ends in a line break. */
-export function signNote(text: string, key: NoteKey, privateKey: KeyObject): string {
+export function signNote(text: string, key: NoteKey, sign: Sign): string {
   checkText(text);
-  return `${text}\n${signatureLine(key, sign(null, Buffer.from(text), privateKey))}`;
+  return `${text}\n${signatureLine(key, sign(Buffer.from(text)))}`;
 }
 
 /** The line by which a witness says that it saw the text at a time; it is put behind the note. `time` is in epoch seconds. */
-export function cosign(text: string, time: number, key: NoteKey, privateKey: KeyObject): string {
+export function cosign(text: string, time: number, key: NoteKey, sign: Sign): string {
   checkText(text);
   const stamp = Buffer.alloc(8);
   stamp.writeBigUInt64BE(BigInt(time));
-  return signatureLine(key, Buffer.concat([stamp, sign(null, cosigned(text, BigInt(time)), privateKey)]));
+  return signatureLine(key, Buffer.concat([stamp, sign(cosigned(text, BigInt(time)))]));
 }
 
 /** Takes a note apart. Nothing of it is true before `endorsements` has been asked. Throws a SyntaxError that says what is wrong. */

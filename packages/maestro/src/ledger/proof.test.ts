@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, it } from "node:test";
 import { leafDigest } from "../core/digest.ts";
 import { inclusionProof, rootFromInclusion, rootOf, subtreeHash } from "../core/merkle.ts";
@@ -13,7 +13,7 @@ const read: ReadSubtree = (level, index) => subtreeHash(leaves.slice(index * 2 *
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 const ORIGIN = "example.com/ledger";
 const TEXT = writeCheckpoint({ origin: ORIGIN, size: 21, root: rootOf(21, read) });
-const CHECKPOINT = signNote(TEXT, { name: ORIGIN, kind: "log", publicKey }, privateKey);
+const CHECKPOINT = signNote(TEXT, { name: ORIGIN, kind: "log", publicKey }, (bytes) => sign(null, bytes, privateKey));
 const PROOF = writeProof({ index: 20, hashes: inclusionProof(20, 21, read), checkpoint: CHECKPOINT });
 
 describe("a checkpoint", () => {

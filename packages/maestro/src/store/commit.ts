@@ -11,6 +11,7 @@ import {
   runChecksum,
   stateValues,
 } from "./rows.ts";
+import { ledgerValues } from "./sqlite-ledger.ts";
 import type { SqlValue } from "./sql.ts";
 import { isUniqueViolation, Statement } from "./sql.ts";
 import type { Commit, RunAppend, RunRow } from "./store.ts";
@@ -41,6 +42,7 @@ export class SqliteWriter {
   readonly #cachePut: Statement;
   readonly #approvalOpen: Statement;
   readonly #approvalClose: Statement;
+  readonly #ledgerAppend: Statement;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -60,6 +62,7 @@ export class SqliteWriter {
     this.#cachePut = new Statement(db, "cache-put");
     this.#approvalOpen = new Statement(db, "approval-open");
     this.#approvalClose = new Statement(db, "approval-close");
+    this.#ledgerAppend = new Statement(db, "ledger-append");
   }
 
   commit(batch: Commit): void {
@@ -81,6 +84,7 @@ export class SqliteWriter {
     for (const row of batch.cache ?? []) this.#cachePut.run(...cacheValues(row));
     for (const row of batch.approvalsOpened ?? []) this.#approvalOpen.run(...approvalValues(row));
     for (const id of batch.approvalsClosed ?? []) this.#approvalClose.run(id);
+    for (const entry of batch.ledger ?? []) this.#ledgerAppend.run(...ledgerValues(entry));
   }
 
   #append(append: RunAppend): void {

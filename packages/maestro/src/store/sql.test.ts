@@ -45,7 +45,7 @@ describe("the statements of store/sql", () => {
   }
 
   it("are each used by the store", () => {
-    const sources = ["sqlite.ts", "commit.ts", "run-list.ts", "sqlite-retention.ts"]
+    const sources = ["sqlite.ts", "commit.ts", "run-list.ts", "sqlite-retention.ts", "sqlite-ledger.ts"]
       .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
       .join("");
     assert.deepEqual(

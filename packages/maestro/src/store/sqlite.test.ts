@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testLedger } from "./contract-ledger.ts";
 import { testRetention } from "./contract-retention.ts";
 import type { StorePlace } from "./contract.ts";
 import { testStore } from "./contract.ts";
@@ -19,4 +20,5 @@ for (const [name, threadFrom] of [
   };
   testStore(name, place);
   testRetention(name, place);
+  testLedger(name, place);
 }

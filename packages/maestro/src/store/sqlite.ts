@@ -9,10 +9,12 @@ import { checkDatabase, checkFiles } from "./integrity.ts";
 import { keepBefore } from "./keep-before.ts";
 import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
 import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
+import type { LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { RunList } from "./run-list.ts";
 import { listRuns, RUN_LISTS } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
+import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
 import { ListStatement, Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
@@ -106,6 +108,7 @@ type ReadName = (typeof READS)[number];
 
 class SqliteStore implements Store {
   readonly retention: RetentionStore;
+  readonly ledger: LedgerStore;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
@@ -120,6 +123,7 @@ class SqliteStore implements Store {
     this.#path = path;
     this.#writer = new SqliteWriter(db);
     this.retention = new SqliteRetention(db, path);
+    this.ledger = new SqliteLedger(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;

@@ -1,6 +1,7 @@
 import type { Actor, RunStatus } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { LedgerEntry, LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 
 /**
@@ -69,6 +70,9 @@ export interface Store {
   /** What removes, by its record, what has had its time. */
   readonly retention: RetentionStore;
 
+  /** What was never to be taken back, in the order it was committed. */
+  readonly ledger: LedgerStore;
+
   close(): Promise<void>;
 }
 
@@ -80,6 +84,8 @@ export interface Commit {
   readonly approvalsOpened?: readonly ApprovalRow[];
   /** Approval ids. */
   readonly approvalsClosed?: readonly string[];
+  /** Appended to the ledger, in order. */
+  readonly ledger?: readonly LedgerEntry[];
 }
 
 export interface RunAppend {
