@@ -12,6 +12,7 @@ import { resolveManifest } from "./catalog/resolve.ts";
 import { FolderWatch } from "./catalog/watch-folder.ts";
 import type { Actor } from "./core/event.ts";
 import { makeId } from "./core/id.ts";
+import type { MaestroError } from "./core/problem.ts";
 import { messageOf } from "./core/problem.ts";
 import { steadyClock } from "./engine/clock.ts";
 import { compareRun } from "./engine/compare-run.ts";
@@ -24,6 +25,8 @@ import { replayRun } from "./engine/replay-run.ts";
 import { reportOf } from "./engine/report.ts";
 import { Retention } from "./operations/retention.ts";
 import { localGate } from "./policy/local.ts";
+import { Ledger } from "./provenance/ledger/ledger.ts";
+import { LedgerWatch } from "./provenance/ledger/watch.ts";
 import { openKeyRing } from "./provenance/keys.ts";
 import { TRUST_ROOT_FILE } from "./provenance/trust.ts";
 import { executeAttempt } from "./runner/attempt.ts";
@@ -53,6 +56,8 @@ export interface ControlPlaneOptions {
   readonly logLevel?: LogLevel;
   /** Where spans go by OTLP over HTTP; default: what the variables of OpenTelemetry say. */
   readonly otlp?: string;
+  /** Told when the ledger turns out not to be the one that was signed: whoever goes on builds on what somebody forged. */
+  readonly broken?: (error: MaestroError) => void;
   /** A folder whose manifests are workflows here as they are, brought up to date while they are edited. */
   readonly manifests?: Pick<FolderOptions, "path" | "shown"> & {
     /** Told of each change; absent: the log is. */
@@ -73,7 +78,7 @@ export interface ControlPlane {
 
 /**
  * THE composition root: the only place that knows every implementation. Opens the data directory (made at the first
- * start) and everything on it. Errors: `data_locked`, `schema_newer`, `store_corrupt`, `key_unusable`, `storage_failed`.
+ * start) and everything on it. Errors: `data_locked`, `schema_newer`, `store_corrupt`, `ledger_broken`, `key_unusable`, `storage_failed`.
  */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const dataDir = resolve(options.dataDir);
@@ -172,6 +177,16 @@ async function open(
     now: () => clock.now(),
     environment,
   };
+  const ledger = new LedgerWatch({
+    open: async () => Ledger.open({ store, signer: keys.signer, trustRoot: keys.trustRoot, now: () => clock.now() }),
+    broken: (error) => {
+      log("error", "the ledger is not the one that was signed", { error: error.message });
+      options.broken?.(error);
+    },
+    failed: (error) => log("warn", "the ledger could not be signed; it is tried again", { error: messageOf(error) }),
+  });
+  if (options.passive !== true) await ledger.start();
+  releases.push(() => ledger.close());
   const engine = new DurableEngine({
     store,
     blobs,
@@ -194,6 +209,7 @@ async function open(
     await engine.recover();
   }
   const loop = runLoop(engine, clock);
+  releases.push(async () => loop.stop());
   const isLoaded = (run: string): boolean => engine.live.has(run);
   const retention = new Retention({ store, blobs, dataDir, now: () => clock.now(), isLoaded, log });
   releases.push(() => retention.close());
@@ -233,6 +249,7 @@ async function open(
     replay: async (run) => replayRun(engine, run),
     compare: async (run, plan) => compareRun(engine, run, plan),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
+    ledger: async () => ledger.get(),
     ready: async () => {
       engine.pressure.refuseStart();
       // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
@@ -258,7 +275,6 @@ async function open(
     owner,
     async close(graceMs = 0) {
       await engine.drain(graceMs);
-      loop.stop();
       for (const release of releases.splice(0).reverse()) await release();
     },
   };

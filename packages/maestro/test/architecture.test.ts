@@ -18,7 +18,6 @@ const RANKS: Readonly<Record<string, number>> = {
   store: 1,
   policy: 1,
   provenance: 1,
-  ledger: 1,
   runner: 1,
   task: 1,
   manifest: 1,

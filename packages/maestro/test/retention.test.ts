@@ -71,7 +71,12 @@ it("removes by the policy, honours holds, says what is gone, and receipts verify
   assert.match(receipt.out, /not checked {2}is about this history: The events of run r_\w+ were removed on/);
   assert.match(receipt.out, /Verified: \d+ checks passed; not checked: .*events, history/);
   assert.equal((await place.run(["receipt", "export", id, "--to", "out"])).code, 0);
-  assert.deepEqual(readdirSync(join(place.dir, "out")).toSorted(), ["plan.json", "receipt.json", "trust-root.json"]);
+  assert.deepEqual(readdirSync(join(place.dir, "out")).toSorted(), [
+    "plan.json",
+    "receipt.json",
+    "receipt.tlog-proof",
+    "trust-root.json",
+  ]);
 
   const released = await place.run(["hold", "release", held.out.trim(), "--reason", "closed"]);
   assert.equal(released.code, 0, released.err);

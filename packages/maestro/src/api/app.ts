@@ -9,6 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
 import type { EngineReport } from "../engine/report.ts";
 import type { Retention } from "../operations/retention.ts";
+import type { Ledger } from "../provenance/ledger/ledger.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store, StoredPlan } from "../store/store.ts";
@@ -43,6 +44,8 @@ export interface AppDeps {
   readonly compare: (run: string, plan: StoredPlan) => Promise<RunComparison>;
   /** The trust root file's text: the public keys whose receipts this control plane vouches for. */
   readonly trustRoot: () => Promise<string>;
+  /** Errors: `ledger_broken`. */
+  readonly ledger: () => Promise<Ledger>;
   /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */
   readonly ready: () => Promise<void>;
   /** Removes what has had its time. Errors: `conflict`, `invalid_request` for the policy. */

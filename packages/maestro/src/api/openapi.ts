@@ -8,7 +8,7 @@ import { SCHEMAS } from "./schemas.ts";
 export function openApi(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, Record<string, JsonValue>> = {};
   for (const route of routes) {
-    const path = (paths[route.path] ??= {});
+    const path = (paths[route.path.replace("*}", "}")] ??= {});
     path[route.method.toLowerCase()] = operation(route);
   }
   return {
@@ -63,7 +63,7 @@ const EVERYWHERE = ["400", "401", "403", "503"];
 
 function operation(route: Route): JsonObject {
   const parameters = [
-    ...Array.from(route.path.matchAll(/\{(\w+)\}/g), ([, name = ""]) => ({
+    ...Array.from(route.path.matchAll(/\{(\w+)\*?\}/g), ([, name = ""]) => ({
       name,
       in: "path",
       required: true,

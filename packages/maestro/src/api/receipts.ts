@@ -94,7 +94,7 @@ function keyOf(id: string): ReceiptKey {
   return { run, ordinal: Number(ordinal) };
 }
 
-async function findReceipt(store: Store, reference: string, ordinal: number | undefined): Promise<ReceiptRow> {
+export async function findReceipt(store: Store, reference: string, ordinal: number | undefined): Promise<ReceiptRow> {
   const run = await findRun(store, reference);
   const receipt = await store.receiptGet(run.id, ordinal);
   if (receipt !== undefined) return receipt;

@@ -12,7 +12,7 @@ import type { SchemaName } from "./schemas.ts";
  */
 export interface Route {
   readonly method: Method;
-  /** `{name}` stands for one segment. */
+  /** `{name}` stands for one segment, `{name*}` at the end for all that follow. */
   readonly path: string;
   /** Stable, unique: OpenAPI's operationId and the SDK's method. */
   readonly operation: string;
@@ -59,7 +59,7 @@ export interface Call<P extends string, Q extends Shape, B extends Shape> {
 }
 
 type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
-  ? Name | ParamsOf<Rest>
+  ? (Name extends `${infer All}*` ? All : Name) | ParamsOf<Rest>
   : never;
 
 interface Definition<Path extends string, Q extends Shape, B extends Shape> {
@@ -119,9 +119,17 @@ export function matchPath(template: string, pathname: string): Readonly<Record<s
   if (!template.includes("{")) return template === pathname ? {} : undefined;
   const wanted = segmentsOf(template);
   const given = pathname.split("/");
-  if (wanted.length !== given.length) return undefined;
+  const takesAll = template.endsWith("*}");
+  if (takesAll ? given.length < wanted.length : wanted.length !== given.length) return undefined;
   const params: Record<string, string> = {};
   for (const [i, part] of wanted.entries()) {
+    if (part.endsWith("*}")) {
+      params[part.slice(1, -2)] = given
+        .slice(i)
+        .map((segment) => decodeSegment(segment))
+        .join("/");
+      continue;
+    }
     const segment = given[i] ?? "";
     if (part.startsWith("{")) {
       if (segment === "") return undefined;

@@ -2,6 +2,7 @@ import { answerApproval, listApprovals } from "./approvals.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { compareRuns } from "./compare.ts";
 import { listEvents } from "./events.ts";
+import { checkLedger, getCheckpoint, getReceiptProof, getTile, listLedger } from "./ledger.ts";
 import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, planWorkflow } from "./plans.ts";
 import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
@@ -35,6 +36,11 @@ export const ROUTES: readonly Route[] = [
   getRunReceipt,
   listReceipts,
   getReceipt,
+  getReceiptProof,
+  listLedger,
+  checkLedger,
+  getCheckpoint,
+  getTile,
   replayRun,
   compareRuns,
   listApprovals,

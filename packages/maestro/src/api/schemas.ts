@@ -182,6 +182,11 @@ const ANSWERS = {
     run: string,
     artifacts: listOf(members({ ...step, name: string, digest, size: integer })),
   }),
+  LedgerList: answer("LedgerList", {
+    entries: listOf(members({ place: integer, kind: string, run: orNull(string), event: anyObject })),
+    cursor: orNull(string),
+  }),
+  LedgerCheck: answer("LedgerCheck", { size: integer, checked: integer, root: string, signedAt: time }),
   ReceiptList: answer("ReceiptList", {
     receipts: listOf(members({ id: string, run: string, ordinal: integer, digest, createdAt: time })),
     cursor: orNull(string),

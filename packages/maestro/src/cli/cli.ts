@@ -25,7 +25,7 @@ export interface Cli {
   readonly dataDir: string;
   connect(
     need: ConnectOptions["need"],
-    how?: Pick<ConnectOptions, "listen" | "manifests" | "log" | "logLevel" | "otlp">,
+    how?: Pick<ConnectOptions, "listen" | "manifests" | "broken" | "log" | "logLevel" | "otlp">,
   ): Promise<Client>;
 }
 

@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly listen?: ListenAddress;
   /** A folder of manifests that an engine in this process keeps up with. */
   readonly manifests?: NonNullable<ControlPlaneOptions["manifests"]>;
+  /** Told when the ledger of an engine in this process is not the one that was signed. */
+  readonly broken?: NonNullable<ControlPlaneOptions["broken"]>;
   /** What an engine in this process has to tell its operator. */
   readonly log?: EngineLog;
   readonly logLevel?: NonNullable<ControlPlaneOptions["logLevel"]>;
@@ -100,7 +102,7 @@ async function tryOpen(options: ConnectOptions, path: string): Promise<Link | { 
 const GRACE_MS = 2000;
 
 async function openHere(options: ConnectOptions, path: string): Promise<Link> {
-  const { dataDir, passphrase, need, log, logLevel, otlp, listen, manifests } = options;
+  const { dataDir, passphrase, need, log, logLevel, otlp, listen, manifests, broken } = options;
   const { openControlPlane } = await import("../serve.ts");
   const passive = need === "look";
   const plane = await openControlPlane({
@@ -111,6 +113,7 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(otlp === undefined ? {} : { otlp }),
     ...(manifests === undefined ? {} : { manifests }),
+    ...(broken === undefined ? {} : { broken }),
   });
   const handle: Handler = async (request) => {
     const response = await plane.handle(request);

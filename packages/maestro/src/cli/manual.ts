@@ -99,6 +99,11 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
   "receipt show": { exits: { ...NO_RUN, 7: "it does not verify" }, see: ["receipt export", "verify"] },
   "receipt export": { exits: NO_RUN, see: ["verify", "receipt show"], guide: "verify-a-receipt" },
   "receipt list": { exits: NO_RUN, see: ["receipt show", "retry"] },
+  audit: {
+    exits: { ...NO_RUN, 11: "the ledger is not the one that was signed" },
+    see: ["verify", "receipt export"],
+    guide: "verify-a-receipt",
+  },
   "key rotate": {
     exits: { 4: "the passphrase is missing or wrong", 9: "an engine holds the data directory" },
     see: ["verify", "doctor", "token rotate"],

@@ -25,6 +25,7 @@ export const RUNGS = [
   { id: "events", title: "is about this history" },
   { id: "history", title: "says what the history says" },
   { id: "previous", title: "follows the receipt before it" },
+  { id: "ledger", title: "is in the ledger" },
 ] as const;
 
 export type CheckId = (typeof RUNGS)[number]["id"];

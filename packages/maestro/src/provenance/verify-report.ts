@@ -108,7 +108,7 @@ function notesOf({ claims }: AnyVerification): readonly string[] {
     claims !== null && !("run" in claims) ? ["this workflow", "statement"] : ["the run", "receipt"];
   return [
     `It proves that the holder of this key wrote exactly this about ${subject}, and that nobody changed it since.`,
-    "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority or a log.",
+    "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority.",
     `It is worth as much as the trust root: get that from the installation by a way of its own, not together with the ${document}.`,
   ];
 }

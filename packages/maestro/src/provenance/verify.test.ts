@@ -12,11 +12,16 @@ import {
   sealChanged,
 } from "../../test/support/receipt-sample.ts";
 import { canonical } from "../core/canonical.ts";
-import { sha256, type Digest } from "../core/digest.ts";
+import { leafDigest, sha256, type Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
+import { receiptEntry } from "../core/ledger-entry.ts";
 import { MaestroError } from "../core/problem.ts";
 import { statement } from "../core/receipt.ts";
-import { sealReceipt } from "./receipts.ts";
+import { writeCheckpoint } from "./ledger/checkpoint.ts";
+import { logKeys } from "./ledger/log-key.ts";
+import { signNote } from "./ledger/note.ts";
+import { writeProof } from "./ledger/proof.ts";
+import { sealReceipt, type SealedReceipt } from "./receipts.ts";
 import { checkReceipt, verifyReceipt, type VerifyRequest } from "./verify.ts";
 
 const key = sampleKey();
@@ -40,6 +45,21 @@ function bytes(text: string): Buffer {
   return Buffer.from(text);
 }
 
+/** Of a ledger that has this receipt and nothing else. */
+function proofOf(receipt: SealedReceipt): string {
+  const entry = Buffer.from(
+    receiptEntry(
+      { ordinal: 2, digest: receipt.digest },
+      { source: BUILDER, run: built.facts.run, at: built.facts.endedAt },
+    ),
+  );
+  const [logKey] = logKeys(trust.trustRoot);
+  assert.ok(logKey);
+  const text = writeCheckpoint({ origin: logKey.name, size: 1, root: leafDigest(entry) });
+  const checkpoint = signNote(text, logKey, (message) => key.signer.sign(message));
+  return writeProof({ extra: entry, index: 0, hashes: [], checkpoint });
+}
+
 describe("verifyReceipt()", () => {
   it("passes every rung when everything is given and right", async () => {
     const first = sealReceipt(statement(built.facts), key.signer);
@@ -50,6 +70,7 @@ describe("verifyReceipt()", () => {
       plan: JSON.stringify(built.plan, null, 2),
       events: [...built.events, '{"seq":99}'],
       previous: bytes(`${first.bundle}\n`),
+      proof: proofOf(second),
       expected: {
         digest: second.digest,
         run: built.facts.run,
@@ -83,6 +104,7 @@ describe("verifyReceipt()", () => {
         ["events", `no events were given; the receipt covers 8 of them by ${plain.facts.events.head}`],
         ["history", "no events were given"],
         ["previous", "it is the first receipt of its run"],
+        ["ledger", "no proof of the ledger was given"],
       ],
     );
   });

@@ -15,6 +15,7 @@ import {
 } from "./check-against.ts";
 import { checkBundle, checkSignature, checkSigner, checkStatement, withoutFinalNewline } from "./check-signed.ts";
 import type { BlobLookup } from "./events.ts";
+import { checkLedger } from "./ledger/check-proof.ts";
 import { climb, type Check } from "./ladder.ts";
 import type { ReceiptClaims } from "./receipt-reader.ts";
 import type { TrustRoot } from "./trust.ts";
@@ -34,6 +35,8 @@ export interface VerifyRequest {
   readonly blob?: BlobLookup;
   /** The receipt this one says it follows. */
   readonly previous?: Uint8Array;
+  /** That it is in the ledger: the text of a `.tlog-proof` file. */
+  readonly proof?: string;
   readonly expected?: Expected;
 }
 
@@ -60,6 +63,7 @@ export async function verifyReceipt(bytes: Uint8Array, request: VerifyRequest): 
 export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: readonly HashedFile[]): Verification {
   let keyid: string | null = null;
   let claims: ReceiptClaims | null = null;
+  const digest = sha256(withoutFinalNewline(bytes));
   const checks = climb((ladder) => {
     const signed = checkBundle(ladder, bytes, request.expected?.digest);
     const key = checkSignature(ladder, signed, request.trustRoot);
@@ -74,8 +78,8 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
     const events = checkEvents(ladder, said, request.events, request.eventsMissing);
     checkHistory(ladder, signedStatement, { events, plan, blob: request.blob });
     checkPrevious(ladder, said, request.previous);
+    checkLedger(ladder, { claims: said, digest }, request.trustRoot, request.proof);
   });
-  const digest = sha256(withoutFinalNewline(bytes));
   return { verified: checks.every((check) => check.status !== "failed"), digest, checks, claims, keyid };
 }
 

@@ -66,24 +66,30 @@ describe("streams of events", () => {
     assert.deepEqual(seen, all);
   });
 
-  it("are refused past the limit, 10,000 of them, while other requests are answered", { timeout: 300_000 }, async () => {
-    const run = await start();
-    const statuses = new Map<number, number>();
-    const sockets = await hold(server, run, 10_000, (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1));
-    try {
-      assert.equal(statuses.get(200), 1000, JSON.stringify([...statuses]));
-      assert.equal(statuses.get(503), 9000, JSON.stringify([...statuses]));
-      assert.equal((await server.ask({ path: "/v1/health" })).status, 200);
-    } finally {
-      for (const socket of sockets) socket.destroy();
-    }
-    // Their places are free again as soon as the server has seen them go.
-    for (;;) {
-      const again = await follow(run);
-      again.destroy();
-      if (again.statusCode === 200) break;
-    }
-  });
+  it(
+    "are refused past the limit, 10,000 of them, while other requests are answered",
+    { timeout: 300_000 },
+    async () => {
+      const run = await start();
+      const statuses = new Map<number, number>();
+      const sockets = await hold(server, run, 10_000, (status) =>
+        statuses.set(status, (statuses.get(status) ?? 0) + 1),
+      );
+      try {
+        assert.equal(statuses.get(200), 1000, JSON.stringify([...statuses]));
+        assert.equal(statuses.get(503), 9000, JSON.stringify([...statuses]));
+        assert.equal((await server.ask({ path: "/v1/health" })).status, 200);
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+      // Their places are free again as soon as the server has seen them go.
+      for (;;) {
+        const again = await follow(run);
+        again.destroy();
+        if (again.statusCode === 200) break;
+      }
+    },
+  );
 });
 
 /** Opens that many event streams and keeps those that are granted open. */

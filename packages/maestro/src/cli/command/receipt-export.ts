@@ -2,14 +2,18 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { canonical } from "../../core/canonical.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { MaestroError } from "../../core/problem.ts";
+import { PROOF_SUFFIX } from "../../provenance/ledger/proof.ts";
 import type { Cli, Input } from "../cli.ts";
+import type { Client } from "../client.ts";
 import { historyOf, verifyOf } from "../proof.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
   const client = await cli.connect("look");
   try {
     const reference = input.arg("run");
-    const { bundle } = await verifyOf(client, reference, input.integer("ordinal", { min: 1, max: 1_000_000 }));
+    const ordinal = input.integer("ordinal", { min: 1, max: 1_000_000 });
+    const { bundle } = await verifyOf(client, reference, ordinal);
     const to = input.text("to");
     if (to === undefined) {
       await cli.terminal.write(bundle);
@@ -25,7 +29,16 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     await writeFile(join(folder, "plan.json"), canonical(plan));
     if (events !== undefined) await writeFile(join(folder, "events.jsonl"), events.map((text) => `${text}\n`).join(""));
     const from = relative(cli.cwd, folder) || ".";
-    const files = ["receipt.json", "trust-root.json", "plan.json", ...(events === undefined ? [] : ["events.jsonl"])];
+    const proof = await ledgerProof(client, reference, ordinal);
+    if (typeof proof === "string") cli.terminal.say(proof);
+    else await writeFile(join(folder, `receipt${PROOF_SUFFIX}`), proof);
+    const files = [
+      "receipt.json",
+      ...(typeof proof === "string" ? [] : [`receipt${PROOF_SUFFIX}`]),
+      "trust-root.json",
+      "plan.json",
+      ...(events === undefined ? [] : ["events.jsonl"]),
+    ];
     if (eventsMissing !== undefined) cli.terminal.say(eventsMissing);
     cli.terminal.say(`wrote ${files.slice(0, -1).join(", ")} and ${files.at(-1) ?? ""} to ${from}`);
     const withEvents = events === undefined ? "" : ` --events ${from}/events.jsonl`;
@@ -35,5 +48,16 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     return 0;
   } finally {
     await client.close();
+  }
+}
+
+/** The proof that it is in the ledger, or why there is none. */
+async function ledgerProof(client: Client, run: string, ordinal: number | undefined): Promise<Uint8Array | string> {
+  const query = ordinal === undefined ? "" : `?ordinal=${ordinal}`;
+  try {
+    return (await client.read(`/v1/runs/${encodeURIComponent(run)}/receipt/proof${query}`)).bytes;
+  } catch (error) {
+    if (!(error instanceof MaestroError) || error.code !== "not_found") throw error;
+    return `${error.message} ${error.fix}`;
   }
 }

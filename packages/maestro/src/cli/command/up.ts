@@ -28,6 +28,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   // Said now, and not when this process takes over one day.
   if (otlp !== undefined) otlpSettings(otlp, () => undefined);
   const asked = new AbortController();
+  let broken: MaestroError | undefined;
   const interrupts = new Interrupts(() => asked.abort());
   const client = await cli.connect("work", {
     ...manifests,
@@ -38,6 +39,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     },
     ...(listen === undefined ? {} : { listen }),
     ...(otlp === undefined ? {} : { otlp }),
+    // Whoever went on would build on what somebody forged.
+    broken: (error) => {
+      broken = error;
+      asked.abort();
+    },
   });
   try {
     if (demo !== undefined) await fill(cli, client, log, demo, asked.signal);
@@ -49,6 +55,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       await pause(asked.signal);
       log.say("Ending: what is at work gets a moment, the rest is handed back to the next engine.");
     }
+    if (broken !== undefined) throw broken;
     return 0;
   } finally {
     await client.close();

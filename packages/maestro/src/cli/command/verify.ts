@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Digest } from "../../core/digest.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
+import { PROOF_SUFFIX } from "../../provenance/ledger/proof.ts";
 import { readTrustRoot, TRUST_ROOT_FILE } from "../../provenance/trust.ts";
 import { isWorkflowBundle, verifyWorkflow } from "../../provenance/verify-workflow.ts";
 import { hashFile, verifyReceipt } from "../../provenance/verify.ts";
@@ -19,7 +20,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   let code = 0;
   const reports: object[] = [];
   for (const file of files) {
-    const verification = await verifyEither(await readBytes(cli, file), request);
+    const proof = input.text("proof") ?? (await proofBeside(resolve(cli.cwd, file)));
+    const verification = await verifyEither(await readBytes(cli, file), {
+      ...request,
+      ...(proof === undefined ? {} : { proof: await readWhole(cli, proof) }),
+    });
     code = Math.max(code, exitCodeOf(verification));
     if (isData(cli)) reports.push({ file, ...reportJson(verification) });
     else if (cli.output === "name") await printLines(cli, [verification.digest]);
@@ -38,6 +43,18 @@ export async function run(cli: Cli, input: Input): Promise<number> {
         : { apiVersion: "maestro/v1", kind: "VerificationList", receipts: reports },
     );
   return code;
+}
+
+/** `receipt.tlog-proof` beside `receipt.json` or `receipt.sigstore.json`: it is meant for it. */
+async function proofBeside(file: string): Promise<string | undefined> {
+  const path = `${file.replace(/(?:\.sigstore)?\.json$/, "")}${PROOF_SUFFIX}`;
+  try {
+    await access(path);
+    return path;
+  } catch {
+    // There is none, which is nothing wrong.
+    return undefined;
+  }
 }
 
 /** A receipt, or the statement of a published workflow: each says itself which it is. */

@@ -19,6 +19,10 @@ export const TRUST: readonly CommandSpec[] = [
       { flags: "--plan <file>", about: "The plan as JSON, to compare its digest" },
       { flags: "--events <file>", about: "The run's events, one JSON text per line, to compare the chain digest" },
       { flags: "--previous <file>", about: "The receipt before, for a run that was retried" },
+      {
+        flags: "--proof <file>",
+        about: "That the receipt is in the ledger (default: FILE.tlog-proof beside it, where there is one)",
+      },
       { flags: "--run <id>", about: "The receipt must be about this run" },
       { flags: "--workflow <ref>", about: "… about this workflow, namespace/name@version" },
       { flags: "--status <status>", about: "… and say this status" },
@@ -47,7 +51,7 @@ export const TRUST: readonly CommandSpec[] = [
     group: "trust",
     summary: "write a run's receipt, and what is needed to verify it elsewhere",
     description:
-      "The bundle to stdout; with --to a folder with receipt.json, trust-root.json, plan.json and events.jsonl, which `maestro verify` takes.",
+      "The bundle to stdout; with --to a folder with receipt.json, its proof of the ledger, trust-root.json, plan.json and events.jsonl, which `maestro verify` takes.",
     args: [RUN],
     options: [
       { flags: "--ordinal <n>", about: "Of a retried run: 1 is the first (default: the newest)" },
@@ -68,6 +72,28 @@ export const TRUST: readonly CommandSpec[] = [
     options: [],
     examples: [["maestro receipt list @last", "the newest run's"]],
     load: () => import("../command/receipt-list.ts"),
+  },
+  {
+    name: "audit",
+    group: "trust",
+    summary: "show, verify or export the ledger of decisions and receipts",
+    description:
+      "The ledger has an entry for every decision of the gate and for every receipt, in the order they were committed, in a Merkle tree whose root is signed: nothing can be changed, left out or put in later without it showing. " +
+      "--verify hashes every entry again. --export writes the folder of static files that c2sp.org/tlog-tiles defines, which any monitor of such logs reads.",
+    args: [],
+    options: [
+      { flags: "--run <run>", about: "Only what is about this run" },
+      { flags: "--from <place>", about: "Begin at this place, counted from 0" },
+      { flags: "--limit <n>", about: "At most so many (default 100)" },
+      { flags: "--verify", about: "Compare every entry with what was signed" },
+      { flags: "--export <folder>", about: "Write checkpoint, tiles and entries there" },
+    ],
+    examples: [
+      ["maestro audit --run @last", "what was decided about the newest run"],
+      ["maestro audit --verify", "nothing was changed"],
+      ["maestro audit --export ledger", "for somebody who keeps an eye on it"],
+    ],
+    load: () => import("../command/audit.ts"),
   },
   {
     name: "key rotate",

@@ -1,4 +1,4 @@
-import type { Hash } from "../core/merkle.ts";
+import type { Hash } from "../../core/merkle.ts";
 
 /** What a log says of itself (c2sp.org/tlog-checkpoint): so many entries, and this root over them. */
 export interface Checkpoint {

@@ -1,7 +1,7 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { sha256Bytes } from "../core/digest.ts";
-import { messageOf } from "../core/problem.ts";
-import { spkiOf } from "../provenance/keyid.ts";
+import { sha256Bytes } from "../../core/digest.ts";
+import { messageOf } from "../../core/problem.ts";
+import { spkiOf } from "../keyid.ts";
 
 // Signed notes (c2sp.org/signed-note) with Ed25519, and the cosignatures of witnesses on them (c2sp.org/tlog-cosignature).
 

@@ -1,17 +1,17 @@
-import { leafDigest } from "../core/digest.ts";
-import type { Hash, ReadSubtree } from "../core/merkle.ts";
-import { consistencyProof, inclusionProof, isEqual, subtreeHash } from "../core/merkle.ts";
-import { MaestroError, messageOf } from "../core/problem.ts";
-import type { CheckpointRow, LedgerRow, TileHash } from "../store/ledger.ts";
-import type { Store } from "../store/store.ts";
-import type { Signer } from "../provenance/signer.ts";
+import { leafDigest } from "../../core/digest.ts";
+import type { Hash, ReadSubtree } from "../../core/merkle.ts";
+import { consistencyProof, inclusionProof, isEqual, subtreeHash } from "../../core/merkle.ts";
+import { MaestroError, messageOf } from "../../core/problem.ts";
+import type { CheckpointRow, LedgerRow, TileHash } from "../../store/ledger.ts";
+import type { Store } from "../../store/store.ts";
+import type { Signer } from "../signer.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { Edge } from "./edge.ts";
 import { logKeys } from "./log-key.ts";
 import { endorsements, readNote, signNote } from "./note.ts";
 import type { NoteKey } from "./note.ts";
 import { writeProof } from "./proof.ts";
-import type { TrustRoot } from "../provenance/trust.ts";
+import type { TrustRoot } from "../trust.ts";
 import type { Tile } from "./tile.ts";
 import { hashesAt, subtreesOf, TILE_WIDTH, tilePath, writeEntries } from "./tile.ts";
 

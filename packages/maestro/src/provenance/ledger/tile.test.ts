@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { leafDigest } from "../core/digest.ts";
-import type { Hash } from "../core/merkle.ts";
-import { inclusionProof, rootFromInclusion, rootOf, subtreeHash } from "../core/merkle.ts";
+import { leafDigest } from "../../core/digest.ts";
+import type { Hash } from "../../core/merkle.ts";
+import { inclusionProof, rootFromInclusion, rootOf, subtreeHash } from "../../core/merkle.ts";
 import type { Tile } from "./tile.ts";
 import { parseTilePath, readEntries, subtreesOf, tilePath, tilesOf, writeEntries } from "./tile.ts";
 

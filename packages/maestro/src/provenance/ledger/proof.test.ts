@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, it } from "node:test";
-import { leafDigest } from "../core/digest.ts";
-import { inclusionProof, rootFromInclusion, rootOf, subtreeHash } from "../core/merkle.ts";
-import type { ReadSubtree } from "../core/merkle.ts";
+import { leafDigest } from "../../core/digest.ts";
+import { inclusionProof, rootFromInclusion, rootOf, subtreeHash } from "../../core/merkle.ts";
+import type { ReadSubtree } from "../../core/merkle.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { readNote, signNote } from "./note.ts";
 import { readProof, writeProof } from "./proof.ts";

@@ -1,4 +1,4 @@
-import type { Hash } from "../core/merkle.ts";
+import type { Hash } from "../../core/merkle.ts";
 import { readHash, readSize } from "./checkpoint.ts";
 
 /** That an entry is in a log, in a file of its own (c2sp.org/tlog-proof): all that a verifier needs besides the entry and the log's key. */

@@ -1,5 +1,5 @@
-import type { Hash, ReadSubtree } from "../core/merkle.ts";
-import { subtreeHash } from "../core/merkle.ts";
+import type { Hash, ReadSubtree } from "../../core/merkle.ts";
+import { subtreeHash } from "../../core/merkle.ts";
 
 // Tiles (c2sp.org/tlog-tiles): the tree in pieces of eight levels that never change once they are full.
 

@@ -1,6 +1,6 @@
-import type { Hash } from "../core/merkle.ts";
-import { rootOf, subtreeHash } from "../core/merkle.ts";
-import type { TileHash } from "../store/ledger.ts";
+import type { Hash } from "../../core/merkle.ts";
+import { rootOf, subtreeHash } from "../../core/merkle.ts";
+import type { TileHash } from "../../store/ledger.ts";
 import { subtreesOf, TILE_WIDTH } from "./tile.ts";
 
 /** The right edge of a growing tree: of each level of tiles the one that is not full. It is all that appending and the root need. */

@@ -1,4 +1,4 @@
-import type { TrustRoot } from "../provenance/trust.ts";
+import type { TrustRoot } from "../trust.ts";
 import type { NoteKey } from "./note.ts";
 
 /** A log goes by the name of its installation, a URL without its scheme. */

@@ -1,0 +1,131 @@
+import type { JsonObject } from "../core/json.ts";
+import { MaestroError } from "../core/problem.ts";
+import { readCheckpoint } from "../provenance/ledger/checkpoint.ts";
+import { readNote } from "../provenance/ledger/note.ts";
+import { parseTilePath } from "../provenance/ledger/tile.ts";
+import { integer, optional, text } from "./field.ts";
+import { findReceipt } from "./receipts.ts";
+import { bytes, object } from "./respond.ts";
+import { route } from "./route.ts";
+
+const TEXT = "text/plain; charset=utf-8";
+/** A tile never changes. */
+const FOR_GOOD = { "cache-control": "private, max-age=31536000, immutable" };
+
+export const listLedger = route({
+  method: "GET",
+  path: "/v1/ledger/entries",
+  operation: "listLedger",
+  summary: "What the ledger says, oldest first, in pages: each entry a CloudEvent about a decision or a receipt.",
+  query: {
+    limit: optional(integer("Default 100.", { min: 1, max: 1_000 })),
+    cursor: optional(
+      text("`cursor` of the page before, or the place to begin at.", { max: 16, pattern: "^[0-9]{1,15}$" }),
+    ),
+    run: optional(text("Only what is about this run.", { max: 64 })),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "LedgerList",
+      description: "`entries`: place, kind, run and the event itself; `cursor` of the next page, null at the end.",
+    },
+  ],
+  async handle({ store }, { query }) {
+    const limit = query.limit ?? 100;
+    const rows = await store.ledger.entries({
+      from: Number(query.cursor ?? 0),
+      limit,
+      ...(query.run === undefined ? {} : { run: query.run }),
+    });
+    const last = rows.at(-1);
+    return object("LedgerList", {
+      entries: rows.map(({ place, kind, run, text }) => ({ place, kind, run, event: JSON.parse(text) as JsonObject })),
+      cursor: last === undefined || rows.length < limit ? null : String(last.place + 1),
+    });
+  },
+});
+
+export const checkLedger = route({
+  method: "GET",
+  path: "/v1/ledger/check",
+  operation: "checkLedger",
+  summary:
+    "Hashes every entry again and compares the tree with the newest signed checkpoint. A million entries take about five seconds.",
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "LedgerCheck",
+      description: "It is the ledger that was signed. Otherwise `ledger_broken` says where it is not.",
+    },
+  ],
+  async handle({ ledger }) {
+    const log = await ledger();
+    const { note, signedAt } = await log.checkpoint();
+    let checked = 0;
+    for await (const done of log.check()) checked = done;
+    const { size, root } = readCheckpoint(readNote(note).text);
+    return object("LedgerCheck", { size, checked, root: Buffer.from(root).toString("base64"), signedAt });
+  },
+});
+
+export const getCheckpoint = route({
+  method: "GET",
+  path: "/ledger/checkpoint",
+  operation: "getCheckpoint",
+  summary: "The ledger's newest checkpoint, signed anew where it has grown: a signed note (c2sp.org/tlog-checkpoint).",
+  answers: [{ status: 200, type: "text/plain", description: "Origin, number of entries, root; then the signature." }],
+  async handle({ ledger }) {
+    const { note } = await (await ledger()).checkpoint();
+    return bytes(Buffer.from(note), TEXT);
+  },
+});
+
+export const getTile = route({
+  method: "GET",
+  path: "/ledger/tile/{tile*}",
+  operation: "getTile",
+  summary:
+    "A tile of the tree, or a bundle of entries, as c2sp.org/tlog-tiles lays them out: `0/000`, `entries/x001/234.p/17`.",
+  answers: [
+    {
+      status: 200,
+      type: "application/octet-stream",
+      description: "Hashes of 32 bytes each; or entries, each behind its length in two bytes.",
+    },
+  ],
+  async handle({ ledger }, { params }) {
+    const tile = parseTilePath(`tile/${params.tile}`);
+    const found = tile === undefined ? undefined : await (await ledger()).tile(tile);
+    if (found === undefined)
+      throw new MaestroError(
+        "not_found",
+        `The signed ledger has no tile ${JSON.stringify(params.tile.slice(0, 80))}.`,
+        {
+          fix: "Get /ledger/checkpoint first: its size says which tiles there are.",
+        },
+      );
+    return bytes(found, "application/octet-stream", FOR_GOOD);
+  },
+});
+
+export const getReceiptProof = route({
+  method: "GET",
+  path: "/v1/runs/{run}/receipt/proof",
+  operation: "getReceiptProof",
+  summary: "That the run's receipt is in the ledger, as a file that verifies offline (c2sp.org/tlog-proof).",
+  query: { ordinal: optional(integer("1 is the first; default: the newest.", { min: 1, max: 1_000_000 })) },
+  answers: [
+    {
+      status: 200,
+      type: "text/plain",
+      description: "The entry, its place, the hashes up to the root, the checkpoint.",
+    },
+  ],
+  async handle({ store, ledger }, { params, query }) {
+    const receipt = await findReceipt(store, params.run, query.ordinal);
+    return bytes(Buffer.from(await (await ledger()).proofOf(receipt.run, receipt.digest)), TEXT);
+  },
+});

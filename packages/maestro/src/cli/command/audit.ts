@@ -1,0 +1,115 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
+import { readCheckpoint } from "../../provenance/ledger/checkpoint.ts";
+import { readNote } from "../../provenance/ledger/note.ts";
+import { tilePath, tilesOf } from "../../provenance/ledger/tile.ts";
+import { usage } from "../cli.ts";
+import type { Cli, Input } from "../cli.ts";
+import type { Client } from "../client.ts";
+import { textOf } from "../client.ts";
+import { time } from "../format.ts";
+import { isData, printList, printObject } from "../output.ts";
+
+interface Entry {
+  readonly place: number;
+  readonly kind: string;
+  readonly run: string | null;
+  /** The CloudEvent. */
+  readonly event: {
+    readonly time: string;
+    readonly data: {
+      readonly action?: string;
+      readonly allow?: boolean;
+      readonly task?: string;
+      readonly digest?: string;
+    };
+  };
+}
+
+export async function run(cli: Cli, input: Input): Promise<number> {
+  const verify = input.flag("verify") === true;
+  const to = input.text("export");
+  if (verify && to !== undefined) throw usage("--verify and --export are two commands: give one of them.");
+  const client = await cli.connect("look");
+  try {
+    if (verify) return await check(cli, client);
+    if (to !== undefined) return await exportTo(cli, client, to);
+    return await list(cli, client, input);
+  } finally {
+    await client.close();
+  }
+}
+
+async function check(cli: Cli, client: Client): Promise<number> {
+  const answer = await client.get<{ readonly size: number; readonly root: string; readonly signedAt: number }>(
+    "/v1/ledger/check",
+  );
+  if (isData(cli)) await printObject(cli, answer);
+  else {
+    const { size, root, signedAt } = answer;
+    await cli.terminal.write(
+      `✓ the ledger is the one that was signed at ${time(signedAt)}: ${size} entries, root ${root}\n`,
+    );
+  }
+  return 0;
+}
+
+/** The ledger as a folder of static files, which is what a server of it would serve (c2sp.org/tlog-tiles). */
+async function exportTo(cli: Cli, client: Client, to: string): Promise<number> {
+  const folder = resolve(cli.cwd, to);
+  const { bytes: checkpoint } = await client.read("/ledger/checkpoint");
+  const { size } = readCheckpoint(readNote(textOf(checkpoint)).text);
+  for (const tile of tilesOf(size)) {
+    const path = tilePath(tile);
+    const { bytes } = await client.read(`/ledger/${path}`);
+    await mkdir(join(folder, dirname(path)), { recursive: true });
+    await writeFile(join(folder, path), bytes);
+  }
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "trust-root.json"), (await client.read("/v1/trust-root")).bytes);
+  // Last: what it speaks of is there.
+  await writeFile(join(folder, "checkpoint"), checkpoint);
+  const from = relative(cli.cwd, folder) || ".";
+  if (isData(cli)) await printObject(cli, { apiVersion: "maestro/v1", kind: "LedgerExport", folder: from, size });
+  else cli.terminal.say(`wrote the ledger, ${size} entries, to ${from}`);
+  return 0;
+}
+
+async function list(cli: Cli, client: Client, input: Input): Promise<number> {
+  const run = input.text("run");
+  const limit = input.integer("limit", { min: 1, max: 1_000 }) ?? 100;
+  const from = input.integer("from", { min: 0, max: 999_999_999_999_999 });
+  const answer = await client.get<{ readonly entries: readonly Entry[] }>("/v1/ledger/entries", {
+    limit,
+    ...(from === undefined ? {} : { cursor: from }),
+    ...(run === undefined ? {} : { run: await fullId(client, run) }),
+  });
+  await printList<Entry>(cli, {
+    columns: [
+      { head: "PLACE", value: ({ place }) => String(place) },
+      { head: "TIME", value: ({ event }) => time(Date.parse(event.time)) },
+      { head: "KIND", value: ({ kind }) => kind },
+      { head: "RUN", value: ({ run: about }) => about ?? "" },
+      { head: "WHAT", value: ({ event }) => whatOf(event), flexible: true },
+    ],
+    rows: answer.entries,
+    name: ({ place }) => String(place),
+    answer,
+    member: "entries",
+    empty: "The ledger is empty: run something.",
+  });
+  return 0;
+}
+
+async function fullId(client: Client, reference: string): Promise<string> {
+  const { run } = await client.get<{ readonly run: { readonly id: string } }>(
+    `/v1/runs/${encodeURIComponent(reference)}`,
+  );
+  return run.id;
+}
+
+function whatOf({ data }: Entry["event"]): string {
+  const { action, allow, digest, task } = data;
+  if (action === undefined) return digest ?? "";
+  return `${allow === true ? "allowed" : "denied"} ${action}${task === undefined ? "" : ` of ${task}`}`;
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { canonical } from "./canonical.ts";
+import { sha256 } from "./digest.ts";
+import type { JsonObject } from "./json.ts";
+import { decisionEntry, receiptEntry } from "./ledger-entry.ts";
+
+const PLACE = { source: "https://example.com/installations/one", run: "r_1", at: 1_763_700_000_000 };
+const DECISION = {
+  id: "d_1",
+  allow: false,
+  reasons: ["nobody may"],
+  rules: ["local.owner-only"],
+  policyDigest: sha256("policy"),
+  requestDigest: sha256("request"),
+  engine: "local@1",
+};
+
+describe("an entry of the ledger", () => {
+  const entries = {
+    receipt: receiptEntry({ ordinal: 2, digest: sha256("receipt") }, PLACE),
+    start: decisionEntry({ action: "run.start", decision: DECISION }, PLACE),
+    task: decisionEntry(
+      { action: "task.execute", task: "häufig/\u2028", decision: { ...DECISION, allow: true } },
+      PLACE,
+    ),
+  };
+
+  for (const [name, text] of Object.entries(entries)) {
+    it(`is canonical JSON on one line: ${name}`, () => {
+      assert.equal(text, canonical(JSON.parse(text) as JsonObject));
+      assert.ok(!text.includes("\n") && Buffer.byteLength(text) < 1_000);
+    });
+  }
+
+  it("is a CloudEvent 1.0 that says by digest what happened", () => {
+    assert.deepEqual(JSON.parse(entries.receipt), {
+      specversion: "1.0",
+      type: "dev.summit-maestro.receipt",
+      source: PLACE.source,
+      id: "r_1/2",
+      subject: "run/r_1",
+      time: "2025-11-21T04:40:00.000Z",
+      datacontenttype: "application/json",
+      data: { ordinal: 2, digest: sha256("receipt") },
+    });
+    assert.deepEqual((JSON.parse(entries.task) as JsonObject)["data"], {
+      action: "task.execute",
+      task: "häufig/\u2028",
+      allow: true,
+      rules: ["local.owner-only"],
+      engine: "local@1",
+      policy: sha256("policy"),
+      request: sha256("request"),
+    });
+    assert.deepEqual(Object.keys((JSON.parse(entries.start) as JsonObject)["data"] as object).includes("task"), false);
+  });
+});

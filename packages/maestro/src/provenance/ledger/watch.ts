@@ -1,0 +1,74 @@
+import { setImmediate } from "node:timers/promises";
+import { MaestroError } from "../../core/problem.ts";
+import type { Ledger } from "./ledger.ts";
+
+export interface LedgerWatchDeps {
+  open(): Promise<Ledger>;
+  /** It is not the ledger that was signed. */
+  broken(error: MaestroError): void;
+  /** A checkpoint could not be made; the next one is due all the same. */
+  failed(error: unknown): void;
+}
+
+/** A checkpoint is at most so old while there is something new; who asks for one gets it at once. */
+const SIGN_EVERY_MS = 60_000;
+/** Old entries are hashed again so soon after the start. */
+const CHECK_AFTER_MS = 5_000;
+
+/** Signs the ledger as it grows, and hashes it once from end to end while the engine works. */
+export class LedgerWatch {
+  readonly #deps: LedgerWatchDeps;
+  #opened: Promise<Ledger> | undefined;
+  #signing: NodeJS.Timeout | undefined;
+  #checking: NodeJS.Timeout | undefined;
+  #closed = false;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(deps: LedgerWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** Opened when it is first asked for: a command that lists runs needs none. Errors: as `Ledger.open`. */
+  async get(): Promise<Ledger> {
+    this.#opened ??= this.#deps.open();
+    return this.#opened;
+  }
+
+  /** Errors: as `Ledger.open`. */
+  async start(): Promise<void> {
+    await this.get();
+    this.#signing = setInterval(() => void this.#sign(), SIGN_EVERY_MS).unref();
+    this.#checking = setTimeout(() => {
+      this.#work = this.#check();
+    }, CHECK_AFTER_MS).unref();
+  }
+
+  /** Signs what came last. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#signing);
+    clearTimeout(this.#checking);
+    await this.#work;
+    if (this.#signing !== undefined) await this.#sign();
+  }
+
+  async #sign(): Promise<void> {
+    try {
+      await (await this.get()).checkpoint();
+    } catch (error) {
+      this.#deps.failed(error);
+    }
+  }
+
+  async #check(): Promise<void> {
+    try {
+      for await (const done of (await this.get()).check()) {
+        if (this.#closed || done < 0) return;
+        await setImmediate();
+      }
+    } catch (error) {
+      if (error instanceof MaestroError) this.#deps.broken(error);
+      else this.#deps.failed(error);
+    }
+  }
+}
