@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { text } from "node:stream/consumers";
+import { describe, it } from "node:test";
+import { contentOf, wholeResponse } from "./whole.ts";
+
+describe("an answer that is whole", () => {
+  const make = (): Response =>
+    wholeResponse('{"ä":1}', { status: 201, headers: { "content-type": "application/json" } });
+
+  it("is a Response to who reads it as one, once", async () => {
+    const response = make();
+    assert.ok(response instanceof Response);
+    assert.deepEqual([response.status, response.ok, response.bodyUsed], [201, true, false]);
+    assert.deepEqual(await response.json(), { ä: 1 });
+    assert.equal(response.bodyUsed, true);
+    await assert.rejects(response.text(), TypeError);
+    assert.equal(await make().text(), '{"ä":1}');
+    assert.equal((await make().arrayBuffer()).byteLength, 8);
+    assert.equal((await make().bytes()).byteLength, 8);
+    assert.equal((await make().blob()).type, "application/json");
+    assert.equal(await text(make().body ?? assert.fail()), '{"ä":1}');
+    const copy = make().clone();
+    assert.deepEqual(
+      [copy.status, copy.headers.get("content-type"), await copy.text()],
+      [201, "application/json", '{"ä":1}'],
+    );
+  });
+
+  it("is taken as it is by a server", () => {
+    assert.equal(contentOf(make()), '{"ä":1}');
+    assert.equal(contentOf(new Response("x")), undefined);
+  });
+});
