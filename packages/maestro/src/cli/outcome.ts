@@ -70,13 +70,15 @@ export interface SummaryOptions {
   readonly width: number;
   /** The command that prints this, which is no next step. */
   readonly besides?: string;
+  /** Epoch milliseconds, for how long a run has been at work that has not ended. */
+  readonly now?: number;
 }
 
 /** How a run went, for a person: outcome, why it failed, outputs, receipt and what to do next. */
-export function summaryLines(view: RunView, { style, proof, width, besides }: SummaryOptions): readonly string[] {
+export function summaryLines(view: RunView, { style, proof, width, besides, now }: SummaryOptions): readonly string[] {
   const { run, used } = view;
   const shown = shownRun(run);
-  const took = run.startedAt === null ? [] : [duration((run.endedAt ?? run.startedAt) - run.startedAt)];
+  const took = run.startedAt === null ? [] : [duration((run.endedAt ?? now ?? run.startedAt) - run.startedAt)];
   const spent = used.usdMicros > 0 ? [usd(used.usdMicros)] : [];
   const head = [
     `${safe(run.name)} ${shortId(run.id)}`,
@@ -143,7 +145,8 @@ export function nextSteps({ run, tasks, receipts }: RunView): readonly string[] 
         ...(tasks.some(({ attempts, fanOut, status }) => status === "failed" && (fanOut || attempts > 0))
           ? [`maestro logs ${id} --failed`]
           : []),
-        `maestro retry ${id}`,
+        // A run keeps its plan, and with it the program that is not there any more: only a new run gets the new one.
+        ...(tasks.some(({ error }) => error?.code === "PROGRAM_CHANGED") ? [] : [`maestro retry ${id}`]),
         `maestro show ${id}`,
       ];
   }

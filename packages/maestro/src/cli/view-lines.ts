@@ -46,7 +46,12 @@ export function viewLines(
           value: (task) => (task.startedAt === null ? "" : duration((task.endedAt ?? now) - task.startedAt)),
           align: "right",
         },
-        { head: "WHY", value: whyText, decorate: (cell) => paint(style, "gray", cell), flexible: true },
+        {
+          head: "WHY",
+          value: (task) => whyText(task, view),
+          decorate: (cell) => paint(style, "gray", cell),
+          flexible: true,
+        },
       ],
       view.tasks,
       width,
@@ -60,13 +65,26 @@ function stepsText({ fanOut, counts, attempts }: TaskView): string {
   return `${counts.succeeded ?? 0}/${total}`;
 }
 
-function whyText(task: TaskView): string {
+function whyText(task: TaskView, view: RunView): string {
   if (task.waiting !== null) return task.waiting.text;
   const step = task.steps.find(({ error }) => error !== null);
   if (step?.error != null)
     return `${task.fanOut ? `${stepName(step)} ` : ""}${step.error.code}: ${oneLine(step.error.message)}`;
   if (task.error !== null) return `${task.error.code}: ${oneLine(task.error.message)}`;
+  if (task.status === "skipped") return skipText(task, view);
   return task.cachedFrom === null ? "" : `cached from ${task.cachedFrom}`;
+}
+
+function skipText({ needs, fanOut }: TaskView, { run, tasks }: RunView): string {
+  const stood = (status: TaskView["status"]): TaskView | undefined =>
+    tasks.find((task) => task.status === status && needs.includes(task.id));
+  const failed = stood("failed");
+  if (failed !== undefined) return `${failed.id} failed`;
+  const skipped = stood("skipped");
+  if (skipped !== undefined) return `${skipped.id} was skipped`;
+  // What a cancelled run did not come to was skipped as well, whatever its condition.
+  if (run.status === "cancelled" || run.status === "denied") return "";
+  return fanOut ? "its condition was false, or its list is empty" : "its condition was false";
 }
 
 function objectFact(name: string, value: JsonObject, fact: (name: string, value: string) => string): readonly string[] {
