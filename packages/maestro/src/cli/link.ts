@@ -1,3 +1,4 @@
+import { access, constants } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Handler } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
@@ -44,7 +45,7 @@ const LOOK_EVERY_MS = 25;
 
 /**
  * The engine that another process holds, through its socket, or one in this process, which then answers others on the
- * socket too. Errors: `data_locked`, `server_unreachable`, and those of opening a control plane.
+ * socket too. Errors: `data_locked`, `server_unreachable`, `storage_failed`, and those of opening a control plane.
  */
 export async function openLink(options: ConnectOptions): Promise<Link> {
   const path = socketPath(options.dataDir);
@@ -52,7 +53,7 @@ export async function openLink(options: ConnectOptions): Promise<Link> {
   const patienceMs = options.patienceMs ?? PATIENCE_MS;
   const deadline = Date.now() + patienceMs;
   for (;;) {
-    const who = await ask(handle, patienceMs);
+    const who = await ask(handle, patienceMs, options.dataDir);
     // An engine that starts nothing belongs to a short command; whoever has work waits until it is gone.
     const useful = who === "working" || (who === "passive" && (options.need === "look" || Date.now() > deadline));
     if (useful) return { handle, plane: undefined, network: undefined, close: () => Promise.resolve() };
@@ -69,7 +70,7 @@ export async function openLink(options: ConnectOptions): Promise<Link> {
 /** On every answer of an engine that starts nothing. */
 const PASSIVE_HEADER = "maestro-passive";
 
-async function ask(handle: Handler, patienceMs: number): Promise<"working" | "passive" | "nobody"> {
+async function ask(handle: Handler, patienceMs: number, dataDir: string): Promise<"working" | "passive" | "nobody"> {
   try {
     const response = await handle(
       new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
@@ -80,12 +81,26 @@ async function ask(handle: Handler, patienceMs: number): Promise<"working" | "pa
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EACCES" || code === "EPERM") {
+      await seeInto(dataDir);
       throw new MaestroError("server_unreachable", `This user may not open the control socket: ${messageOf(error)}`, {
         cause: error,
       });
     }
     // Nobody listens (ENOENT, ECONNREFUSED), or not any more (ECONNRESET), or a process that hangs (a timeout): the lock decides.
     return "nobody";
+  }
+}
+
+/** Of a folder that is closed it is not known whether there is a socket. Errors: `storage_failed`. */
+async function seeInto(path: string): Promise<void> {
+  try {
+    await access(path, constants.X_OK);
+  } catch (error) {
+    throw new MaestroError("storage_failed", `This user may not open the data directory ${path}: ${messageOf(error)}`, {
+      fix: "Name one of your own with `--data DIR` or MAESTRO_DATA, or call it as the user whose it is.",
+      facts: { path },
+      cause: error,
+    });
   }
 }
 

@@ -14,8 +14,19 @@ import type { Terminal } from "./terminal/terminal.ts";
  * command was called, where that is known: hints repeat it.
  */
 export function main(argv: readonly string[], called?: string): Promise<number> {
-  const cwd = process.cwd();
+  const cwd = workingFolder();
+  if (cwd instanceof MaestroError) return reportError(processTerminal(), cwd, { debug: false, data: wantsData(argv) });
   return execute(argv, calledAs(processTerminal(), called, cwd), cwd);
+}
+
+/** Somebody may have removed it under the shell. */
+function workingFolder(): string | MaestroError {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    const fix = "Go to a folder that is there, then try again.";
+    return new MaestroError("not_found", "The folder that this command is called in was removed.", { fix, cause });
+  }
 }
 
 /** The same with any terminal and working folder. */
