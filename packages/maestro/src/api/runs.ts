@@ -57,10 +57,13 @@ export const startRun = route({
     ),
     dryRun: optional(flag("Check everything and ask the gate, but record and start nothing.")),
     base: optional(
-      text("Relative paths in inputs are meant from here. Absolute; default: the server's own folder.", {
-        max: 4096,
-        pattern: "^/",
-      }),
+      text(
+        "The folder the run is started in, from which relative paths of tasks and inputs are meant. Absolute; default: `work` in the data directory.",
+        {
+          max: 4096,
+          pattern: "^/",
+        },
+      ),
     ),
   },
   maxBody: 4 * MAX_MANIFEST,

@@ -60,7 +60,7 @@ function resolveType(
       path,
       message,
       ...(near === undefined ? {} : { fix: `did you mean \`${near}\`?` }),
-      help: "`maestro task list` shows every task type.",
+      help: "`maestro task list` shows every task type of this data directory, and `maestro task add` adds a program as one.",
     });
     return undefined;
   }

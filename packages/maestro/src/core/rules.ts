@@ -120,7 +120,7 @@ export const RULES = {
   WF040: {
     title: "Unknown task type or runbook",
     severity: "error",
-    why: "`uses` names nothing that this installation has. `maestro task list` shows the task types.",
+    why: "`uses` names nothing that this installation has. `maestro task list` shows the task types of the data directory, and `maestro task add` adds a program as one: each directory has its own.",
     example: "build: { uses: exce@1 }",
     instead: "build: { uses: exec@1 }",
   },
