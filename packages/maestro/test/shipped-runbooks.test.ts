@@ -34,10 +34,23 @@ describe("the runbooks that ship", () => {
       await maestro("init", "--from", name);
       await maestro("lint", "--strict", name);
       await maestro("test", name);
+      for (const path of globSync(`${name}/*.{md,yaml}`, { cwd: place }))
+        assert.doesNotMatch(readFileSync(join(place, path), "utf8"), /catalog\/|\]\(\.\./, `${path} leads back`);
       const manifests = globSync(`${name}/*.maestro.yaml`, { cwd: place });
       const tables = globSync(`${name}/*.maestro.test.yaml`, { cwd: place });
       assert.deepEqual(tables.map((path) => path.replace(".test.", ".")).toSorted(), manifests.toSorted());
     });
+
+  it("run as a copy with the inputs that they have by themselves, as the copy's page says", async () => {
+    const copy = join(place, "copy");
+    await maestro("init", copy, "--from", "chaos-drill");
+    const page = readFileSync(join(copy, "README.md"), "utf8");
+    const [command = ""] = /^maestro run .*--authority \S+/m.exec(page) ?? [];
+    const args = command.split(" ").slice(1);
+    assert.ok(args.includes("chaos-drill.maestro.yaml"), command);
+    const { terminal, out, err } = pipe({ MAESTRO_DATA: join(place, "copied"), XDG_CONFIG_HOME: place });
+    assert.equal(await execute(args, terminal, copy), 0, `${command}\n${out()}${err()}`);
+  });
 
   async function maestro(...args: readonly string[]): Promise<string> {
     const { terminal, out, err } = pipe({ MAESTRO_DATA: join(place, "data"), XDG_CONFIG_HOME: place });

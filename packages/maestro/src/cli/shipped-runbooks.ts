@@ -59,6 +59,17 @@ export async function shippedRunbook(name: string): Promise<ShippedRunbook> {
   );
 }
 
+/**
+ * A page or manifest as it is right in a copy: in the catalog paths start at the root of the repository, in a copy at its
+ * own folder, and pages of the repository are not there.
+ */
+export function asCopied(text: string, { name }: Pick<ShippedRunbook, "name">): string {
+  return text
+    .replaceAll(`catalog/${name}/`, "")
+    .replaceAll(`catalog/${name}`, ".")
+    .replaceAll(/\[([^\]]*)\]\((?:\.\.\/)+([^)]*)\)/g, "$1: `$2` of Maestro's repository");
+}
+
 async function folders(): Promise<readonly string[]> {
   try {
     const entries = await readdir(CATALOG, { withFileTypes: true });

@@ -6,7 +6,7 @@ import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import { projectFiles } from "../new-project.ts";
 import { isData, printLines, printList, printObject } from "../output.ts";
-import { shippedRunbook, shippedRunbooks } from "../shipped-runbooks.ts";
+import { asCopied, shippedRunbook, shippedRunbooks } from "../shipped-runbooks.ts";
 import type { ShippedRunbook } from "../shipped-runbooks.ts";
 import { ask } from "../terminal/ask.ts";
 
@@ -102,7 +102,11 @@ function shippedProject(shipped: ShippedRunbook, dir: string): Project {
     manifest: shipped.manifest,
     files: shipped.files.map((path) => ({
       path,
-      write: (to, flag) => copyFile(join(shipped.folder, path), to, flag === "wx" ? constants.COPYFILE_EXCL : 0),
+      write: async (to, flag) => {
+        const from = join(shipped.folder, path);
+        if (!/\.(md|yaml)$/.test(path)) return copyFile(from, to, flag === "wx" ? constants.COPYFILE_EXCL : 0);
+        return writeFile(to, asCopied(await readFile(from, "utf8"), shipped), { flag });
+      },
     })),
     next: [
       [`maestro plan ${shipped.manifest}`, "its inputs, and what a run would ask, touch and spend"],
