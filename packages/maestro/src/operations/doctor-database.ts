@@ -76,7 +76,7 @@ function schema(db: DatabaseSync): Finding {
     check,
     status: "failed",
     detail: `${found}; this version knows schemas up to ${known}`,
-    fix: "Use the version that wrote it or a newer one; going back needs a backup from before.",
+    fix: "Use the version that wrote it or a newer one; to go back, take the copy that the upgrade kept (before-schema-N.db) or a backup from before it.",
   };
 }
 
