@@ -7,7 +7,8 @@ import { bootstrap } from "./bootstrap.mjs";
 import { root, run } from "./runtime.mjs";
 
 const RUNBOOK = "catalog/release-evidence/release-evidence.maestro.yaml";
-const MAESTRO = "packages/maestro/bin/maestro.cjs";
+/** Called as people call it in a clone: its hints then can be typed as they stand. */
+const MAESTRO = ["packages/maestro/bin/maestro.cjs", "--called", "./maestro"];
 /** Codes of `maestro help exit-codes`: somebody pressed Ctrl-C, or asked the process to end. */
 const INTERRUPTED = [130, 143];
 
@@ -20,17 +21,17 @@ process.exitCode = await demonstrate();
 
 async function demonstrate() {
   const rest = words.filter((word) => word !== "--once");
-  const code = await run(node, [MAESTRO, "run", RUNBOOK, "--purpose", "release", "--authority", "demo", ...rest]);
+  const code = await run(node, [...MAESTRO, "run", RUNBOOK, "--purpose", "release", "--authority", "demo", ...rest]);
   if (INTERRUPTED.includes(code)) return code;
   const id = newestRun();
   if (id !== undefined) console.error(code === 0 ? whatNext(id) : whatFailed(id));
   if (once || id === undefined) return code;
-  return run(node, [MAESTRO, "up"]);
+  return run(node, [...MAESTRO, "up"]);
 }
 
 /** The id of the run as short as the commands take it; undefined where none was started. */
 function newestRun() {
-  const asked = spawnSync(node, [MAESTRO, "runs", "--workflow", "release-evidence", "--limit", "1", "-o", "name"], {
+  const asked = spawnSync(node, [...MAESTRO, "runs", "--workflow", "release-evidence", "--limit", "1", "-o", "name"], {
     cwd: root,
     encoding: "utf8",
   });
