@@ -94,6 +94,9 @@ describe("programs as task types, by the command", () => {
     assert.equal(run.code, 0, run.err);
     assert.equal((await place.run(["task", "remove", "misbehave@1"])).out, "misbehave@1\n");
     assert.equal((await place.run(["task", "remove", "misbehave@1"])).code, 5);
+    const without = await place.run(["run", "--from-run", "@last"]);
+    assert.equal(without.code, 1, without.err);
+    assert.match(without.err, /UNAVAILABLE: count: this installation has no task type misbehave@1; add the program/);
     up.child.kill("SIGTERM");
     assert.equal((await up.ended).code, 0);
   });

@@ -2,6 +2,7 @@ import { EXIT_CODES, MaestroError, messageOf } from "../core/problem.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { JsonValue } from "../core/json.ts";
 import { API_VERSION } from "../api/respond.ts";
+import { storageError } from "../store/storage-error.ts";
 import { paint } from "./terminal/style.ts";
 import type { Style } from "./terminal/style.ts";
 import type { Terminal } from "./terminal/terminal.ts";
@@ -14,12 +15,35 @@ export async function reportError(
   options: { readonly debug: boolean; readonly data: boolean },
 ): Promise<number> {
   const error =
-    thrown instanceof MaestroError ? thrown : new MaestroError("internal", messageOf(thrown), { cause: thrown });
+    thrown instanceof MaestroError
+      ? thrown
+      : (refusedFile(thrown) ?? new MaestroError("internal", messageOf(thrown), { cause: thrown }));
   if (options.data) await terminal.write(`${JSON.stringify(errorObject(error))}\n`);
   else for (const line of errorLines(error, terminal.err)) terminal.say(line);
   if (options.debug) terminal.say(stackOf(thrown));
   return EXIT_CODES[error.class];
 }
+
+/** A file of the user's that the file system refuses to us is no fault of ours: nothing of it is to be reported. */
+function refusedFile(thrown: unknown): MaestroError | undefined {
+  const { code, path }: Partial<NodeJS.ErrnoException> = thrown instanceof Error ? thrown : {};
+  if (path === undefined || code === undefined || !REFUSALS.has(code)) return undefined;
+  const { code: name, message, facts } = storageError(thrown, path);
+  const fix = "Name another place, or mend what the message says of this one: its permissions, its disk.";
+  return new MaestroError(name, message, { facts, cause: thrown, fix });
+}
+
+const REFUSALS = new Set([
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOSPC",
+  "EDQUOT",
+  "ENOTDIR",
+  "EISDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+]);
 
 /** The form of `-o json`. */
 export function errorObject(error: MaestroError): object {

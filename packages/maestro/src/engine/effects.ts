@@ -73,10 +73,10 @@ export class Effects {
     const { plan } = live.program.tasks[live.program.index.get(command.task)!]!;
     const type = this.engine.programs.type(command.uses);
     if (type === undefined) {
-      this.finished(attempt, {
-        ok: false,
-        error: { code: "UNAVAILABLE", message: `this installation has no task type for ${command.task}`, final: true },
-      });
+      const { uses } = command;
+      const name = uses.kind === "type" ? `${uses.name}@${uses.version}` : command.task;
+      const message = `this installation has no task type ${name}; add the program that it had (\`maestro task add\`), then retry`;
+      this.finished(attempt, { ok: false, error: { code: "UNAVAILABLE", message, final: true } });
       return;
     }
     if (engine.programs.isReplaced(command.uses)) {

@@ -8,6 +8,8 @@ export async function run(cli: Cli): Promise<number> {
   await rotateToken(file);
   if (isData(cli)) await printObject(cli, { apiVersion: API_VERSION, kind: "TokenRotation", file });
   else await printLines(cli, [file]);
-  cli.terminal.say("holds a new token; the old one is refused within a second");
+  cli.terminal.say(
+    "holds a new token; a server that is up takes it within a second, and refuses the old one from then on",
+  );
   return 0;
 }
