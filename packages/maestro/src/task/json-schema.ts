@@ -1,6 +1,7 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
-import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+import { createRequire } from "node:module";
+import type * as AjvModule from "ajv/dist/2020.js";
+import type { Ajv2020, ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
+import type Formats from "ajv-formats";
 import { RE2JS } from "re2js";
 import { canonical } from "../core/canonical.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
@@ -59,8 +60,20 @@ function compileWithAjv(schema: JsonObject, extensions: ReadonlySet<string>): Va
 
 let meta: Ajv2020 | undefined;
 
+let ajvModules: ReturnType<typeof loadAjv> | undefined;
+
+/** When the first schema is compiled: most commands compile none, and these are ninety modules. */
+function loadAjv(): { readonly Library: typeof AjvModule.Ajv2020; readonly formats: typeof Formats.default } {
+  const load = createRequire(import.meta.url);
+  return {
+    Library: (load("ajv/dist/2020.js") as typeof AjvModule).Ajv2020,
+    formats: (load("ajv-formats") as typeof Formats).default,
+  };
+}
+
 function makeAjv(options: { readonly meta: boolean }): Ajv2020 {
-  const ajv = new Ajv2020({
+  const { Library, formats } = (ajvModules ??= loadAjv());
+  const ajv = new Library({
     allErrors: true,
     // Unknown keywords and formats are errors: a misspelt `requierd` would otherwise check nothing.
     strictSchema: true,
@@ -78,7 +91,7 @@ function makeAjv(options: { readonly meta: boolean }): Ajv2020 {
     validateSchema: false,
     code: { regExp: linearRegExp },
   });
-  formats.default(ajv);
+  formats(ajv);
   ajv.addFormat("regex", { type: "string", validate: isPattern });
   // Ajv compares all pairs; a list of 100,000 objects would take minutes.
   ajv.removeKeyword("uniqueItems");

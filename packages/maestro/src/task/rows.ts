@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import { CsvError, parse } from "csv-parse";
 import type { JsonValue } from "../core/json.ts";
 import { parseJson, readJsonFile, unreadable } from "./json-file.ts";
 import { TaskFailure } from "./task.ts";
@@ -95,6 +94,8 @@ async function* lines(bytes: Readable, row: () => number): AsyncGenerator<Buffer
 }
 
 async function* csvRecords(bytes: Readable, { delimiter = ",", header = true }: RowSource): AsyncGenerator<JsonValue> {
+  // Few runs read CSV, and every command would load it.
+  const { CsvError, parse } = await import("csv-parse");
   const text = Readable.from(decode(bytes));
   const parser = parse({ delimiter, max_record_size: MAX_LINE_BYTES, skip_empty_lines: true });
   // pipe() hands on no errors.
