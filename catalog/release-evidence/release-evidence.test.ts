@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -83,11 +83,14 @@ describe("release-evidence", () => {
       lockfileVersion: 3,
       packages: { "": { name: "shop" }, "node_modules/left-pad": { version: "1.3.0", license: "MIT" } },
     };
-    writeFileSync(join(place, "package-lock.json"), JSON.stringify(lock));
-    writeFileSync(join(place, "package.json"), JSON.stringify({ name: "shop", version: "1.0.0" }));
+    // Beside the data directory: npm would pack that too, while the engine writes it.
+    const shop = join(place, "shop");
+    mkdirSync(shop);
+    writeFileSync(join(shop, "package-lock.json"), JSON.stringify(lock));
+    writeFileSync(join(shop, "package.json"), JSON.stringify({ name: "shop", version: "1.0.0" }));
     // In the sandbox of a root engine npm is nobody, and reads what everybody may read.
     chmodSync(place, 0o755);
-    const run = runOf(maestro(place, ["run", RUNBOOK, ...PURPOSE, "--wait", "-o", "json", "-i", "package=."], 1));
+    const run = runOf(maestro(shop, ["run", RUNBOOK, ...PURPOSE, "--wait", "-o", "json", "-i", "package=."], 1));
     assert.equal(run.error?.code, "SCHEMA");
     assert.deepEqual(statusOf(run, "pinned", "pack", "compare", "summary"), [
       "failed",

@@ -37,6 +37,7 @@ const at = {
     }
   },
   init() {
+    if (start === "silent") return;
     if (start === "other") description.summary = "Something else";
     if (start === "unicode") description.docs = "\ud800";
     if (start === "schema") description.input = { type: "objekt" };
