@@ -1,4 +1,4 @@
-import { access, constants } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Handler } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
@@ -94,7 +94,8 @@ async function ask(handle: Handler, patienceMs: number, dataDir: string): Promis
 /** Of a folder that is closed it is not known whether there is a socket. Errors: `storage_failed`. */
 async function seeInto(path: string): Promise<void> {
   try {
-    await access(path, constants.X_OK);
+    // As whom this process acts; `access` would ask for whom it was started.
+    await stat(`${path}/.`);
   } catch (error) {
     throw new MaestroError("storage_failed", `This user may not open the data directory ${path}: ${messageOf(error)}`, {
       fix: "Name one of your own with `--data DIR` or MAESTRO_DATA, or call it as the user whose it is.",
