@@ -12,6 +12,7 @@ import type { RunRow } from "../store/store.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import type { Prepared } from "./commit.ts";
 import { checkInput } from "./door.ts";
+import { EndedViews } from "./ended-views.ts";
 import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
 import { Pressure } from "./pressure.ts";
 import { askGate } from "./ask.ts";
@@ -46,6 +47,7 @@ export class DurableEngine implements Engine {
   readonly programs: Programs;
   readonly keys: ConcurrencyKeys;
   readonly live: LiveRuns;
+  private readonly ended = new EndedViews();
   readonly attempts = new Attempts();
   readonly slots: Slots;
   readonly effects: Effects;
@@ -110,11 +112,16 @@ export class DurableEngine implements Engine {
   }
 
   async view(run: string): Promise<RunView> {
+    const { clock, store } = this.parts;
     const live = this.live.get(run);
-    return viewOf(
-      live !== undefined && live.row !== null && live.pending.length === 0 ? live : await loadRun(this, run),
-      this.parts.clock.now(),
-    );
+    if (live !== undefined && live.row !== null && live.pending.length === 0) return viewOf(live, clock.now());
+    const row = await store.runGet(run);
+    const kept = row === undefined ? undefined : this.ended.find(row);
+    // What retention took is not to be seen any more, remembered or not.
+    if (kept !== undefined && (await store.retention.removalOf(run, "events")) === undefined) return kept;
+    const view = viewOf(await loadRun(this, run, row), clock.now());
+    if (row !== undefined) this.ended.keep(row, view);
+    return view;
   }
 
   subscribe(run: string, listener: Listener): () => void {
