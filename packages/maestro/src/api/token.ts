@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { renameSync, rmSync, statSync } from "node:fs";
 import { link, lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -110,7 +110,7 @@ export class TokenCheck {
 
 /** Equal lengths are what a comparison in constant time needs. */
 function digest(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }
 
 function stampOf(path: string): string {

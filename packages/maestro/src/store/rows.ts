@@ -127,6 +127,39 @@ export function readRun(row: SqlRow): RunRow {
   return run;
 }
 
+/** As `readRun`, from the values of `run_row` in its order: pages of lists read them so, for half the cost of objects. */
+export function readRunValues(values: readonly SqlValue[]): RunRow {
+  return readRun({
+    id: values[0],
+    namespace: values[1],
+    workflow: values[2],
+    version: values[3],
+    name: values[4],
+    planDigest: values[5],
+    initiator: values[6],
+    purpose: values[7],
+    labels: values[8],
+    createdAt: values[9],
+    concurrencyKey: values[10],
+    idempotencyKey: values[11],
+    parentRun: values[12],
+    identityChecksum: values[13],
+    status: values[14],
+    waiting: values[15],
+    priority: values[16],
+    startedAt: values[17],
+    endedAt: values[18],
+    wakeAt: values[19],
+    tasksTotal: values[20],
+    tasksDone: values[21],
+    error: values[22],
+    stateChecksum: values[23],
+    active: values[24],
+    seq: values[25],
+    head: values[26],
+  });
+}
+
 export function planValues(plan: StoredPlan): SqlValue[] {
   return withChecksum([
     plan.digest,

@@ -8,7 +8,17 @@ import { connect } from "./connect.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { keepBefore } from "./keep-before.ts";
 import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
-import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
+import {
+  readApproval,
+  readCache,
+  readEvents,
+  readPlan,
+  readReceipt,
+  readRun,
+  readRunValues,
+  reversed,
+  runChecksum,
+} from "./rows.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { RunList } from "./run-list.ts";
@@ -85,7 +95,6 @@ const READS = [
   "workflow-list",
   "workflow-list-by-name",
   "run-get",
-  "run-rows",
   "run-by-key",
   "run-find-prefix",
   "run-find-suffix",
@@ -117,6 +126,7 @@ class SqliteStore implements Store {
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: Readonly<Record<RunList, ListStatement>>;
+  readonly #rows: ListStatement;
 
   constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
     this.#db = db;
@@ -128,6 +138,7 @@ class SqliteStore implements Store {
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
+    this.#rows = new ListStatement(db, "run-rows");
     this.#lists = Object.fromEntries(RUN_LISTS.map((name) => [name, new ListStatement(db, name)])) as Record<
       RunList,
       ListStatement
@@ -205,7 +216,7 @@ class SqliteStore implements Store {
     return listRuns(
       {
         slice: (statement, values) => this.#guard(() => this.#lists[statement].all(...values)),
-        runs: (ids) => this.#all("run-rows", readRun, JSON.stringify(ids)),
+        runs: (ids) => this.#guard(() => this.#rows.all(JSON.stringify(ids)).map(readRunValues)),
       },
       query,
     );
