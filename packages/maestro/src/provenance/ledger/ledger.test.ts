@@ -199,6 +199,19 @@ describe("the ledger", () => {
     });
   }
 
+  it("is whole also where it grows and is signed while it is checked", async () => {
+    const ledger = await open();
+    await add(600);
+    await ledger.checkpoint();
+    const done: number[] = [];
+    for await (const count of ledger.check()) {
+      done.push(count);
+      await add(300);
+      await ledger.checkpoint();
+    }
+    assert.deepEqual(done, [256, 512, 600]);
+  });
+
   it("finds what was changed long ago when it checks everything", async () => {
     const ledger = await open();
     await add(5_000);

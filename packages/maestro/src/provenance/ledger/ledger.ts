@@ -108,7 +108,10 @@ export class Ledger {
    */
   async *check(): AsyncGenerator<number> {
     const { ledger } = this.#deps.store;
-    const size = this.#newest?.size ?? 0;
+    // Up to here and no further: it may grow, and be signed anew, between one page and the next.
+    const checkpoint = this.#newest;
+    if (checkpoint === undefined) return;
+    const { size } = checkpoint;
     for (let tile = 0; (tile + 1) * TILE_WIDTH <= size; tile++) {
       const leaves = await this.#hashes({ level: 0, index: tile, width: TILE_WIDTH });
       const [stored] = await ledger.hashes({ level: 1, from: tile, limit: 1 });
@@ -117,13 +120,13 @@ export class Ledger {
         throw broken(`One of its entries ${first} to ${last} was changed, or is missing.`, { first, last });
       yield last + 1;
     }
-    await this.#compareUpper(size);
+    await this.#compareUpper(checkpoint);
     yield size;
   }
 
-  /** The hashes over tiles, and what is made of them, with the newest checkpoint. */
-  async #compareUpper(size: number): Promise<void> {
-    if (this.#newest === undefined) return;
+  /** The hashes over tiles, and what is made of them, with what was signed. */
+  async #compareUpper(checkpoint: CheckpointRow): Promise<void> {
+    const { size } = checkpoint;
     const edge = new Edge();
     const upper: TileHash[] = [];
     await addTiles(this.#deps.store, edge, Math.floor(size / TILE_WIDTH), (hash) => upper.push(hash));
@@ -133,7 +136,7 @@ export class Ledger {
         throw broken(`The hash over tile ${place} of level ${level - 1} was changed.`, { level, place });
     }
     await grow(this.#deps.store, edge, size, () => undefined);
-    compare(readSigned(this.#newest, logKeys(this.#deps.trustRoot)), edge);
+    compare(readSigned(checkpoint, logKeys(this.#deps.trustRoot)), edge);
   }
 
   /** The bytes of a tile; undefined for one that the tree of the newest checkpoint does not have. */

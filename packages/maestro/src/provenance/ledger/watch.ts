@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { ProblemCode } from "../../core/problem.ts";
 import { MaestroError } from "../../core/problem.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -6,7 +7,7 @@ export interface LedgerWatchDeps {
   open(): Promise<Ledger>;
   /** It is not the ledger that was signed. */
   broken(error: MaestroError): void;
-  /** A checkpoint could not be made; the next one is due all the same. */
+  /** It could not be signed, or not be read; the next time is due all the same. */
   failed(error: unknown): void;
 }
 
@@ -22,7 +23,7 @@ export class LedgerWatch {
   #signing: NodeJS.Timeout | undefined;
   #checking: NodeJS.Timeout | undefined;
   #closed = false;
-  #work: Promise<void> = Promise.resolve();
+  #checked: Promise<void> = Promise.resolve();
 
   constructor(deps: LedgerWatchDeps) {
     this.#deps = deps;
@@ -31,7 +32,13 @@ export class LedgerWatch {
   /** Opened when it is first asked for: a command that lists runs needs none. Errors: as `Ledger.open`. */
   async get(): Promise<Ledger> {
     this.#opened ??= this.#deps.open();
-    return this.#opened;
+    try {
+      return await this.#opened;
+    } catch (error) {
+      // The next one tries again: a disk may come back.
+      this.#opened = undefined;
+      throw error;
+    }
   }
 
   /** Errors: as `Ledger.open`. */
@@ -39,8 +46,13 @@ export class LedgerWatch {
     await this.get();
     this.#signing = setInterval(() => void this.#sign(), SIGN_EVERY_MS).unref();
     this.#checking = setTimeout(() => {
-      this.#work = this.#check();
+      this.#checked = this.#check();
     }, CHECK_AFTER_MS).unref();
+  }
+
+  /** Resolves when the check that was begun is over. */
+  get checked(): Promise<void> {
+    return this.#checked;
   }
 
   /** Signs what came last. */
@@ -48,7 +60,7 @@ export class LedgerWatch {
     this.#closed = true;
     clearInterval(this.#signing);
     clearTimeout(this.#checking);
-    await this.#work;
+    await this.#checked;
     if (this.#signing !== undefined) await this.#sign();
   }
 
@@ -62,13 +74,14 @@ export class LedgerWatch {
 
   async #check(): Promise<void> {
     try {
-      for await (const done of (await this.get()).check()) {
-        if (this.#closed || done < 0) return;
-        await setImmediate();
-      }
+      const pages = (await this.get()).check();
+      while ((await pages.next()).done !== true && !this.#closed) await setImmediate();
     } catch (error) {
-      if (error instanceof MaestroError) this.#deps.broken(error);
+      if (error instanceof MaestroError && CHANGED.has(error.code)) this.#deps.broken(error);
       else this.#deps.failed(error);
     }
   }
 }
+
+/** A disk that does not answer just then is no sign that somebody changed something. */
+const CHANGED: ReadonlySet<ProblemCode> = new Set(["ledger_broken", "store_corrupt"]);
