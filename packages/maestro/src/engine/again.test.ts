@@ -60,7 +60,7 @@ describe("running again", () => {
 
   it("lends a run the folders that reused results left their files in", async () => {
     const it = await open();
-    const file = { name: "out/a.txt", path: "/work/r_first/a.1/out/a.txt", digest: sha256("a"), size: 1 };
+    const file = { name: "out/a.txt", path: "/data/work/r_first/a.1/out/a.txt", digest: sha256("a"), size: 1 };
     const plan = planOf([hold("a"), hold("b", { needs: ["a"] })]);
     const row = await it.run(plan);
     await it.finish("a", { ok: true, output: {}, artifacts: [file] });
@@ -69,7 +69,7 @@ describe("running again", () => {
     const again = it.engine.rerun(row.id, { from: "b", initiator: OWNER });
     await it.settle();
     assert.notEqual((await again).id, row.id);
-    assert.deepEqual(it.held[0]?.request.lent, ["/work/r_first"]);
+    assert.deepEqual(it.held[0]?.request.lent, ["/data/work/r_first"]);
   });
 
   it("takes a cached result for the same input and says so", async () => {

@@ -60,8 +60,7 @@ export function eventProblems(event: EventInput, where: string): readonly string
 }
 
 /** CloudEvents 1.0, type system: what a String may not hold. */
-// oxlint-disable-next-line no-control-regex
-const NOT_ALLOWED = /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\p{Cs}]|[\ufffe\uffff]/u;
+const NOT_ALLOWED = /[\p{Cc}\ufdd0-\ufdef\p{Cs}]|[\ufffe\uffff]/u;
 
 /** The event with all it must have. */
 export function cloudEvent(
