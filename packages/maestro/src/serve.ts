@@ -181,7 +181,8 @@ async function open(
       log("error", "the ledger is not the one that was signed", { error: error.message });
       options.broken?.(error);
     },
-    failed: (error) => log("warn", "the ledger could not be read or signed; it is tried again", { error: messageOf(error) }),
+    failed: (error) =>
+      log("warn", "the ledger could not be read or signed; it is tried again", { error: messageOf(error) }),
   });
   if (options.passive !== true) await ledger.start();
   releases.push(() => ledger.close());
