@@ -10,7 +10,8 @@ import { DEFAULT_LIMITS } from "../packages/maestro/src/engine/limits.ts";
 import { pooledRandomBytes } from "../packages/maestro/src/engine/random-bytes.ts";
 import { runLoop } from "../packages/maestro/src/engine/loop.ts";
 import type { EngineParts } from "../packages/maestro/src/engine/parts.ts";
-import { localGate } from "../packages/maestro/src/policy/local.ts";
+import { builtinEvaluator } from "../packages/maestro/src/policy/builtin.ts";
+import { openGate } from "../packages/maestro/src/policy/open-gate.ts";
 import { createSigner } from "../packages/maestro/src/provenance/signer.ts";
 import { executeAttempt } from "../packages/maestro/src/runner/attempt.ts";
 import { openLogs } from "../packages/maestro/src/runner/log-files.ts";
@@ -59,7 +60,7 @@ export async function openEngine(
   const parts: EngineParts = {
     store: await openSqlite({ path: join(dir, "maestro.db") }),
     blobs,
-    gate: localGate(owner.id, () => makeId("d", clock.now(), randomBytes(10))),
+    gate: openGate({ evaluator: builtinEvaluator(), newId: () => makeId("d", clock.now(), randomBytes(10)) }),
     signer: createSigner(generateKeyPairSync("ed25519").privateKey, BUILDER),
     types: taskTypes(),
     execute: async (request) => executeAttempt(request, host),
@@ -68,6 +69,7 @@ export async function openEngine(
     random: () => randomInt(2 ** 32) / 2 ** 32,
     workDir,
     version: VERSION,
+    environment: "bench",
     limits: DEFAULT_LIMITS,
     passive: false,
     log: (level, message, fields) => {

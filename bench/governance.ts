@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Decision } from "../packages/maestro/src/core/event.ts";
 import { sha256 } from "../packages/maestro/src/core/digest.ts";
 import type { Gate, GateRequest } from "../packages/maestro/src/policy/gate.ts";
-import { localGate } from "../packages/maestro/src/policy/local.ts";
+import { builtinEvaluator } from "../packages/maestro/src/policy/builtin.ts";
+import { openGate } from "../packages/maestro/src/policy/open-gate.ts";
 import { openEngine } from "./engine.ts";
 import { bench, median, meter, percentile, quick } from "./measure.ts";
 import { compile, ends, FIVE_STEPS, start } from "./plane.ts";
@@ -61,11 +62,11 @@ async function w1(dir: string, governed: boolean): Promise<number> {
 
 /** Milliseconds of each question; no two are equal, so nothing can be remembered. */
 function gate(): readonly number[] {
-  const local = localGate("bench", () => "d_0");
+  const local = openGate({ evaluator: builtinEvaluator(), newId: () => "d_0" });
   return Array.from({ length: ASKED }, (_, i) => {
     const request = question(i);
     const start = performance.now();
-    const answer = local.decide(request);
+    const answer = local.decide(request, { at: 0 });
     const took = performance.now() - start;
     if (answer instanceof Promise || !answer.allow) throw new Error("the built-in policy must allow its owner at once");
     return took;
@@ -88,6 +89,6 @@ function question(i: number): GateRequest {
         authorityRequired: false,
       },
     },
-    context: { purpose: "bench", authority: "none", run: `r_${i}`, planDigest: sha256("plan") },
+    context: { purpose: "bench", authority: `ticket ${i}`, environment: "bench", planDigest: sha256("plan") },
   };
 }

@@ -22,7 +22,8 @@ import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
 import { reportOf } from "./engine/report.ts";
 import { Retention } from "./operations/retention.ts";
-import { localGate } from "./policy/local.ts";
+import { builtinEvaluator } from "./policy/builtin.ts";
+import { openGate } from "./policy/open-gate.ts";
 import { Ledger } from "./provenance/ledger/ledger.ts";
 import { LedgerWatch } from "./provenance/ledger/watch.ts";
 import { openKeyRing } from "./provenance/keys.ts";
@@ -186,10 +187,11 @@ async function open(
   });
   if (options.passive !== true) await ledger.start();
   releases.push(() => ledger.close());
+  const gate = openGate({ evaluator: builtinEvaluator(), newId: () => makeId("d", clock.now(), randomBytes(10)) });
   const engine = new DurableEngine({
     store,
     blobs,
-    gate: localGate(owner.id, () => makeId("d", clock.now(), randomBytes(10))),
+    gate,
     signer: keys.signer,
     types,
     execute: async (request) => executeAttempt(request, host),
@@ -198,6 +200,7 @@ async function open(
     random: () => randomInt(2 ** 32) / 2 ** 32,
     workDir,
     version: VERSION,
+    environment: "local",
     limits,
     passive: options.passive === true,
     ...telemetry.engineParts,

@@ -17,6 +17,7 @@ const RANKS: Readonly<Record<string, number>> = {
   "version.ts": 0,
   store: 1,
   policy: 1,
+  identity: 1,
   provenance: 1,
   runner: 1,
   task: 1,
@@ -43,7 +44,7 @@ const IMPLEMENTATIONS: readonly string[] = [
   "store/blob-files.ts",
   "runner/process.ts",
   "runner/log-files.ts",
-  "policy/local.ts",
+  "policy/builtin.ts",
   "provenance/keys.ts",
 ];
 

@@ -141,6 +141,30 @@ export interface Decision {
   readonly policyDigest: Digest;
   readonly requestDigest: Digest;
   readonly engine: string;
+  /** Absent: the policy was enforced. `break-glass`: it said no, and somebody had the right to go past it. */
+  readonly mode?: "break-glass";
+  /** What the answer depends on; whoever cannot carry one out must deny. */
+  readonly obligations?: readonly Obligation[];
+  /** What policies on trial would have said; they block nothing. */
+  readonly shadow?: readonly ShadowVerdict[];
+  /** JSON Pointers into the request that were masked before it was digested and kept. */
+  readonly masked?: readonly string[];
+}
+
+/** AuthZEN obligations: `approval`, `step-up`, `redact`, `notify`. */
+export interface Obligation {
+  /** Of the rule that wants it. */
+  readonly id: string;
+  readonly type: string;
+  readonly properties: JsonObject;
+}
+
+export interface ShadowVerdict {
+  readonly policyDigest: Digest;
+  readonly engine: string;
+  readonly allow: boolean;
+  readonly rules: readonly string[];
+  readonly reasons: readonly string[];
 }
 
 export interface ApprovalRequested {
@@ -165,6 +189,8 @@ export interface Actor {
   readonly type: "user" | "service" | "run" | "schedule";
   readonly id: string;
   readonly roles: readonly string[];
+  /** What its identity provider says of it and policies may look at: `iss`, `acr`, `amr`, `org`, `clearance`. */
+  readonly properties?: JsonObject;
 }
 
 export type RunStatus = "queued" | "running" | "cancelling" | TerminalStatus;

@@ -69,14 +69,9 @@ export async function admit(
   };
   let decision: Decision;
   try {
-    decision = await gate.decide(
-      startQuestion(prepared.program, {
-        id,
-        purpose: created.purpose,
-        authority: created.authority,
-        initiator: created.initiator,
-      }),
-    );
+    const question = startQuestion(prepared.program, created, engine.parts.environment);
+    decision = await gate.decide(question, { at: engine.parts.clock.now(), run: id, ...created.origin });
+    engine.asked.note(decision, question);
   } catch (error) {
     decision = failedDecision(engine.newId("d"), error);
   }

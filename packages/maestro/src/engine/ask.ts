@@ -13,14 +13,23 @@ export function askGate(engine: DurableEngine, live: LiveRun, turn: Turn, comman
   const target = stepOf(live.program, live.run, command);
   if (target === undefined) return false;
   const { task, item } = command;
-  const answer = engine.parts.gate.decide(stepQuestion(live.program, live.run, target));
+  const question = stepQuestion(live.program, live.run, target, engine.parts.environment);
+  const answer = engine.parts.gate.decide(question, {
+    at: turn.facts.now,
+    run: live.run.id,
+    task: item === -1 ? task : `${task}[${item}]`,
+    ...live.run.created.origin,
+  });
   if (!(answer instanceof Promise)) {
+    engine.asked.note(answer, question);
     receive(turn, { kind: "decided", task, item, decision: answer });
     return true;
   }
   live.inFlight += 1;
-  const post = (decision: Decision): void =>
+  const post = (decision: Decision): void => {
+    engine.asked.note(decision, question);
     engine.post({ run: live.run.id, from: live, input: { kind: "decided", task, item, decision } });
+  };
   answer.then(post, (error: unknown) => post(failedDecision(engine.newId("d"), error)));
   return false;
 }

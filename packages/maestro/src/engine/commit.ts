@@ -9,12 +9,14 @@ import { isTerminal, stepOf } from "../core/run.ts";
 import { sealReceipts } from "../provenance/receipts.ts";
 import type { LedgerEntry } from "../store/ledger.ts";
 import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend } from "../store/store.ts";
+import type { Asked } from "./asked.ts";
 import { encodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
 import { projectRow, rowChanged } from "./live.ts";
 import type { EngineParts } from "./parts.ts";
 
 type Builder = "store" | "blobs" | "signer" | "limits" | "version";
+type Work = Pick<EngineParts, Builder> & { readonly asked: Asked };
 
 /** What a turn adds to its runs, ready to be written. */
 export interface Prepared {
@@ -28,11 +30,7 @@ export interface Prepared {
  * approvals. A run whose events or receipt cannot be written is left out and named to `fault`: it must not keep the others
  * from going on. Null where nothing is left to write.
  */
-export async function prepareCommit(
-  parts: Pick<EngineParts, Builder>,
-  all: readonly LiveRun[],
-  fault: Fault,
-): Promise<Prepared | null> {
+export async function prepareCommit(parts: Work, all: readonly LiveRun[], fault: Fault): Promise<Prepared | null> {
   const encoded = await encodeAll(parts, all, fault);
   const ready = all.flatMap((live, i) => prove(parts, live, encoded[i], fault) ?? []);
   if (ready.length === 0) return null;
@@ -42,17 +40,22 @@ export async function prepareCommit(
   const approvals = ready.map(({ live }) => approvalChanges(live));
   const cache = ready.flatMap(({ live }) => cacheEntries(live));
   const receipts = await sealing;
+  const questions = parts.asked.rows();
   const batch: Commit = {
     runs: appends,
     receipts: receipts.filter((receipt) => receipt !== null),
     ledger: ready.flatMap(({ live }, i) => ledgerEntries(parts, live, receipts[i] ?? null)),
     cache,
+    questions,
     approvalsOpened: approvals.flatMap((change) => change.opened),
     approvalsClosed: approvals.flatMap((change) => change.closed),
   };
   return {
     batch,
-    apply: () => ready.forEach(({ live, head }, i) => applyTo(live, head, appends[i]!, receipts[i]!, approvals[i]!)),
+    apply() {
+      parts.asked.stored(questions);
+      ready.forEach(({ live, head }, i) => applyTo(live, head, appends[i]!, receipts[i]!, approvals[i]!));
+    },
   };
 }
 

@@ -16,6 +16,7 @@ import { EndedViews } from "./ended-views.ts";
 import type { Engine, Preview, RunView, StartRequest } from "./engine.ts";
 import { Pressure } from "./pressure.ts";
 import { askGate } from "./ask.ts";
+import { Asked } from "./asked.ts";
 import type { Pending } from "./pending.ts";
 import { newPending } from "./pending.ts";
 import { Effects } from "./effects.ts";
@@ -52,6 +53,7 @@ export class DurableEngine implements Engine {
   readonly slots: Slots;
   readonly effects: Effects;
   readonly starts: Starts;
+  readonly asked = new Asked();
   mailbox: Message[] = [];
   readonly stats = new EngineStats();
   readonly listeners: Listeners;

@@ -30,6 +30,8 @@ export interface EngineParts {
   /** Attempts get their folders below it. */
   readonly workDir: string;
   readonly version: string;
+  /** What policies call this installation: `production`, `local`. */
+  readonly environment: string;
   readonly limits: Limits;
   /** Records what it is sent and starts nothing. */
   readonly passive: boolean;

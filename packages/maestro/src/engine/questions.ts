@@ -4,11 +4,15 @@ import { useText } from "../core/receipt-facts.ts";
 import type { Run, Step } from "../core/run.ts";
 import type { GateRequest } from "../policy/gate.ts";
 
+/** Of a run, what the gate is told. */
+interface Mandate {
+  readonly purpose: string;
+  readonly authority: string;
+  readonly initiator: Actor;
+}
+
 /** What the gate is asked before a run starts. */
-export function startQuestion(
-  program: Program,
-  run: { readonly id: string; readonly purpose: string; readonly authority: string; readonly initiator: Actor },
-): GateRequest {
+export function startQuestion(program: Program, run: Mandate, environment: string): GateRequest {
   const { plan } = program;
   return {
     subject: subjectOf(run.initiator),
@@ -25,12 +29,12 @@ export function startQuestion(
         authorityRequired: plan.authority.required,
       },
     },
-    context: { purpose: run.purpose, authority: run.authority, run: run.id, planDigest: program.digest },
+    context: contextOf(program, run, environment),
   };
 }
 
 /** What the gate is asked before a step whose type declares effects. */
-export function stepQuestion(program: Program, run: Run, step: Step): GateRequest {
+export function stepQuestion(program: Program, run: Run, step: Step, environment: string): GateRequest {
   const { plan, undo } = program.tasks[step.task]!;
   const undoing = run.phase === "undo";
   return {
@@ -38,7 +42,7 @@ export function stepQuestion(program: Program, run: Run, step: Step): GateReques
     action: { name: "task.execute" },
     resource: {
       type: "task",
-      id: `${plan.id}${step.item === -1 ? "" : `[${step.item}]`}`,
+      id: `${run.created.namespace}/${program.plan.workflow.name}/${plan.id}`,
       properties: {
         namespace: run.created.namespace,
         license: program.plan.license,
@@ -48,15 +52,15 @@ export function stepQuestion(program: Program, run: Run, step: Step): GateReques
         undo: undoing,
       },
     },
-    context: {
-      purpose: run.created.purpose,
-      authority: run.created.authority,
-      run: run.id,
-      planDigest: program.digest,
-    },
+    context: contextOf(program, run.created, environment),
   };
 }
 
-function subjectOf(actor: Actor): GateRequest["subject"] {
-  return { type: actor.type, id: actor.id, properties: { roles: actor.roles } };
+function contextOf(program: Program, { purpose, authority }: Mandate, environment: string): GateRequest["context"] {
+  const { digest, plan } = program;
+  return { purpose, authority, environment, planDigest: digest, budget: { ...plan.budget } };
+}
+
+function subjectOf({ type, id, roles, properties }: Actor): GateRequest["subject"] {
+  return { type, id, properties: { ...properties, roles } };
 }

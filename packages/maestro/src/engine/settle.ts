@@ -14,7 +14,9 @@ export async function prepareTurn(engine: DurableEngine, turn: Pending): Promise
     return live.pending.length > 0 || live.row === null || rowChanged(live.row, live);
   });
   if (changed.length === 0) return null;
-  return prepareCommit(engine.parts, changed, (live, error) => engine.quarantine(live, error));
+  return prepareCommit({ ...engine.parts, asked: engine.asked }, changed, (live, error) =>
+    engine.quarantine(live, error),
+  );
 }
 
 /** Makes a turn durable and only then lets it have effects. Never rejects: a turn that fails never happened. */

@@ -1,38 +1,55 @@
 import type { Actor, Decision } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { Effect } from "../core/plan.ts";
 
 /**
- * Asks the policy decision point. Every evaluator implements this; a gate never throws: whatever goes wrong inside it
- * is a deny whose reasons say so. An in-process evaluator answers at once, a remote one with a promise.
+ * Asks the policy decision point. Whatever goes wrong is a deny whose reasons say so: a gate never throws. An in-process
+ * evaluator answers at once, a remote one with a promise.
  */
 export interface Gate {
-  decide(request: GateRequest): Decision | Promise<Decision>;
+  decide(request: GateRequest, occasion: Occasion): Decision | Promise<Decision>;
 }
 
-/** OpenID AuthZEN Authorization API 1.0: subject, action, resource, context. */
+/**
+ * OpenID AuthZEN Authorization API 1.0: subject, action, resource, context. It holds what a policy may look at and nothing
+ * that differs from one moment to the next, so that equal requests have equal digests and one answer serves them all.
+ */
 export type GateRequest = {
-  readonly subject: {
-    readonly type: Actor["type"];
-    readonly id: string;
-    readonly properties: { readonly roles: readonly string[] };
-  };
-  readonly action: { readonly name: "run.start" | "task.execute" };
-  readonly resource: {
-    readonly type: "runbook" | "task";
-    readonly id: string;
-    readonly properties: {
-      readonly namespace: string;
-      readonly license: string;
-      readonly effects: readonly Effect[];
-      readonly sensitive: boolean;
-      readonly [key: string]: JsonValue;
-    };
-  };
+  readonly subject: GateSubject;
+  readonly action: { readonly name: string; readonly properties?: Properties };
+  readonly resource: GateResource;
   readonly context: {
+    /** Why, in a word the resource knows; "" where none is given. */
     readonly purpose: string;
+    /** Under which mandate: a ticket, an approval, a legal basis; "" where none is given. */
     readonly authority: string;
-    readonly run: string;
-    readonly planDigest: string;
+    readonly [key: string]: JsonValue;
   };
 };
+
+export type GateSubject = {
+  readonly type: Actor["type"];
+  readonly id: string;
+  /** `roles`: those it has in the namespace of the resource. Of an identity provider also `iss`, `acr`, `amr`, `org`, `clearance`. */
+  readonly properties: { readonly roles: readonly string[]; readonly [key: string]: JsonValue };
+};
+
+export type GateResource = {
+  /** `runbook`, `task`, `run`, `receipt`, `namespace`, `installation`, ... */
+  readonly type: string;
+  readonly id: string;
+  readonly properties: { readonly namespace: string; readonly [key: string]: JsonValue };
+};
+
+export type Properties = Readonly<Record<string, JsonValue>>;
+
+/** When and where it is asked: for the record and for remote decision points, never for what an answer is remembered by. */
+export interface Occasion {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly run?: string;
+  readonly task?: string;
+  /** The correlation id of the request. */
+  readonly request?: string;
+  /** W3C trace context. */
+  readonly traceparent?: string;
+}

@@ -11,6 +11,7 @@ import {
   runChecksum,
   stateValues,
 } from "./rows.ts";
+import { auditValues, questionValues } from "./sqlite-audit.ts";
 import { ledgerValues } from "./sqlite-ledger.ts";
 import type { SqlValue } from "./sql.ts";
 import { isUniqueViolation, Statement } from "./sql.ts";
@@ -43,6 +44,8 @@ export class SqliteWriter {
   readonly #approvalOpen: Statement;
   readonly #approvalClose: Statement;
   readonly #ledgerAppend: Statement;
+  readonly #auditAppend: Statement;
+  readonly #questionPut: Statement;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -63,6 +66,8 @@ export class SqliteWriter {
     this.#approvalOpen = new Statement(db, "approval-open");
     this.#approvalClose = new Statement(db, "approval-close");
     this.#ledgerAppend = new Statement(db, "ledger-append");
+    this.#auditAppend = new Statement(db, "audit-append");
+    this.#questionPut = new Statement(db, "question-put");
   }
 
   commit(batch: Commit): void {
@@ -85,6 +90,8 @@ export class SqliteWriter {
     for (const row of batch.approvalsOpened ?? []) this.#approvalOpen.run(...approvalValues(row));
     for (const id of batch.approvalsClosed ?? []) this.#approvalClose.run(id);
     for (const entry of batch.ledger ?? []) this.#ledgerAppend.run(...ledgerValues(entry));
+    for (const row of batch.audit ?? []) this.#auditAppend.run(...auditValues(row));
+    for (const row of batch.questions ?? []) this.#questionPut.run(...questionValues(row));
   }
 
   #append(append: RunAppend): void {

@@ -19,6 +19,31 @@ CREATE INDEX approval_by_age on approval (requested_at, id);
 
 CREATE INDEX approval_by_run on approval (run_id, requested_at, id);
 
+CREATE TABLE audit (
+  place integer not null primary key,
+  at integer not null,
+  kind text not null,
+  actor text not null,
+  action text not null,
+  namespace text,
+  resource text not null,
+  allow integer not null,
+  text text not null,
+  checksum integer not null
+) strict;
+
+CREATE INDEX audit_by_actor on audit (actor, place);
+
+CREATE INDEX audit_by_resource on audit (resource, place);
+
+CREATE TRIGGER audit_no_delete before delete on audit begin select raise(abort, 'append-only: the audit is never shortened'); end;
+
+CREATE TRIGGER audit_no_gap before insert on audit
+when new.place <> (select coalesce(max(place) + 1, 0) from audit)
+begin select raise(abort, 'append-only: an entry of the audit follows the one before it'); end;
+
+CREATE TRIGGER audit_no_update before update on audit begin select raise(abort, 'append-only: the audit is never changed'); end;
+
 CREATE TABLE cache (
   key text not null primary key,
   namespace text not null,
@@ -128,6 +153,16 @@ CREATE TABLE plan (
 CREATE INDEX plan_by_age on plan (created_at, digest);
 
 CREATE INDEX plan_by_name on plan (name, created_at, digest);
+
+CREATE TABLE question (
+  digest text not null primary key,
+  text text not null,
+  checksum integer not null
+) strict;
+
+CREATE TRIGGER question_no_delete before delete on question begin select raise(abort, 'append-only: what the gate was asked stays recorded'); end;
+
+CREATE TRIGGER question_no_update before update on question begin select raise(abort, 'append-only: what the gate was asked stays as it was'); end;
 
 CREATE TABLE receipt (
   run_id text not null,

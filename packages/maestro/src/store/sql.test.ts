@@ -45,7 +45,14 @@ describe("the statements of store/sql", () => {
   }
 
   it("are each used by the store", () => {
-    const sources = ["sqlite.ts", "commit.ts", "run-list.ts", "sqlite-retention.ts", "sqlite-ledger.ts"]
+    const sources = [
+      "sqlite.ts",
+      "commit.ts",
+      "run-list.ts",
+      "sqlite-retention.ts",
+      "sqlite-ledger.ts",
+      "sqlite-audit.ts",
+    ]
       .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
       .join("");
     assert.deepEqual(

@@ -24,6 +24,8 @@ import type { RetentionStore } from "./retention.ts";
 import type { RunList } from "./run-list.ts";
 import { listRuns, RUN_LISTS } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
+import type { AuditStore } from "./audit.ts";
+import { SqliteAudit } from "./sqlite-audit.ts";
 import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
 import { ListStatement, Statement, storeProblem } from "./sql.ts";
@@ -118,6 +120,7 @@ type ReadName = (typeof READS)[number];
 class SqliteStore implements Store {
   readonly retention: RetentionStore;
   readonly ledger: LedgerStore;
+  readonly audit: AuditStore;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
@@ -134,6 +137,7 @@ class SqliteStore implements Store {
     this.#writer = new SqliteWriter(db);
     this.retention = new SqliteRetention(db, path);
     this.ledger = new SqliteLedger(db, path);
+    this.audit = new SqliteAudit(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;

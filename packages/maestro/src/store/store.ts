@@ -1,6 +1,7 @@
 import type { Actor, RunStatus } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { AuditRow, AuditStore, QuestionRow } from "./audit.ts";
 import type { LedgerEntry, LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 
@@ -73,6 +74,9 @@ export interface Store {
   /** What was never to be taken back, in the order it was committed. */
   readonly ledger: LedgerStore;
 
+  /** Who did, saw or was refused what, and what the gate was asked. */
+  readonly audit: AuditStore;
+
   close(): Promise<void>;
 }
 
@@ -86,6 +90,10 @@ export interface Commit {
   readonly approvalsClosed?: readonly string[];
   /** Appended to the ledger, in order. */
   readonly ledger?: readonly LedgerEntry[];
+  /** Appended to the audit, in order. */
+  readonly audit?: readonly AuditRow[];
+  /** Asked for the first time, as far as whoever asked knows. */
+  readonly questions?: readonly QuestionRow[];
 }
 
 export interface RunAppend {

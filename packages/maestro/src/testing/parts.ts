@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../core/digest.ts";
 import type { Gate } from "../policy/gate.ts";
-import { localGate } from "../policy/local.ts";
+import { builtinEvaluator } from "../policy/builtin.ts";
+import { openGate } from "../policy/open-gate.ts";
 import { createSigner } from "../provenance/signer.ts";
 import type { Signer } from "../provenance/signer.ts";
 import { openLogs } from "../runner/log-files.ts";
@@ -27,7 +28,7 @@ export interface WorldParts {
   readonly logs: LogStore;
   readonly signer: Signer;
   readonly runner: Runner;
-  gate(owner: string, id: () => string): Gate;
+  gate(newId: () => string): Gate;
   /** A folder for this world alone. */
   readonly dir: string;
   close(): Promise<void>;
@@ -43,7 +44,7 @@ export async function openParts(): Promise<WorldParts> {
     logs: openLogs(join(dir, "logs")),
     signer: testSigner(),
     runner: lazyRunner(join(dir, "work")),
-    gate: localGate,
+    gate: (newId) => openGate({ evaluator: builtinEvaluator(), newId }),
     async close() {
       await store.close();
       await rm(dir, { recursive: true, force: true, maxRetries: 5 });

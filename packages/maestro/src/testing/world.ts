@@ -10,7 +10,7 @@ import { MaestroError } from "../core/problem.ts";
 import { DurableEngine } from "../engine/durable.ts";
 import { DEFAULT_LIMITS } from "../engine/limits.ts";
 import type { RunView } from "../engine/engine.ts";
-import type { Gate } from "../policy/gate.ts";
+import type { Gate, GateRequest } from "../policy/gate.ts";
 import type { RunRow } from "../store/store.ts";
 import { VERSION } from "../version.ts";
 import type { Person, TestCase } from "./case.ts";
@@ -232,6 +232,7 @@ export class World implements AsyncDisposable {
       random: () => this.#jitter.next(),
       workDir: join(this.#parts.dir, "work"),
       version: VERSION,
+      environment: "test",
       // Time that jumps would load a sleeping run anew at each jump.
       limits: { ...DEFAULT_LIMITS, evictAfterMs: Number.MAX_SAFE_INTEGER },
       passive: false,
@@ -244,21 +245,21 @@ export class World implements AsyncDisposable {
   }
 
   #gate(): Gate {
-    const local = this.#parts.gate(this.initiator.id, () => `d_${String(this.#decisions++).padStart(4, "0")}`);
+    const local = this.#parts.gate(() => `d_${String(this.#decisions++).padStart(4, "0")}`);
     const denied = new Set(this.test.deny ?? []);
     return {
-      decide: (request) => {
-        const decision = local.decide(request);
-        const name = request.action.name === "run.start" ? "run.start" : this.#nameOf(request);
+      decide: (request, occasion) => {
+        // Whoever starts it in a test may start it; what denies is said by the test.
+        const decision = local.decide(asOwner(request), occasion);
+        const name =
+          request.action.name === "run.start"
+            ? "run.start"
+            : `${this.places.get(occasion.run ?? "")?.prefix ?? ""}${occasion.task ?? ""}`;
         if (decision instanceof Promise || !(denied.has(name) || denied.has(name.replace(/\[\d+\]$/, ""))))
           return decision;
         return { ...decision, allow: false, reasons: ["the test says so"], rules: ["test.deny"] };
       },
     };
-  }
-
-  #nameOf({ resource, context }: Parameters<Gate["decide"]>[0]): string {
-    return `${this.places.get(context.run)?.prefix ?? ""}${resource.id}`;
   }
 
   #note(run: string, events: readonly RunEvent[]): void {
@@ -328,4 +329,10 @@ function startOf({ at = START }: TestCase): number {
   if (Number.isNaN(start) || start < 0)
     throw new MaestroError("invalid_test", `\`at\` is ${JSON.stringify(at)} and must be a time such as ${START}`);
   return start;
+}
+
+function asOwner(request: GateRequest): GateRequest {
+  const { subject } = request;
+  const roles = [...subject.properties.roles, "owner"];
+  return { ...request, subject: { ...subject, properties: { ...subject.properties, roles } } };
 }

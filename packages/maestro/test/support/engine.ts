@@ -14,7 +14,8 @@ import { DEFAULT_LIMITS } from "../../src/engine/limits.ts";
 import { loadEvents } from "../../src/engine/load.ts";
 import type { EngineParts, ExecuteRequest } from "../../src/engine/parts.ts";
 import type { Gate } from "../../src/policy/gate.ts";
-import { localGate } from "../../src/policy/local.ts";
+import { builtinEvaluator } from "../../src/policy/builtin.ts";
+import { openGate } from "../../src/policy/open-gate.ts";
 import { createSigner } from "../../src/provenance/signer.ts";
 import { openBlobs } from "../../src/store/blob-files.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
@@ -152,7 +153,7 @@ export class EngineBench {
     this.engine = new DurableEngine({
       store: this.store,
       blobs: await openBlobs(join(this.dir, "blobs")),
-      gate: this.options.gate ?? localGate(OWNER.id, () => `d_${decisions++}`),
+      gate: this.options.gate ?? openGate({ evaluator: builtinEvaluator(), newId: () => `d_${decisions++}` }),
       signer: createSigner(KEY, "https://example.test/builder"),
       types: this.options.types ?? taskTypes(),
       execute: this.options.execute ?? (async (request) => this.hold(request)),
@@ -161,6 +162,7 @@ export class EngineBench {
       random: () => 0.5,
       workDir: join(this.dir, "work"),
       version: "0.0.0",
+      environment: "test",
       limits: { ...DEFAULT_LIMITS, ...this.options.limits },
       passive: this.options.passive === true,
       ...(this.options.traces === undefined ? {} : { traces: this.options.traces }),

@@ -1,0 +1,129 @@
+import { digestOf } from "../core/digest.ts";
+import type { Evaluator, Verdict } from "./evaluator.ts";
+import type { GateRequest } from "./gate.ts";
+
+/** What each role may do. The same policy stands as Cedar and as Rego in `policies/`, for those who want to change it. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  viewer: VIEW(),
+  operator: [
+    ...VIEW(),
+    "artifact.read",
+    "plan.compile",
+    "run.start",
+    "run.cancel",
+    "run.retry",
+    "run.signal",
+    "secret.lease",
+    "task.execute",
+  ],
+  author: [...VIEW(), "artifact.read", "catalog.publish", "plan.compile"],
+  approver: [...VIEW(), "approval.give", "artifact.read"],
+  auditor: [
+    ...VIEW(),
+    "artifact.read",
+    "audit.export",
+    "audit.read",
+    "ledger.read",
+    "receipt.disclose",
+    "receipt.export",
+    "run.replay",
+  ],
+  admin: [
+    ...VIEW(),
+    "audit.read",
+    "hold.manage",
+    "ledger.read",
+    "policy.break-glass",
+    "policy.manage",
+    "retention.run",
+    "session.manage",
+    "task.manage",
+  ],
+};
+
+function VIEW(): readonly string[] {
+  return [
+    "approval.list",
+    "catalog.read",
+    "log.read",
+    "metrics.read",
+    "policy.ask",
+    "policy.read",
+    "receipt.read",
+    "run.list",
+    "run.read",
+    "session.own",
+    "system.read",
+    "task.read",
+  ];
+}
+
+interface Rule {
+  readonly id: string;
+  readonly why: string;
+  /** A sentence when the rule forbids the request. */
+  forbids(request: GateRequest): string | undefined;
+}
+
+const FORBIDDEN: readonly Rule[] = [
+  {
+    id: "purpose-declared",
+    why: "A run says why it happens, in a word its runbook knows.",
+    forbids: ({ action, resource, context }) => {
+      const purposes = resource.properties["purposes"];
+      if (action.name !== "run.start" || !Array.isArray(purposes) || purposes.includes(context.purpose))
+        return undefined;
+      return context.purpose === ""
+        ? `no purpose is given; the runbook allows ${purposes.join(", ")}`
+        : `purpose ${context.purpose} is not one of ${purposes.join(", ")}`;
+    },
+  },
+  {
+    id: "authority-given",
+    why: "Where the runbook asks for a mandate, a run names its ticket, approval or legal basis.",
+    forbids: ({ action, resource, context }) =>
+      action.name === "run.start" &&
+      resource.properties["authorityRequired"] === true &&
+      context.authority.trim() === ""
+        ? "the runbook requires an authority (a ticket, an approval, a legal basis) and none is given"
+        : undefined,
+  },
+];
+
+/** The default policy, evaluated in process without loading an engine: the owner may do everything, roles what they are for, nobody else anything. */
+export function builtinEvaluator(): Evaluator {
+  const policyDigest = digestOf({
+    engine: "builtin@1",
+    allowed: ALLOWED,
+    forbidden: FORBIDDEN.map(({ id, why }) => ({ id, why })),
+  });
+  return { engine: "builtin@1", policyDigest, repeatable: true, evaluate };
+}
+
+function evaluate(request: GateRequest): Verdict {
+  const { subject, action } = request;
+  const broken = FORBIDDEN.flatMap((rule) => {
+    const reason = rule.forbids(request);
+    return reason === undefined ? [] : [{ id: rule.id, reason }];
+  });
+  const { roles } = subject.properties;
+  const role = roles.includes("owner") ? "owner" : roles.find((one) => mayDo(one, action.name));
+  if (role === undefined) {
+    const able = Object.keys(ALLOWED).filter((one) => mayDo(one, action.name));
+    return {
+      allow: false,
+      rules: broken.map(({ id }) => id),
+      reasons: [
+        `${subject.type} ${subject.id} has no role here that may do ${action.name}${able.length === 0 ? "" : `; it takes ${able.join(", ")} or owner`}`,
+        ...broken.map(({ reason }) => reason),
+      ],
+    };
+  }
+  if (broken.length > 0)
+    return { allow: false, rules: broken.map(({ id }) => id), reasons: broken.map(({ reason }) => reason) };
+  return { allow: true, rules: [`role-${role}`], reasons: [`${role} may do ${action.name}`] };
+}
+
+function mayDo(role: string, action: string): boolean {
+  return Object.hasOwn(ALLOWED, role) && (ALLOWED[role]?.includes(action) ?? false);
+}

@@ -1,0 +1,2 @@
+-- $1 digest
+select digest, text, checksum from question where digest = $1
