@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { canonical } from "./canonical.ts";
 import { sha256 } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
-import { decisionEntry, receiptEntry } from "./ledger-entry.ts";
+import { auditEntry, decisionEntry, receiptEntry } from "./ledger-entry.ts";
 
 const PLACE = { source: "https://example.com/installations/one", run: "r_1", at: 1_763_700_000_000 };
 const DECISION = {
@@ -24,6 +24,18 @@ describe("an entry of the ledger", () => {
       { action: "task.execute", task: "häufig/\u2028", decision: { ...DECISION, allow: true } },
       PLACE,
     ),
+    audit: auditEntry(
+      {
+        id: "e_1",
+        kind: "refused",
+        action: "run.read",
+        allow: false,
+        count: 3,
+        digest: sha256("row"),
+        decision: "d_1",
+      },
+      PLACE,
+    ),
   };
 
   for (const [name, text] of Object.entries(entries)) {
@@ -32,6 +44,19 @@ describe("an entry of the ledger", () => {
       assert.ok(!text.includes("\n") && Buffer.byteLength(text) < 1_000);
     });
   }
+
+  it("says of the audit what happened and how often, and not who it was", () => {
+    const { subject, data } = JSON.parse(entries.audit) as JsonObject;
+    assert.equal(subject, "audit/e_1");
+    assert.deepEqual(data, {
+      action: "run.read",
+      allow: false,
+      count: 3,
+      decision: "d_1",
+      digest: sha256("row"),
+      kind: "refused",
+    });
+  });
 
   it("is a CloudEvent 1.0 that says by digest what happened", () => {
     assert.deepEqual(JSON.parse(entries.receipt), {

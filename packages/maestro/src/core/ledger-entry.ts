@@ -7,10 +7,13 @@ import type { Decision } from "./event.ts";
 const TYPE = "dev.summit-maestro.";
 
 /** Where and when it happened. */
-export interface LedgerPlace {
+export interface LedgerPlace extends LedgerMoment {
+  readonly run: string;
+}
+
+export interface LedgerMoment {
   /** The installation, as receipts name it. */
   readonly source: string;
-  readonly run: string;
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -23,7 +26,12 @@ export function receiptEntry(
   place: LedgerPlace,
 ): string {
   const { digest, ordinal } = receipt;
-  return cloudEvent("receipt", `${place.run}/${ordinal}`, place, { digest, ordinal });
+  return cloudEvent(
+    "receipt",
+    `${place.run}/${ordinal}`,
+    { ...place, subject: `run/${place.run}` },
+    { digest, ordinal },
+  );
 }
 
 /** The gate decided: what was asked and by which policy, each by its digest. */
@@ -33,18 +41,47 @@ export function decisionEntry(
 ): string {
   const { allow, engine, id, policyDigest: policy, requestDigest: request, rules } = asked.decision;
   const { action, task } = asked;
-  return cloudEvent("decision", id, place, { action, allow, engine, policy, request, rules, task });
+  const where = { ...place, subject: `run/${place.run}` };
+  return cloudEvent("decision", id, where, { action, allow, engine, policy, request, rules, task });
+}
+
+/**
+ * Somebody did, saw or was refused something, or so often within a minute: the audit's row by its digest. Who it was stands
+ * in that row only, which has an id that nobody guesses, so that the ledger can be handed out without naming anybody.
+ */
+export function auditEntry(
+  row: {
+    readonly id: string;
+    readonly kind: string;
+    readonly action: string;
+    readonly allow: boolean;
+    readonly count: number;
+    /** Of the row's text. */
+    readonly digest: Digest;
+    /** Of the decision it followed from. */
+    readonly decision?: string;
+  },
+  { source, at }: LedgerMoment,
+): string {
+  const { action, allow, count, decision, digest, id, kind } = row;
+  const where = { source, at, subject: `audit/${id}` };
+  return cloudEvent("audit", id, where, { action, allow, count, decision, digest, kind });
 }
 
 /** `data` in order; what is undefined is left out. */
-function cloudEvent(kind: string, id: string, { source, run, at }: LedgerPlace, data: object): string {
+function cloudEvent(
+  kind: string,
+  id: string,
+  { source, subject, at }: LedgerMoment & { readonly subject: string },
+  data: object,
+): string {
   return JSON.stringify({
     data,
     datacontenttype: "application/json",
     id,
     source,
     specversion: "1.0",
-    subject: `run/${run}`,
+    subject,
     time: new Date(at).toISOString(),
     type: TYPE + kind,
   });
