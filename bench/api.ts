@@ -45,7 +45,8 @@ await bench({
     const server = await serveNetwork({
       address: { host: "127.0.0.1", port: 0 },
       tokenFile,
-      handle: (request) => plane.handle(request),
+      owner: plane.owner.id,
+      handle: plane.handle,
     });
     const cpu = process.cpuUsage();
     const took = await load(server.url, await openToken(tokenFile), { ...subject, plan: plan.digest });

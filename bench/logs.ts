@@ -85,7 +85,7 @@ async function w1(plane: ControlPlane, plan: StoredPlan, other = ""): Promise<nu
 async function prints(plane: ControlPlane, run: string): Promise<void> {
   const logs = new Request(`http://maestro.local/v1/runs/${run}/logs`);
   for (;;) {
-    const answer = (await (await plane.handle(logs)).json()) as { readonly logs: readonly unknown[] };
+    const answer = (await (await plane.asOwner(logs)).json()) as { readonly logs: readonly unknown[] };
     if (answer.logs.length > 0) return;
   }
 }

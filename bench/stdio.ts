@@ -140,7 +140,7 @@ await bench({
 async function inOneRun(dataDir: string, path: string): Promise<Reading> {
   const plane = await openPlane(dataDir);
   try {
-    const added = await plane.handle(
+    const added = await plane.asOwner(
       new Request("http://localhost/v1/tasks", {
         method: "POST",
         headers: { "content-type": "application/json" },

@@ -39,7 +39,7 @@ ${ROUTES.map(routeSection).join("\n\n")}
 
 function routeSection(route: Route): string {
   const parts = [`## ${route.operation}`, `\`${route.method} ${route.path}\``, route.summary];
-  if (route.open) parts.push("Needs no token.");
+  parts.push(route.access === null ? "Needs no token." : `Action \`${route.access.action}\`.`);
   if (Object.keys(route.query).length > 0) parts.push(fieldTable("query", route.query));
   if (route.headers.length > 0) {
     const rows = route.headers.map(({ name, description }) => `| \`${name}\` | ${description} |`);

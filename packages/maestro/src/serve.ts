@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
-import type { AppDeps } from "./api/app.ts";
+import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { FolderOptions } from "./catalog/folder.ts";
@@ -21,6 +21,7 @@ import { runLoop } from "./engine/loop.ts";
 import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
 import { reportOf } from "./engine/report.ts";
+import { ownerCaller } from "./identity/caller.ts";
 import { Retention } from "./operations/retention.ts";
 import { builtinEvaluator } from "./policy/builtin.ts";
 import { openGate } from "./policy/open-gate.ts";
@@ -68,7 +69,9 @@ export type EngineLog = LogSink;
 
 /** A control plane in this process. */
 export interface ControlPlane {
-  handle(request: Request): Promise<Response>;
+  readonly handle: App;
+  /** Of the user of the data directory, who is in this process. */
+  asOwner(request: Request): Promise<Response>;
   readonly engine: DurableEngine;
   readonly owner: Actor;
   /** Gives attempts `graceMs` to end, hands the rest back to the next engine, and lets go of the data directory. */
@@ -266,7 +269,8 @@ async function open(
     retention,
     now: () => clock.now(),
     version: VERSION,
-    actor: owner,
+    gate,
+    environment: "local",
     fault: (thrown, requestId) =>
       log("error", "a request met a fault of our own", {
         requestId,
@@ -277,8 +281,11 @@ async function open(
     metrics: async () => telemetry.scrape(engine),
     report: () => reportOf(engine),
   };
+  const handle = createApp(deps);
+  const caller = ownerCaller(owner.id, "socket");
   return {
-    handle: createApp(deps),
+    handle,
+    asOwner: async (request) => handle(request, caller),
     engine,
     owner,
     async close(graceMs = 0) {

@@ -50,7 +50,7 @@ async function call(
               ? new Uint8Array(Buffer.from(body))
               : JSON.stringify(body),
         };
-  const response = await plane.handle(
+  const response = await plane.asOwner(
     new Request(`http://maestro.local${path}`, {
       method,
       headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
@@ -88,7 +88,7 @@ describe("the API", () => {
   it("streams a run's history to its end and resumes it where a reader left", async () => {
     const id = await start();
     const open = async (lastEventId: string): Promise<ReadableStream<Uint8Array>> => {
-      const response = await plane.handle(
+      const response = await plane.asOwner(
         new Request(`http://maestro.local/v1/runs/${id}/events`, {
           headers: { accept: "text/event-stream", "last-event-id": lastEventId },
         }),
@@ -124,7 +124,7 @@ describe("the API", () => {
     const seqs = (page["events"] as readonly { readonly seq: number }[]).map(({ seq }) => String(seq));
     const read = async (query: string, header: Readonly<Record<string, string>>): Promise<readonly string[]> => {
       const url = `http://maestro.local/v1/runs/${id}/events${query}`;
-      const response = await plane.handle(new Request(url, { headers: { accept: "text/event-stream", ...header } }));
+      const response = await plane.asOwner(new Request(url, { headers: { accept: "text/event-stream", ...header } }));
       const ids: string[] = [];
       for await (const message of readMessages(response.body ?? new ReadableStream()))
         if (message.event === "event") ids.push(message.id);

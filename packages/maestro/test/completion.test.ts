@@ -41,10 +41,10 @@ describe("completion of names", async () => {
   it("asks the engine that runs, and looks into the database where none does, and makes nothing", async () => {
     assert.deepEqual(await names("show", "r_"), ["none"], "no data directory");
     const plane = await openControlPlane({ dataDir: data });
-    const socket = await serveSocket(socketPath(data), (request) => plane.handle(request));
+    const socket = await serveSocket(socketPath(data), (request) => plane.asOwner(request));
     const post = async (path: string, body: object): Promise<{ run?: { id: string } }> => {
       const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-      const response = await plane.handle(new Request(`http://maestro.local${path}`, init));
+      const response = await plane.asOwner(new Request(`http://maestro.local${path}`, init));
       return (await response.json()) as { run?: { id: string } };
     };
     await post("/v1/workflows", { manifest: MANIFEST });

@@ -41,7 +41,7 @@ async function open(options: Partial<ControlPlaneOptions> = {}): Promise<Place> 
   const dir = await mkdtemp(join(tmpdir(), "maestro-metrics-"));
   const plane = await openControlPlane({ dataDir: dir, log: () => undefined, ...options });
   const call: Place["call"] = async (path, body, headers = {}) =>
-    plane.handle(
+    plane.asOwner(
       new Request(`http://maestro.local${path}`, {
         method: body === undefined ? "GET" : "POST",
         headers: { "content-type": "application/json", ...headers },

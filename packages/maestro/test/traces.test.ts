@@ -77,7 +77,7 @@ async function openPlane(otlp: string): Promise<Plane> {
     void logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
   const plane = await openControlPlane({ dataDir: dir, otlp, log });
   const send: Plane["send"] = async (method, path, body, headers = {}) => {
-    const response = await plane.handle(
+    const response = await plane.asOwner(
       new Request(`http://maestro.local${path}`, {
         method,
         headers: { "content-type": "application/json", ...headers },
@@ -95,7 +95,7 @@ async function openPlane(otlp: string): Promise<Plane> {
     async ended(run) {
       const accept = { accept: "text/event-stream" };
       const request = new Request(`http://maestro.local/v1/runs/${run}/events`, { headers: accept });
-      await (await plane.handle(request)).text();
+      await (await plane.asOwner(request)).text();
       return send("GET", `/v1/runs/${run}`);
     },
     async [Symbol.asyncDispose]() {
@@ -160,7 +160,7 @@ describe("a trace", () => {
     assert.equal(child.attributes["maestro.parent.run.id"], run.id);
     // What the child's command was told is the span of its attempt.
     const attempt = named(spans, "tell attempt");
-    const log = await place.plane.handle(
+    const log = await place.plane.asOwner(
       new Request(`http://maestro.local/v1/runs/${String(child.attributes["cicd.pipeline.run.id"])}/logs/tell`),
     );
     assert.equal((await log.text()).trim(), `00-${traceId}-${attempt.spanId}-01 vendor=1`);
@@ -248,7 +248,7 @@ describe("a receiver that does not work", () => {
           Array.from({ length: 20 }, async () => place.send("POST", "/v1/runs", { manifest })),
         );
         for (const { run } of started) assert.equal((await place.ended(run.id)).run.status, "succeeded");
-        const response = await place.plane.handle(new Request("http://maestro.local/metrics"));
+        const response = await place.plane.asOwner(new Request("http://maestro.local/metrics"));
         const families = readExposition(await response.text());
         assert.equal(valueOf(families, "maestro_trace_spans_total", { outcome: "exported" }), 0);
         const ended = valueOf(families, "maestro_runs_ended_total", { status: "succeeded" });

@@ -95,7 +95,7 @@ async function ask<T>(plane: ControlPlane, path: string, body?: object): Promise
     body === undefined
       ? {}
       : { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-  const response = await plane.handle(new Request(`http://maestro.local${path}`, init));
+  const response = await plane.asOwner(new Request(`http://maestro.local${path}`, init));
   const text = await response.text();
   assert.ok(response.ok, `${path}: ${text}`);
   return JSON.parse(text) as T;

@@ -91,7 +91,7 @@ describe("maestro test --replay", () => {
           body: body(min),
           headers: { "content-type": "application/json" },
         });
-        assert.equal((await plane.handle(request)).status, 201);
+        assert.equal((await plane.asOwner(request)).status, 201);
       }
       await plane.engine.idle();
       await plane.close();

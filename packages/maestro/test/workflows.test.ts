@@ -60,7 +60,7 @@ describe("published workflows", () => {
       headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const response = await plane.handle(request);
+    const response = await plane.asOwner(request);
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: JSON.parse(text || "{}") as Answer["body"] };
   }
@@ -125,7 +125,7 @@ describe("published workflows", () => {
     await publish(manifest(version, 7, "mine"));
     const { body, headers } = await call("GET", `/v1/workflows/shop%2Forders@${version}`);
     assert.deepEqual([body["source"], body["manifest"]], ["published", manifest(version, 7, "mine")]);
-    const trust = await plane.handle(new Request("http://maestro.local/v1/trust-root"));
+    const trust = await plane.asOwner(new Request("http://maestro.local/v1/trust-root"));
     const verification = verifyWorkflow(Buffer.from(JSON.stringify(body["signature"])), {
       trustRoot: readTrustRoot(await trust.text(), "test"),
       plan: JSON.stringify(body["plan"]),

@@ -1,5 +1,4 @@
 import type { Catalog } from "../catalog/catalog.ts";
-import type { Actor } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
@@ -9,6 +8,8 @@ import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
 import type { EngineReport } from "../engine/report.ts";
 import type { Retention } from "../operations/retention.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { Gate } from "../policy/gate.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
@@ -17,6 +18,8 @@ import type { ExternalTypes } from "../task/external.ts";
 import type { TaskType } from "../task/task.ts";
 import type { Exposition } from "../telemetry/prometheus.ts";
 import type { AnsweredRequest } from "../telemetry/requests.ts";
+import { Access } from "./access.ts";
+import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
@@ -53,8 +56,9 @@ export interface AppDeps {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly version: string;
-  /** On whose behalf requests act. Until there are logins it is the owner of the data directory. */
-  readonly actor: Actor;
+  readonly gate: Gate;
+  /** What policies call this installation. */
+  readonly environment: string;
   /** Told of what was thrown that is not a MaestroError: a fault of our own. */
   readonly fault: (thrown: unknown, requestId: string) => void;
   /** Told of every answer when it begins. */
@@ -71,12 +75,15 @@ export interface Compiled {
   readonly diagnostics: readonly JsonObject[];
 }
 
-/** The one request handler: HTTP, the control socket and the in-process CLI all call this. Never rejects. */
-export function createApp(deps: AppDeps): (request: Request) => Promise<Response> {
-  return async (request) => {
+/** Answers a request of a caller who was proved to be the one. Never rejects. */
+export type App = (request: Request, caller: Caller) => Promise<Response>;
+
+/** The one request handler: HTTP, the control socket and the in-process CLI all call this. */
+export function createApp(deps: AppDeps): App {
+  return async (request, caller) => {
     const began = performance.now();
     const requestId = requestIdOf(request);
-    const { route, response } = await answer(deps, request, requestId);
+    const { route, response } = await answer(deps, request, caller, requestId);
     response.headers.set(REQUEST_ID, requestId);
     deps.answered({
       // What somebody made up must not become a name of ours.
@@ -97,7 +104,7 @@ interface Answered {
   readonly response: Response;
 }
 
-async function answer(deps: AppDeps, request: Request, requestId: string): Promise<Answered> {
+async function answer(deps: AppDeps, request: Request, caller: Caller, requestId: string): Promise<Answered> {
   const url = new URL(request.url);
   const where = { instance: url.pathname, requestId };
   let route: Route | undefined;
@@ -111,11 +118,35 @@ async function answer(deps: AppDeps, request: Request, requestId: string): Promi
       return { response: problem(error, where, { status: 405, headers: { allow: found.allow.join(", ") } }) };
     }
     route = found.route;
-    return { route, response: await route.handle(deps, request, url, found.params) };
+    const access = new Access({
+      ...deps,
+      caller,
+      rule: route.access ?? NOTHING,
+      requestId,
+      purpose: headerOf(request, PURPOSE),
+      authority: headerOf(request, AUTHORITY),
+    });
+    const response = await route.handle(deps, { request, url, params: found.params, access });
+    if (route.access !== null && !access.wasAsked)
+      throw new TypeError(`${route.operation} answered without having asked the gate`);
+    return { route, response };
   } catch (error) {
     if (!(error instanceof MaestroError)) deps.fault(error, requestId);
     return { ...(route === undefined ? {} : { route }), response: problem(error, where) };
   }
+}
+
+/** Of routes that ask nothing. */
+const NOTHING: AccessRule = { action: "none", as: "read" };
+/** Why somebody asks, and under which mandate: for policies that want to know. */
+export const PURPOSE = "maestro-purpose";
+export const AUTHORITY = "maestro-authority";
+const MAX_HEADER = 1000;
+
+function headerOf(request: Request, name: string): string {
+  const value = request.headers.get(name) ?? "";
+  if (value.length <= MAX_HEADER) return value;
+  throw new MaestroError("invalid_request", `The header ${name} is longer than ${MAX_HEADER} characters.`);
 }
 
 type Found =

@@ -1,7 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { ApprovalRow, Store } from "../store/store.ts";
 import { choice, integer, optional, text } from "./field.ts";
-import { findRun } from "./find-run.ts";
+import type { Target } from "./access.ts";
 import { DIGEST_PATTERN } from "./plans.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
@@ -10,6 +10,7 @@ export const listApprovals = route({
   method: "GET",
   path: "/v1/approvals",
   operation: "listApprovals",
+  access: { action: "approval.list", as: "read" },
   summary: "What waits for a person, oldest first.",
   query: {
     run: optional(text("Only this run's.", { max: 64 })),
@@ -23,9 +24,16 @@ export const listApprovals = route({
       description: "`approvals`, each with the plan's digest that an answer must name.",
     },
   ],
-  async handle({ store }, { query }) {
-    const run = query.run === undefined ? {} : { run: (await findRun(store, query.run)).id };
-    return object("ApprovalList", { approvals: await store.approvalList({ ...run, limit: query.limit ?? 100 }) });
+  async handle({ store }, { query, access }) {
+    const limit = query.limit ?? 100;
+    if (query.run !== undefined) {
+      const { id } = await access.onRun(query.run);
+      return object("ApprovalList", { approvals: await store.approvalList({ run: id, limit }) });
+    }
+    const namespaces = await access.inNamespaces();
+    return object("ApprovalList", {
+      approvals: await store.approvalList({ ...(namespaces === undefined ? {} : { namespaces }), limit }),
+    });
   },
 });
 
@@ -33,6 +41,7 @@ export const answerApproval = route({
   method: "POST",
   path: "/v1/approvals/{approval}",
   operation: "answerApproval",
+  access: { action: "approval.give", as: "change" },
   summary:
     "Approves or denies. The answer names the plan it was given for; another plan is refused with `plan_changed`.",
   body: {
@@ -48,8 +57,9 @@ export const answerApproval = route({
       description: "`run`: its row when the answer is durable.",
     },
   ],
-  async handle({ store, engine, actor }, { params, body }) {
-    const approval = await findApproval(store, params.approval);
+  async handle({ store, engine }, { params, body, access }) {
+    const approval = await findApproval(store, params.approval, ({ namespace }) => access.sees(namespace));
+    await access.on(approvalTarget(approval));
     if (approval.planDigest !== body.plan) {
       throw new MaestroError(
         "plan_changed",
@@ -61,7 +71,7 @@ export const answerApproval = route({
       kind: "approve",
       approval: approval.id,
       verdict: body.verdict,
-      by: actor,
+      by: access.actor(approval.namespace),
       planDigest: approval.planDigest,
       reason: body.reason,
     });
@@ -69,13 +79,27 @@ export const answerApproval = route({
   },
 });
 
+function approvalTarget({ id, namespace, workflow, task, run, requestedBy, roles }: ApprovalRow): Target {
+  return {
+    type: "approval",
+    id,
+    namespace,
+    properties: { workflow, task, requester: requestedBy, approverRoles: roles },
+    run,
+  };
+}
+
 /** Open approvals are few: each one is a person's task. */
 const MAX_OPEN = 10_000;
 
-async function findApproval(store: Store, reference: string): Promise<ApprovalRow> {
+async function findApproval(
+  store: Store,
+  reference: string,
+  sees: (row: ApprovalRow) => boolean,
+): Promise<ApprovalRow> {
   if (reference.length < 3)
     throw new MaestroError("invalid_request", `${JSON.stringify(reference)} is too short for an approval's id.`);
-  const open = await store.approvalList({ limit: MAX_OPEN });
+  const open = (await store.approvalList({ limit: MAX_OPEN })).filter(sees);
   const exact = open.find(({ id }) => id === reference);
   if (exact !== undefined) return exact;
   const [found, other] = open.filter(({ id }) => id.startsWith(reference) || id.endsWith(reference));

@@ -7,7 +7,6 @@ import { MaestroError } from "../core/problem.ts";
 import { decodeEvent } from "../engine/codec.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import type { AppDeps } from "./app.ts";
-import { findRun } from "./find-run.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
@@ -16,6 +15,7 @@ export const listArtifacts = route({
   method: "GET",
   path: "/v1/runs/{run}/artifacts",
   operation: "listRunArtifacts",
+  access: { action: "run.read", as: "read" },
   summary: "Files the run's steps left behind: of each step its last successful attempt's.",
   answers: [
     {
@@ -25,8 +25,8 @@ export const listArtifacts = route({
       description: "`artifacts`: task, item, name, digest and size of each.",
     },
   ],
-  async handle(deps, { params }) {
-    const run = await findRun(deps.store, params.run);
+  async handle(deps, { params, access }) {
+    const run = await access.onRun(params.run);
     await refuseRemovedPart(deps.store, run, "artifacts");
     return object("ArtifactList", { run: run.id, artifacts: await artifactsOf(deps, run) });
   },
@@ -36,10 +36,11 @@ export const readArtifact = route({
   method: "GET",
   path: "/v1/runs/{run}/artifacts/{digest}",
   operation: "readRunArtifact",
+  access: { action: "artifact.read", as: "evidence" },
   summary: "The bytes of one of the run's artifacts.",
   answers: [{ status: 200, type: "application/octet-stream", description: "The file." }],
-  async handle(deps, { params }) {
-    const run = await findRun(deps.store, params.run);
+  async handle(deps, { params, access }) {
+    const run = await access.onRun(params.run);
     await refuseRemovedPart(deps.store, run, "artifacts");
     const found = (await artifactsOf(deps, run)).find(({ digest }) => digest === params.digest);
     if (found === undefined)

@@ -10,14 +10,14 @@ export function describeApi(routes: () => readonly Route[]): Route {
     method: "GET",
     path: "/v1/openapi.json",
     operation: "describeApi",
+    access: { action: "system.read", as: "read" },
     summary: "This API as an OpenAPI 3.1 document.",
     answers: [{ status: 200, type: "application/json", schema: "OpenApi", description: "The document." }],
-    handle({ version }) {
+    async handle({ version }, { access }) {
+      await access.onInstallation();
       // Neither the table nor the version changes while a process lives.
       text ??= JSON.stringify(openApi(routes(), version));
-      return Promise.resolve(
-        wholeResponse(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } }),
-      );
+      return wholeResponse(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
     },
   });
 }

@@ -1,7 +1,6 @@
 import { MaestroError } from "../core/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EventRow, Store } from "../store/store.ts";
-import { findRun } from "./find-run.ts";
 import { integer, optional } from "./field.ts";
 import { LIVE_HEADER } from "./http.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
@@ -16,6 +15,7 @@ export const listEvents = route({
   method: "GET",
   path: "/v1/runs/{run}/events",
   operation: "listRunEvents",
+  access: { action: "run.read", as: "read" },
   summary:
     "The run's history, oldest first, in pages. With `Accept: text/event-stream` it goes on live: one message per event with its seq as id, resumed by Last-Event-ID, ended by an `end` message when the run has ended.",
   query: {
@@ -48,8 +48,8 @@ export const listEvents = route({
       description: "Messages `event` (data: the event), `end` (data: the last seq) and comments every 15 s.",
     },
   ],
-  async handle({ store, engine, version, now }, { request, params, query }) {
-    const run = await findRun(store, params.run);
+  async handle({ store, engine, version, now }, { request, params, query, access }) {
+    const run = await access.onRun(params.run);
     await refuseRemovedPart(store, run, "events");
     const seen = lastEventId(request);
     if (request.headers.get("accept")?.includes("text/event-stream") === true) {

@@ -1,12 +1,16 @@
 import { isIP } from "node:net";
 import { MaestroError } from "../core/problem.ts";
+import type { Caller } from "../identity/caller.ts";
+import { ownerCaller } from "../identity/caller.ts";
+import type { App } from "./app.ts";
 import type { Handler } from "./http.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import type { TokenCheck } from "./token.ts";
 
 export interface GuardOptions {
-  readonly token: TokenCheck;
+  /** Who asks, by what the request carries, or why it is nobody. */
+  readonly authenticate: Authenticate;
   /** The name that this server was told to listen on. */
   readonly host: string;
   /** Paths that tell nothing and so need no token. */
@@ -17,14 +21,14 @@ export interface GuardOptions {
  * What stands between a network and the request handler: who may ask, by which name, and from which pages. Cross-origin
  * requests are never allowed, so that no web page can speak to a control plane on its visitor's machine.
  */
-export function guarded(handle: Handler, options: GuardOptions): Handler {
+export function guarded(handle: App, options: GuardOptions): Handler {
   return async (request) => {
     const requestId = requestIdOf(request);
-    const refused = await refusal(request, options);
+    const caller = await admit(request, options);
     const response =
-      refused === undefined
-        ? await handle(request)
-        : problem(refused.error, { instance: new URL(request.url).pathname, requestId }, refused);
+      "error" in caller
+        ? problem(caller.error, { instance: new URL(request.url).pathname, requestId }, caller)
+        : await handle(request, caller);
     for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
     response.headers.set(REQUEST_ID, requestId);
     return response;
@@ -40,13 +44,15 @@ const SECURITY_HEADERS: readonly (readonly [name: string, value: string])[] = [
   ["cross-origin-resource-policy", "same-origin"],
 ];
 
-interface Refusal {
+export type Authenticate = (request: Request) => Promise<Caller | Refusal>;
+
+export interface Refusal {
   readonly error: MaestroError;
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-async function refusal(request: Request, { token, host, open }: GuardOptions): Promise<Refusal | undefined> {
+async function admit(request: Request, { authenticate, host, open }: GuardOptions): Promise<Caller | Refusal> {
   const named = request.headers.get("host");
   if (named === null || named === "")
     return { error: new MaestroError("invalid_request", "The request has no Host header."), status: 400 };
@@ -69,19 +75,29 @@ async function refusal(request: Request, { token, host, open }: GuardOptions): P
       status: 403,
     };
   }
-  if (open.has(new URL(request.url).pathname)) return undefined;
-  const authorization = request.headers.get("authorization");
-  if (await token.accepts(authorization)) return undefined;
-  return {
-    error: new MaestroError(
-      "unauthorized",
-      authorization === null
-        ? "The request has no Authorization header with the server's token."
-        : "The token in the Authorization header is not this server's.",
-      { fix: "Send `Authorization: Bearer TOKEN`; the token is in the file that `maestro up` names." },
-    ),
-    status: 401,
-    headers: { "www-authenticate": 'Bearer realm="maestro"' },
+  if (open.has(new URL(request.url).pathname)) return NOBODY;
+  return authenticate(request);
+}
+
+/** Who asks what is open to all. */
+const NOBODY: Caller = { type: "user", id: "nobody", grants: [], properties: {}, via: "none" };
+
+/** The holder of the server's token is the owner of its data directory. */
+export function byToken(token: TokenCheck, owner: string): Authenticate {
+  return async (request) => {
+    const authorization = request.headers.get("authorization");
+    if (await token.accepts(authorization)) return ownerCaller(owner, "token");
+    return {
+      error: new MaestroError(
+        "unauthorized",
+        authorization === null
+          ? "The request has no Authorization header with the server's token."
+          : "The token in the Authorization header is not this server's.",
+        { fix: "Send `Authorization: Bearer TOKEN`; the token is in the file that `maestro up` names." },
+      ),
+      status: 401,
+      headers: { "www-authenticate": 'Bearer realm="maestro"' },
+    };
   };
 }
 

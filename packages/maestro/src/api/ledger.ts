@@ -16,6 +16,7 @@ export const listLedger = route({
   method: "GET",
   path: "/v1/ledger/entries",
   operation: "listLedger",
+  access: { action: "ledger.read", as: "evidence" },
   summary: "What the ledger says, oldest first, in pages: each entry a CloudEvent about a decision or a receipt.",
   query: {
     limit: optional(integer("Default 100.", { min: 1, max: 1_000 })),
@@ -32,7 +33,8 @@ export const listLedger = route({
       description: "`entries`: place, kind, run and the event itself; `cursor` of the next page, null at the end.",
     },
   ],
-  async handle({ store }, { query }) {
+  async handle({ store }, { query, access }) {
+    await access.onInstallation();
     const limit = query.limit ?? 100;
     const rows = await store.ledger.entries({
       from: Number(query.cursor ?? 0),
@@ -51,6 +53,7 @@ export const checkLedger = route({
   method: "GET",
   path: "/v1/ledger/check",
   operation: "checkLedger",
+  access: { action: "ledger.read", as: "evidence" },
   summary:
     "Hashes every entry again and compares the tree with the newest signed checkpoint. A million entries take about five seconds.",
   answers: [
@@ -61,7 +64,8 @@ export const checkLedger = route({
       description: "It is the ledger that was signed. Otherwise `ledger_broken` says where it is not.",
     },
   ],
-  async handle({ ledger }) {
+  async handle({ ledger }, { access }) {
+    await access.onInstallation();
     const log = await ledger();
     const { note, signedAt } = await log.checkpoint();
     let checked = 0;
@@ -75,9 +79,11 @@ export const getCheckpoint = route({
   method: "GET",
   path: "/ledger/checkpoint",
   operation: "getCheckpoint",
+  access: { action: "ledger.read", as: "evidence" },
   summary: "The ledger's newest checkpoint, signed anew where it has grown: a signed note (c2sp.org/tlog-checkpoint).",
   answers: [{ status: 200, type: "text/plain", description: "Origin, number of entries, root; then the signature." }],
-  async handle({ ledger }) {
+  async handle({ ledger }, { access }) {
+    await access.onInstallation();
     const { note } = await (await ledger()).checkpoint();
     return bytes(Buffer.from(note), TEXT);
   },
@@ -87,6 +93,7 @@ export const getTile = route({
   method: "GET",
   path: "/ledger/tile/{tile*}",
   operation: "getTile",
+  access: { action: "ledger.read", as: "evidence" },
   summary:
     "A tile of the tree, or a bundle of entries, as c2sp.org/tlog-tiles lays them out: `0/000`, `entries/x001/234.p/17`.",
   answers: [
@@ -96,7 +103,8 @@ export const getTile = route({
       description: "Hashes of 32 bytes each; or entries, each behind its length in two bytes.",
     },
   ],
-  async handle({ ledger }, { params }) {
+  async handle({ ledger }, { params, access }) {
+    await access.onInstallation();
     const tile = parseTilePath(`tile/${params.tile}`);
     const found = tile === undefined ? undefined : await (await ledger()).tile(tile);
     if (found === undefined)
@@ -115,6 +123,7 @@ export const getReceiptProof = route({
   method: "GET",
   path: "/v1/runs/{run}/receipt/proof",
   operation: "getReceiptProof",
+  access: { action: "receipt.read", as: "evidence" },
   summary: "That the run's receipt is in the ledger, as a file that verifies offline (c2sp.org/tlog-proof).",
   query: { ordinal: optional(integer("1 is the first; default: the newest.", { min: 1, max: 1_000_000 })) },
   answers: [
@@ -124,8 +133,8 @@ export const getReceiptProof = route({
       description: "The entry, its place, the hashes up to the root, the checkpoint.",
     },
   ],
-  async handle({ store, ledger }, { params, query }) {
-    const receipt = await findReceipt(store, params.run, query.ordinal);
+  async handle({ store, ledger }, { params, query, access }) {
+    const receipt = await findReceipt(store, access, params.run, query.ordinal);
     return bytes(Buffer.from(await (await ledger()).proofOf(receipt.run, receipt.digest)), TEXT);
   },
 });

@@ -25,7 +25,13 @@ let token = "";
 const servers: NetworkServer[] = [];
 
 async function serve(handle: Handler, limits: Partial<NetworkLimits> = {}): Promise<NetworkServer> {
-  const server = await serveNetwork({ address: { host: "127.0.0.1", port: 0 }, tokenFile, handle, limits });
+  const server = await serveNetwork({
+    address: { host: "127.0.0.1", port: 0 },
+    tokenFile,
+    owner: "anna",
+    handle,
+    limits,
+  });
   servers.push(server);
   return server;
 }
@@ -301,14 +307,17 @@ describe("a server on the network", () => {
   it("says which address it cannot have, and what to do", async () => {
     const { url } = await serve(ok);
     const port = Number(new URL(url).port);
-    await assert.rejects(serveNetwork({ address: { host: "127.0.0.1", port }, tokenFile, handle: ok }), {
+    await assert.rejects(serveNetwork({ address: { host: "127.0.0.1", port }, tokenFile, owner: "anna", handle: ok }), {
       code: "address_unusable",
       message: new RegExp(`Another process listens on 127.0.0.1:${port}`),
       fix: /--listen HOST:PORT.*--no-listen/,
     });
-    await assert.rejects(serveNetwork({ address: { host: "no.such.host.invalid", port: 0 }, tokenFile, handle: ok }), {
-      code: "address_unusable",
-    });
+    await assert.rejects(
+      serveNetwork({ address: { host: "no.such.host.invalid", port: 0 }, tokenFile, owner: "anna", handle: ok }),
+      {
+        code: "address_unusable",
+      },
+    );
   });
 });
 

@@ -2,11 +2,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { guarded } from "./guard.ts";
+import type { App } from "./app.ts";
+import { byToken, guarded } from "./guard.ts";
 import { answerFaults } from "./http-fault.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { closeGently, nodeListener } from "./http.ts";
-import type { Handler } from "./http.ts";
 import { ROUTES } from "./routes.ts";
 import { Slots } from "./slots.ts";
 import { TokenCheck } from "./token.ts";
@@ -47,7 +47,9 @@ export interface NetworkServer {
 export async function serveNetwork(options: {
   readonly address: ListenAddress;
   readonly tokenFile: string;
-  readonly handle: Handler;
+  /** The user whose data directory it is. */
+  readonly owner: string;
+  readonly handle: App;
   readonly limits?: Partial<NetworkLimits>;
 }): Promise<NetworkServer> {
   const limits = { ...NETWORK_LIMITS, ...options.limits };
@@ -72,7 +74,7 @@ export async function serveNetwork(options: {
     server.listen(port, host, listening);
   });
   const origin = `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
-  const handle = guarded(options.handle, { token, host, open: OPEN_PATHS });
+  const handle = guarded(options.handle, { authenticate: byToken(token, options.owner), host, open: OPEN_PATHS });
   server.on(
     "request",
     nodeListener(handle, {
@@ -88,7 +90,7 @@ export async function serveNetwork(options: {
   return { url: origin, close: (graceMs) => closeGently(server, closing, graceMs) };
 }
 
-const OPEN_PATHS: ReadonlySet<string> = new Set(ROUTES.filter(({ open }) => open).map(({ path }) => path));
+const OPEN_PATHS: ReadonlySet<string> = new Set(ROUTES.filter(({ access }) => access === null).map(({ path }) => path));
 
 function unusable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): MaestroError {
   const place = `${host}:${port}`;

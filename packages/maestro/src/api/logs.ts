@@ -3,7 +3,6 @@ import { MaestroError } from "../core/problem.ts";
 import type { LogRef, LogStore } from "../runner/logs.ts";
 import type { AppDeps } from "./app.ts";
 import { flag, integer, optional, text } from "./field.ts";
-import { findRun } from "./find-run.ts";
 import { LIVE_HEADER } from "./http.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";
@@ -15,6 +14,7 @@ export const listLogs = route({
   method: "GET",
   path: "/v1/runs/{run}/logs",
   operation: "listRunLogs",
+  access: { action: "log.read", as: "read" },
   summary: "The attempts of a run that have a log, in the order they began.",
   answers: [
     {
@@ -24,8 +24,8 @@ export const listLogs = route({
       description: "`logs`: task, item (-1 without fan-out), attempt, size in bytes and lines of each.",
     },
   ],
-  async handle({ store, logs }, { params }) {
-    const run = await findRun(store, params.run);
+  async handle({ store, logs }, { params, access }) {
+    const run = await access.onRun(params.run);
     await refuseRemovedPart(store, run, "logs");
     return object("LogList", { run: run.id, logs: await logs.list(run.id) });
   },
@@ -35,6 +35,7 @@ export const readLog = route({
   method: "GET",
   path: "/v1/runs/{run}/logs/{task}",
   operation: "readRunLog",
+  access: { action: "log.read", as: "read" },
   summary: "One attempt's log: a range of it, its end, the lines that hold a text, or all of it as it comes.",
   query: {
     item: optional(integer("Item of a task that fans out; default -1.", { min: -1, max: 1_000_000 })),
@@ -61,8 +62,8 @@ export const readLog = route({
       description: "With search: `lines`, each with line, offset and text.",
     },
   ],
-  async handle(deps, { params, query }) {
-    const run = await findRun(deps.store, params.run);
+  async handle(deps, { params, query, access }) {
+    const run = await access.onRun(params.run);
     await refuseRemovedPart(deps.store, run, "logs");
     const ref = await findLog(deps.logs, run.id, params.task, query, query.follow === true);
     if (query.search !== undefined) {

@@ -75,6 +75,7 @@ const operation: JsonObject = {
     },
   },
   required: ["operationId", "responses"],
+  patternProperties: { "^x-": {} },
   additionalProperties: false,
 };
 const OPENAPI: JsonObject = {

@@ -88,7 +88,8 @@ function operation(route: Route): JsonObject {
   return {
     operationId: route.operation,
     summary: route.summary,
-    ...(route.open ? { security: [] } : {}),
+    ...(route.access === null ? {} : { "x-action": route.access.action }),
+    ...(route.access === null ? { security: [] } : {}),
     parameters,
     ...(route.body === null
       ? {}
@@ -116,7 +117,7 @@ function responses(route: Route): JsonObject {
     at.content[answer.type] = { schema: merged(at.content[answer.type], schemaOf(answer)) };
   }
   const statuses = [
-    ...EVERYWHERE.filter((status) => !route.open || (status !== "401" && status !== "403")),
+    ...EVERYWHERE.filter((status) => route.access !== null || (status !== "401" && status !== "403")),
     ...(route.path.includes("{") || route.body !== null ? ["404", "409", "422"] : []),
     ...(route.body === null ? [] : ["413", "415"]),
   ];

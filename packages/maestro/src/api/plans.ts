@@ -5,9 +5,9 @@ import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { StoredPlan } from "../store/store.ts";
+import type { Access, Target } from "./access.ts";
 import type { AppDeps, Compiled } from "./app.ts";
 import { optional, text } from "./field.ts";
-import { findRun } from "./find-run.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -43,6 +43,7 @@ export const planWorkflow = route({
   method: "POST",
   path: "/v1/plan",
   operation: "planWorkflow",
+  access: { action: "plan.compile", as: "read" },
   summary: "Compiles without running: what would be asked, touched and spent, and the digest that approvals name.",
   body: PLAN_SOURCE,
   maxBody: 2 * MAX_MANIFEST,
@@ -54,12 +55,14 @@ export const planWorkflow = route({
       description: "`plan` and `digest`, both null when `diagnostics` has errors; `diagnostics`, errors and warnings.",
     },
   ],
-  async handle(deps, { body }) {
+  async handle(deps, { body, access }) {
     if (body.manifest === undefined) {
       const { plan: stored } = await findWorkflow(deps.catalog, sourceOf(body));
+      await access.on(workflowTarget(stored), "catalog.read");
       return objectOfTexts("Plan", { digest: JSON.stringify(stored.digest), plan: stored.text, diagnostics: "[]" });
     }
     sourceOf(body);
+    await access.inNamespaces();
     const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest", body.folder);
     return object("Plan", { digest: plan === null ? null : digestOf(asJson(plan)), plan, diagnostics });
   },
@@ -69,6 +72,7 @@ export const getRunPlan = route({
   method: "GET",
   path: "/v1/runs/{run}/plan",
   operation: "getRunPlan",
+  access: { action: "run.read", as: "read" },
   summary: "The plan a run keeps, and the manifest it was compiled from.",
   answers: [
     {
@@ -78,8 +82,8 @@ export const getRunPlan = route({
       description: "`digest`, `plan` and `manifest` (its text).",
     },
   ],
-  async handle({ store }, { params }) {
-    const run = await findRun(store, params.run);
+  async handle({ store }, { params, access }) {
+    const run = await access.onRun(params.run);
     const stored = await store.planGet(run.planDigest);
     if (stored === undefined)
       throw new MaestroError(
@@ -101,21 +105,32 @@ interface PlanSource {
   readonly workflow?: string;
 }
 
-/** The plan to start from. With `expected`, exactly that one. Errors: `invalid_manifest`, `not_found`, `plan_changed`, `verification_failed`. */
-export async function resolvePlan(deps: AppDeps, source: PlanSource & { readonly plan?: string }): Promise<StoredPlan> {
+export function workflowTarget({
+  namespace,
+  name,
+  version,
+}: Pick<StoredPlan, "namespace" | "name" | "version">): Target {
+  return { type: "runbook", id: `${namespace}/${name}`, namespace, properties: { version } };
+}
+
+/** The plan to start from. With `expected`, exactly that one. Errors: `invalid_manifest`, `not_found`, `plan_changed`, `verification_failed`, `denied`. */
+export async function resolvePlan(
+  deps: AppDeps,
+  access: Access,
+  source: PlanSource & { readonly plan?: string },
+): Promise<StoredPlan> {
   const expected = source.plan;
   if (expected !== undefined && source.manifest === undefined && source.workflow === undefined) {
-    return planByDigest(deps.catalog, expected);
+    const plan = await planByDigest(deps.catalog, expected);
+    await access.on(workflowTarget(plan), "catalog.read");
+    return plan;
   }
   const reference = sourceOf(source);
   const stored =
     source.manifest === undefined
       ? (await findWorkflow(deps.catalog, reference)).plan
-      : storedPlan(
-          (await compileOrRefuse(deps, source.manifest, source.file ?? "manifest", source.folder)).plan,
-          source.manifest,
-          deps.now(),
-        );
+      : await compileGiven(deps, access, { ...source, manifest: source.manifest });
+  if (source.manifest === undefined) await access.on(workflowTarget(stored), "catalog.read");
   if (expected !== undefined && stored.digest !== expected) {
     throw new MaestroError("plan_changed", `The plan is ${stored.digest} now, not ${expected}.`, {
       facts: { expected, actual: stored.digest },
@@ -123,6 +138,17 @@ export async function resolvePlan(deps: AppDeps, source: PlanSource & { readonly
     });
   }
   return stored;
+}
+
+/** Compiling reads folders of this machine, so it is asked for before. */
+async function compileGiven(
+  deps: AppDeps,
+  access: Access,
+  { manifest, file, folder }: PlanSource & { readonly manifest: string },
+): Promise<StoredPlan> {
+  await access.inNamespaces(undefined, "plan.compile");
+  const { plan } = await compileOrRefuse(deps, manifest, file ?? "manifest", folder);
+  return storedPlan(plan, manifest, deps.now());
 }
 
 /** The workflow reference, or "" where a manifest is given. Exactly one of the two must be there. */

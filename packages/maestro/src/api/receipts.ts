@@ -1,7 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { ReceiptKey, ReceiptRow, Store } from "../store/store.ts";
+import type { Access } from "./access.ts";
 import { integer, optional, text } from "./field.ts";
-import { findRun } from "./find-run.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -14,6 +14,7 @@ export const getRunReceipt = route({
   method: "GET",
   path: "/v1/runs/{run}/receipt",
   operation: "getRunReceipt",
+  access: { action: "receipt.read", as: "evidence" },
   summary:
     "The run's signed receipt, a Sigstore bundle. A retried run has several: the newest, or the one with that ordinal.",
   query: { ordinal: optional(integer("1 is the first.", { min: 1, max: 1_000_000 })) },
@@ -25,8 +26,8 @@ export const getRunReceipt = route({
       description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
     },
   ],
-  async handle({ store }, { params, query }) {
-    return bundleOf(await findReceipt(store, params.run, query.ordinal));
+  async handle({ store }, { params, query, access }) {
+    return bundleOf(await findReceipt(store, access, params.run, query.ordinal));
   },
 });
 
@@ -34,6 +35,7 @@ export const listReceipts = route({
   method: "GET",
   path: "/v1/receipts",
   operation: "listReceipts",
+  access: { action: "receipt.read", as: "evidence" },
   summary: "Receipts, those of the newest run first, in keyset pages.",
   query: {
     limit: optional(integer("Default 50.", { min: 1, max: 500 })),
@@ -48,10 +50,12 @@ export const listReceipts = route({
         "`receipts`: id, run, ordinal, digest and createdAt of each, and `cursor` of the next page, null at the end.",
     },
   ],
-  async handle({ store }, { query }) {
+  async handle({ store }, { query, access }) {
     const limit = query.limit ?? 50;
+    const namespaces = await access.inNamespaces();
     const page = await store.receiptList({
       limit,
+      ...(namespaces === undefined ? {} : { namespaces }),
       ...(query.cursor === undefined ? {} : { before: keyOf(query.cursor) }),
     });
     const last = page.at(-1);
@@ -72,6 +76,7 @@ export const getReceipt = route({
   method: "GET",
   path: "/v1/receipts/{receipt}",
   operation: "getReceipt",
+  access: { action: "receipt.read", as: "evidence" },
   summary: "One receipt by its id, `RUN.ORDINAL`; without an ordinal the run's newest.",
   answers: [
     {
@@ -81,11 +86,11 @@ export const getReceipt = route({
       description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
     },
   ],
-  async handle({ store }, { params }) {
+  async handle({ store }, { params, access }) {
     const { receipt } = params;
-    if (!new RegExp(KEY_PATTERN).test(receipt)) return bundleOf(await findReceipt(store, receipt, undefined));
+    if (!new RegExp(KEY_PATTERN).test(receipt)) return bundleOf(await findReceipt(store, access, receipt, undefined));
     const { run, ordinal } = keyOf(receipt);
-    return bundleOf(await findReceipt(store, run, ordinal));
+    return bundleOf(await findReceipt(store, access, run, ordinal));
   },
 });
 
@@ -94,8 +99,13 @@ function keyOf(id: string): ReceiptKey {
   return { run, ordinal: Number(ordinal) };
 }
 
-export async function findReceipt(store: Store, reference: string, ordinal: number | undefined): Promise<ReceiptRow> {
-  const run = await findRun(store, reference);
+export async function findReceipt(
+  store: Store,
+  access: Access,
+  reference: string,
+  ordinal: number | undefined,
+): Promise<ReceiptRow> {
+  const run = await access.onRun(reference);
   const receipt = await store.receiptGet(run.id, ordinal);
   if (receipt !== undefined) return receipt;
   const why =

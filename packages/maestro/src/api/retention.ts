@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { makeId } from "../core/id.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Hold } from "../store/retention.ts";
+import type { Access } from "./access.ts";
 import { flag, integer, optional, text } from "./field.ts";
-import { findRun } from "./find-run.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -11,6 +11,7 @@ export const runRetention = route({
   method: "POST",
   path: "/v1/retention/passes",
   operation: "runRetention",
+  access: { action: "retention.run", as: "change" },
   summary:
     "Removes what has had its time by the policy, or with `dryRun` counts what would go. Answered when it is done.",
   body: { dryRun: optional(flag("Count only.")) },
@@ -22,8 +23,9 @@ export const runRetention = route({
       description: "`removed`: runs by part, rows, blobs and bytes; `held` and `needed`: runs that were due and stay.",
     },
   ],
-  async handle({ retention, actor }, { body }) {
-    const report = await retention.run({ by: `${actor.type}:${actor.id}`, dryRun: body.dryRun ?? false });
+  async handle({ retention }, { body, access }) {
+    await access.onInstallation();
+    const report = await retention.run({ by: access.by, dryRun: body.dryRun ?? false });
     return object("RetentionPass", report);
   },
 });
@@ -32,6 +34,7 @@ export const getRetention = route({
   method: "GET",
   path: "/v1/retention",
   operation: "getRetention",
+  access: { action: "system.read", as: "read" },
   summary: "The policy as it is now, and what was removed by it, newest first.",
   query: { limit: optional(integer("Passes; default 20.", { min: 1, max: 1000 })) },
   answers: [
@@ -42,7 +45,8 @@ export const getRetention = route({
       description: "`policy`: durations by clock; `passes`: when, who and how much.",
     },
   ],
-  async handle({ retention, store }, { query }) {
+  async handle({ retention, store }, { query, access }) {
+    await access.onInstallation();
     const passes = await store.retention.passList(query.limit ?? 20);
     return object("Retention", {
       policy: await retention.policy(),
@@ -55,6 +59,7 @@ export const setHold = route({
   method: "POST",
   path: "/v1/holds",
   operation: "setHold",
+  access: { action: "hold.manage", as: "change" },
   summary: "Places a legal hold on a run or a namespace: nothing of it is removed until the hold is released.",
   body: {
     run: optional(text("A run's id, a unique beginning or end of one, @last or @failed.", { max: 64 })),
@@ -64,19 +69,20 @@ export const setHold = route({
   answers: [
     { status: 201, type: "application/json", schema: "HoldAnswer", description: "`hold`: its id and what it covers." },
   ],
-  async handle({ store, actor, now }, { body }) {
+  async handle({ store, now }, { body, access }) {
     if ((body.run === undefined) === (body.namespace === undefined))
       throw new MaestroError(
         "invalid_request",
         "the body: a hold is on either a run or a namespace; name one of them.",
       );
+    const target = await held(access, body);
     const at = now();
     const hold: Hold = {
       id: makeId("h", at, randomBytes(10)),
       kind: body.run === undefined ? "namespace" : "run",
-      target: body.run === undefined ? (body.namespace ?? "") : (await findRun(store, body.run)).id,
+      target,
       reason: body.reason,
-      placedBy: `${actor.type}:${actor.id}`,
+      placedBy: access.by,
       placedAt: at,
       releasedBy: null,
       releasedAt: null,
@@ -87,15 +93,25 @@ export const setHold = route({
   },
 });
 
+/** The id of what is to be held, once it may be. */
+async function held(access: Access, body: { readonly run?: string; readonly namespace?: string }): Promise<string> {
+  if (body.run !== undefined) return (await access.onRun(body.run)).id;
+  const namespace = body.namespace ?? "";
+  await access.on({ type: "namespace", id: namespace, namespace });
+  return namespace;
+}
+
 export const releaseHold = route({
   method: "POST",
   path: "/v1/holds/{hold}/release",
   operation: "releaseHold",
+  access: { action: "hold.manage", as: "change" },
   summary: "Releases a legal hold. It stays on record.",
   body: { reason: text("Why; recorded.", { max: 1000 }) },
   answers: [{ status: 200, type: "application/json", schema: "HoldAnswer", description: "`hold`: as it is now." }],
-  async handle({ store, actor, now }, { params, body }) {
-    const release = { by: `${actor.type}:${actor.id}`, at: now(), reason: body.reason };
+  async handle({ store, now }, { params, body, access }) {
+    await access.onInstallation();
+    const release = { by: access.by, at: now(), reason: body.reason };
     return object("Hold", { hold: await store.retention.holdRelease(params.hold, release) });
   },
 });
@@ -104,13 +120,15 @@ export const listHolds = route({
   method: "GET",
   path: "/v1/holds",
   operation: "listHolds",
+  access: { action: "system.read", as: "read" },
   summary: "Legal holds, newest first; with `all` also those that were released.",
   query: {
     all: optional(integer("1: also released ones.", { min: 0, max: 1 })),
     limit: optional(integer("Default 100.", { min: 1, max: 1000 })),
   },
   answers: [{ status: 200, type: "application/json", schema: "HoldList", description: "`holds`." }],
-  async handle({ store }, { query }) {
+  async handle({ store }, { query, access }) {
+    await access.onInstallation();
     return object("HoldList", {
       holds: await store.retention.holdList({ open: query.all !== 1, limit: query.limit ?? 100 }),
     });

@@ -1,5 +1,6 @@
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
+import type { Access, AccessRule } from "./access.ts";
 import type { AppDeps } from "./app.ts";
 import { readJsonBody } from "./body.ts";
 import { readObject, readQuery } from "./field.ts";
@@ -21,12 +22,20 @@ export interface Route {
   readonly body: Shape | null;
   /** Headers that mean something to it. */
   readonly headers: readonly HeaderField[];
-  /** Answered to everybody who can connect, because it tells nothing: the probes of a supervisor. */
-  readonly open: boolean;
+  /** What the gate is asked; null: answered to everybody who can connect, because it tells nothing, as the probes of a supervisor. */
+  readonly access: AccessRule | null;
   /** Bytes of its body at most. */
   readonly maxBody: number;
   readonly answers: readonly Answer[];
-  handle(deps: AppDeps, request: Request, url: URL, params: Readonly<Record<string, string>>): Promise<Response>;
+  handle(deps: AppDeps, asked: Incoming): Promise<Response>;
+}
+
+/** A request that has found its route. */
+export interface Incoming {
+  readonly request: Request;
+  readonly url: URL;
+  readonly params: Readonly<Record<string, string>>;
+  readonly access: Access;
 }
 
 export interface HeaderField {
@@ -56,6 +65,8 @@ export interface Call<P extends string, Q extends Shape, B extends Shape> {
   readonly params: Readonly<Record<P, string>>;
   readonly query: Read<Q>;
   readonly body: Read<B>;
+  /** Every handler that is not open asks by it before it tells or does anything. */
+  readonly access: Access;
 }
 
 type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
@@ -72,7 +83,7 @@ interface Definition<Path extends string, Q extends Shape, B extends Shape> {
   /** Bytes; default 64 KiB. */
   readonly maxBody?: number;
   readonly headers?: readonly HeaderField[];
-  readonly open?: true;
+  readonly access: AccessRule | null;
   readonly answers: readonly Answer[];
   handle(deps: AppDeps, call: Call<ParamsOf<Path>, Q, B>): Promise<Response>;
 }
@@ -96,10 +107,10 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
     query,
     body,
     headers: definition.headers ?? [],
-    open: definition.open === true,
+    access: definition.access,
     maxBody: definition.maxBody ?? DEFAULT_MAX_BODY,
     answers: definition.answers,
-    async handle(deps, request, url, params) {
+    async handle(deps, { request, url, params, access }) {
       const readQ = readQuery(query, url.searchParams) as Read<Q>;
       const sent: JsonValue =
         definition.method === "GET" ? {} : await readJsonBody(request, definition.maxBody ?? DEFAULT_MAX_BODY);
@@ -109,6 +120,7 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
         params,
         query: readQ,
         body: readB,
+        access,
       });
     },
   };

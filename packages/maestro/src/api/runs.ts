@@ -4,7 +4,6 @@ import { MaestroError } from "../core/problem.ts";
 import type { RunView } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
-import { findRun } from "./find-run.ts";
 import { originOf, TRACE_HEADERS } from "./origin.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
@@ -31,6 +30,7 @@ export const startRun = route({
   method: "POST",
   path: "/v1/runs",
   operation: "startRun",
+  access: { action: "run.start", as: "change" },
   summary:
     "Asks the gate and records a run; answered when it is durable. A denied run is recorded too: look at its status.",
   body: {
@@ -72,8 +72,9 @@ export const startRun = route({
     runAnswer(201, "`run`: its row."),
     runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`.", "Preview"),
   ],
-  async handle(deps, { body, request }) {
-    const plan = await resolvePlan(deps, body);
+  async handle(deps, { body, request, access }) {
+    const plan = await resolvePlan(deps, access, body);
+    access.leftToEngine();
     const key = body.key ?? request.headers.get("idempotency-key") ?? undefined;
     if (key !== undefined && key.length > 200)
       throw new MaestroError("invalid_request", "Idempotency-Key is longer than 200 characters.");
@@ -82,7 +83,7 @@ export const startRun = route({
       inputs: body.inputs ?? {},
       purpose: body.purpose ?? onlyPurpose(plan.text),
       authority: body.authority ?? "",
-      initiator: deps.actor,
+      initiator: access.actor(plan.namespace),
       origin: originOf(request),
       ...(body.name === undefined ? {} : { name: body.name }),
       ...(body.labels === undefined ? {} : { labels: body.labels }),
@@ -106,6 +107,7 @@ export const listRuns = route({
   method: "GET",
   path: "/v1/runs",
   operation: "listRuns",
+  access: { action: "run.list", as: "read" },
   summary: "Runs, newest first, in keyset pages.",
   query: {
     status: optional(list("Any of these; repeat or separate by commas.", choice("", STATUSES), STATUSES.length)),
@@ -121,14 +123,17 @@ export const listRuns = route({
     cursor: optional(text("`cursor` of the page before.", { max: 500 })),
   },
   answers: [runAnswer(200, "`runs`: their rows, and `cursor` of the next page, null at the end.", "RunList")],
-  async handle({ store }, { query }) {
-    const { label, parent, limit = 50, ...rest } = query;
+  async handle({ store }, { query, access }) {
+    const { label, parent, namespace, limit = 50, ...rest } = query;
+    const namespaces = await access.inNamespaces(namespace);
     const [labelKey = "", ...value] = label?.split("=") ?? [];
     const page = await store.runList({
       ...rest,
       limit,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(namespaces === undefined || namespace !== undefined ? {} : { namespaces }),
       ...(label === undefined ? {} : { label: { key: labelKey, value: value.join("=") } }),
-      ...(parent === undefined ? {} : { parentRun: (await findRun(store, parent)).id }),
+      ...(parent === undefined ? {} : { parentRun: (await access.onRun(parent, "run.read")).id }),
     });
     return object("RunList", page);
   },
@@ -138,11 +143,12 @@ export const getRun = route({
   method: "GET",
   path: "/v1/runs/{run}",
   operation: "getRun",
+  access: { action: "run.read", as: "read" },
   summary:
     "A run with every task and, for what waits, why. The id may be a unique beginning or end of one, @last or @failed.",
   answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.", "RunView")],
-  async handle({ store, engine }, { params }) {
-    const row = await findRun(store, params.run);
+  async handle({ store, engine }, { params, access }) {
+    const row = await access.onRun(params.run);
     const view = await viewRun({ engine, store }, row);
     return object("Run", { ...view, receipts: await allReceipts(store, view) });
   },
@@ -162,6 +168,7 @@ export const changeRun = route({
   method: "PATCH",
   path: "/v1/runs/{run}",
   operation: "changeRun",
+  access: { action: "run.cancel", as: "change" },
   summary: "Cancels a run, or retries its failed tasks (or those named) and what depended on them, in the same run.",
   body: {
     action: choice("What to do.", ["cancel", "retry"]),
@@ -171,15 +178,16 @@ export const changeRun = route({
   },
   maxBody: 2 * 1024 * 1024,
   answers: [runAnswer(200, "`run`: its row when the change is durable.")],
-  async handle({ store, engine, actor }, { params, body }) {
-    const { id } = await findRun(store, params.run);
+  async handle({ engine }, { params, body, access }) {
+    const { id, namespace } = await access.onRun(params.run, body.action === "cancel" ? "run.cancel" : "run.retry");
+    const by = access.actor(namespace);
     if (body.action === "cancel") {
       if (body.tasks !== undefined)
         throw new MaestroError("invalid_request", "the body: /tasks belongs to retry; a cancel is for the whole run.");
       return object("Run", {
         run: await engine.send(id, {
           kind: "cancel",
-          by: actor,
+          by,
           reason: body.reason ?? "",
           force: body.force ?? false,
         }),
@@ -191,7 +199,7 @@ export const changeRun = route({
     return object("Run", {
       run: await engine.send(id, {
         kind: "retry",
-        by: actor,
+        by,
         ...(body.tasks === undefined ? {} : { tasks: body.tasks }),
       }),
     });
@@ -202,6 +210,7 @@ export const rerunRun = route({
   method: "POST",
   path: "/v1/runs/{run}/rerun",
   operation: "rerunRun",
+  access: { action: "run.start", as: "change" },
   summary:
     "A new run of the same plan. With `from`, what succeeded before that task is reused; with `inputs`, those instead of the old ones.",
   body: {
@@ -211,9 +220,10 @@ export const rerunRun = route({
   maxBody: 2 * MAX_MANIFEST,
   headers: TRACE_HEADERS,
   answers: [runAnswer(201, "`run`: the new run's row.")],
-  async handle({ store, engine, actor }, { request, params, body }) {
-    const { id } = await findRun(store, params.run);
-    const run = await engine.rerun(id, { initiator: actor, origin: originOf(request), ...body });
+  async handle({ engine }, { request, params, body, access }) {
+    const { id, namespace } = await access.onRun(params.run, "run.read");
+    access.leftToEngine();
+    const run = await engine.rerun(id, { initiator: access.actor(namespace), origin: originOf(request), ...body });
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });
@@ -222,6 +232,7 @@ export const signalRun = route({
   method: "POST",
   path: "/v1/runs/{run}/signals",
   operation: "signalRun",
+  access: { action: "run.signal", as: "change" },
   summary: "Gives a run a signal that a task waits for, or will.",
   body: {
     name: text("The signal's name.", { max: 200 }),
@@ -229,9 +240,10 @@ export const signalRun = route({
   },
   maxBody: 1024 * 1024,
   answers: [runAnswer(200, "`run`: its row when the signal is durable.")],
-  async handle({ store, engine, actor }, { params, body }) {
-    const { id } = await findRun(store, params.run);
+  async handle({ engine }, { params, body, access }) {
+    const { id, namespace } = await access.onRun(params.run);
+    const by = access.actor(namespace);
     const payload: JsonObject | (typeof body)["payload"] = body.payload ?? null;
-    return object("Run", { run: await engine.send(id, { kind: "signal", name: body.name, payload, by: actor }) });
+    return object("Run", { run: await engine.send(id, { kind: "signal", name: body.name, payload, by }) });
   },
 });

@@ -1,6 +1,5 @@
 import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
-import { findRun } from "./find-run.ts";
 import { requestIdOf } from "./request-id.ts";
 import { bytes, object, problem } from "./respond.ts";
 import { route } from "./route.ts";
@@ -9,14 +8,14 @@ export const listTasks = route({
   method: "GET",
   path: "/v1/tasks",
   operation: "listTaskTypes",
+  access: { action: "task.read", as: "read" },
   summary: "The task types of this installation.",
   answers: [
     { status: 200, type: "application/json", schema: "TaskTypeList", description: "`tasks`: the description of each." },
   ],
-  handle({ taskTypes }) {
-    return Promise.resolve(
-      object("TaskTypeList", { tasks: [...taskTypes.values()].map(({ description }) => description) }),
-    );
+  async handle({ taskTypes }, { access }) {
+    await access.onInstallation();
+    return object("TaskTypeList", { tasks: [...taskTypes.values()].map(({ description }) => description) });
   },
 });
 
@@ -24,13 +23,15 @@ export const getTask = route({
   method: "GET",
   path: "/v1/tasks/{name}",
   operation: "getTaskType",
+  access: { action: "task.read", as: "read" },
   summary: "One task type by `name` or `name@version`: its documentation, schemas, effects and an example.",
   answers: [{ status: 200, type: "application/json", schema: "TaskType", description: "`task`: the description." }],
-  handle({ taskTypes }, { params }) {
+  async handle({ taskTypes }, { params, access }) {
+    await access.onInstallation();
     const all = [...taskTypes.values()].map(({ description }) => description);
     const named = all.filter(({ name, version }) => name === params.name || `${name}@${version}` === params.name);
     const newest = named.toSorted((a, b) => b.version - a.version)[0];
-    if (newest !== undefined) return Promise.resolve(object("TaskType", { task: newest }));
+    if (newest !== undefined) return object("TaskType", { task: newest });
     const near = suggest(params.name.replace(/@.*$/, ""), new Set(all.map(({ name }) => name)));
     throw new MaestroError(
       "not_found",
@@ -44,6 +45,7 @@ export const replayRun = route({
   method: "GET",
   path: "/v1/runs/{run}/replay",
   operation: "replayRun",
+  access: { action: "run.replay", as: "read" },
   summary: "Decides the run's stored history again and compares: the proof that the state is a function of the events.",
   answers: [
     {
@@ -53,8 +55,8 @@ export const replayRun = route({
       description: "`equal`, `events`, `head`, and where it differs, `difference` and `atSeq`.",
     },
   ],
-  async handle({ store, replay }, { params }) {
-    const run = await findRun(store, params.run);
+  async handle({ replay }, { params, access }) {
+    const run = await access.onRun(params.run);
     return object("Replay", await replay(run.id));
   },
 });
@@ -63,6 +65,7 @@ export const getTrustRoot = route({
   method: "GET",
   path: "/v1/trust-root",
   operation: "getTrustRoot",
+  access: { action: "system.read", as: "read" },
   summary: "The public keys whose receipts this control plane vouches for, old ones included.",
   answers: [
     {
@@ -72,7 +75,8 @@ export const getTrustRoot = route({
       description: "The trust root as a file for `maestro verify --trust-root`.",
     },
   ],
-  async handle({ trustRoot }) {
+  async handle({ trustRoot }, { access }) {
+    await access.onInstallation();
     return bytes(new TextEncoder().encode(await trustRoot()), "application/json");
   },
 });
@@ -81,10 +85,12 @@ export const getHealth = route({
   method: "GET",
   path: "/v1/health",
   operation: "getHealth",
+  access: { action: "system.read", as: "read" },
   summary: "That it lives, which version it is, what time it has and how its engine is doing.",
   answers: [{ status: 200, type: "application/json", schema: "Health", description: "`status` is `ok`." }],
-  handle({ version, now, report }) {
-    return Promise.resolve(object("Health", { status: "ok", version, now: now(), pid: process.pid, engine: report() }));
+  async handle({ version, now, report }, { access }) {
+    await access.onInstallation();
+    return object("Health", { status: "ok", version, now: now(), pid: process.pid, engine: report() });
   },
 });
 
@@ -92,8 +98,8 @@ export const getLiveness = route({
   method: "GET",
   path: "/healthz",
   operation: "getLiveness",
+  access: null,
   summary: "That the process answers. For a supervisor; needs no token.",
-  open: true,
   answers: [{ status: 200, type: "application/json", schema: "Liveness", description: "`status` is `live`." }],
   handle() {
     return Promise.resolve(object("Liveness", { status: "live" }));
@@ -104,8 +110,8 @@ export const getReadiness = route({
   method: "GET",
   path: "/readyz",
   operation: "getReadiness",
+  access: null,
   summary: "Whether new work would be taken now, else why not. For a supervisor; needs no token.",
-  open: true,
   answers: [
     { status: 200, type: "application/json", schema: "Readiness", description: "`status` is `ready`." },
     { status: 503, type: "application/problem+json", description: "`detail` says why not." },

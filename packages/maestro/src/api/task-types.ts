@@ -7,6 +7,7 @@ export const addTask = route({
   method: "POST",
   path: "/v1/tasks",
   operation: "addTaskType",
+  access: { action: "task.manage", as: "change" },
   summary:
     "Adds a program of this machine as a task type, or adds it again after it was changed. The program is started and asked to describe itself.",
   body: {
@@ -27,7 +28,8 @@ export const addTask = route({
       description: "`task`: what it says about itself, and the digest of its file.",
     },
   ],
-  async handle({ external }, { body }) {
+  async handle({ external }, { body, access }) {
+    await access.onInstallation();
     return object("TaskType", { task: await external.add(body.path, body.env ?? []) });
   },
 });
@@ -36,13 +38,15 @@ export const removeTask = route({
   method: "POST",
   path: "/v1/tasks/{name}/remove",
   operation: "removeTaskType",
+  access: { action: "task.manage", as: "change" },
   summary: "Takes out the task type of a program, by `name@version`. The program's file stays.",
   body: {},
   answers: [
     { status: 200, type: "application/json", schema: "TaskTypeRemoved", description: "`name`: what was removed." },
   ],
-  handle({ external }, { params }) {
+  async handle({ external }, { params, access }) {
+    await access.onInstallation();
     external.remove(params.name);
-    return Promise.resolve(object("TaskTypeRemoved", { name: params.name }));
+    return object("TaskTypeRemoved", { name: params.name });
   },
 });

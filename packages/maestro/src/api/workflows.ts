@@ -3,7 +3,7 @@ import { findWorkflow, MAX_VERSIONS } from "../catalog/find.ts";
 import { listCatalog } from "../catalog/list.ts";
 import { publish } from "../catalog/publish.ts";
 import { choice, integer, list, optional, text } from "./field.ts";
-import { compileOrRefuse, MAX_MANIFEST, PLAN_SOURCE } from "./plans.ts";
+import { compileOrRefuse, MAX_MANIFEST, PLAN_SOURCE, workflowTarget } from "./plans.ts";
 import { tagged } from "./etag.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -12,6 +12,7 @@ export const publishWorkflow = route({
   method: "POST",
   path: "/v1/workflows",
   operation: "publishWorkflow",
+  access: { action: "catalog.publish", as: "change" },
   summary:
     "Compiles a manifest and publishes its version: stored for good, signed with this installation's key. The same content again is no change; another content under a version that was published is a `conflict`.",
   body: {
@@ -35,9 +36,11 @@ export const publishWorkflow = route({
       description: "The same: it was published before, with this content.",
     },
   ],
-  async handle(deps, { body }) {
+  async handle(deps, { body, access }) {
+    await access.inNamespaces(undefined, "plan.compile");
     const { plan, diagnostics } = await compileOrRefuse(deps, body.manifest, body.file ?? "manifest", body.folder);
-    const { row, plan: stored, created } = await publish(deps.catalog, plan, body.manifest, deps.actor.id);
+    await access.on(workflowTarget(plan.workflow));
+    const { row, plan: stored, created } = await publish(deps.catalog, plan, body.manifest, access.caller.id);
     const { namespace, name, version, planDigest, createdAt } = row;
     const answer = { namespace, name, version, planDigest, manifestDigest: stored.manifestDigest, createdAt };
     const location = `/v1/workflows/${encodeURIComponent(`${namespace}/${name}@${version}`)}`;
@@ -49,6 +52,7 @@ export const listWorkflows = route({
   method: "GET",
   path: "/v1/workflows",
   operation: "listWorkflows",
+  access: { action: "catalog.read", as: "read" },
   summary:
     "What can be run by name, in pages: files of the watched folder, then published versions, then what merely ran here; the last two newest first.",
   query: {
@@ -67,11 +71,13 @@ export const listWorkflows = route({
         "`workflows`: source, namespace, name, version, planDigest and createdAt of each, for a file of the folder `file` and, while it is broken, `problem` (`message`, `diagnostics`); `folder`: the watched folder's `path` and `problem`, or null; `cursor` of the next page, null at the end.",
     },
   ],
-  async handle({ catalog }, { query }) {
+  async handle({ catalog }, { query, access }) {
     const { source, limit, ...rest } = query;
+    const namespaces = await access.inNamespaces(query.namespace);
     const page = await listCatalog(catalog, {
       ...rest,
       limit: limit ?? 100,
+      ...(namespaces === undefined ? {} : { namespaces }),
       ...(source === undefined ? {} : { sources: source }),
     });
     const folder = catalog.folder();
@@ -86,6 +92,7 @@ export const getWorkflow = route({
   method: "GET",
   path: "/v1/workflows/{name}",
   operation: "getWorkflow",
+  access: { action: "catalog.read", as: "read" },
   summary:
     "One workflow by `name` or `namespace/name` (the slash as %2F), either with `@version`: what a run by this name would follow. What was published is verified before it is answered.",
   headers: [{ name: "if-none-match", description: "The `ETag` of an earlier answer: 304 where nothing changed." }],
@@ -98,8 +105,9 @@ export const getWorkflow = route({
         "`namespace`, `name`, `version`, `source`, `planDigest`, `manifestDigest`, `createdAt`, `manifest` (its text), `plan`, `signature` (a Sigstore bundle, null where it was not published) and `versions`: every published version of this name, newest first. With `ETag`; 304 for `If-None-Match`.",
     },
   ],
-  async handle({ catalog }, { request, params }) {
+  async handle({ catalog }, { request, params, access }) {
     const { plan, source, published } = await findWorkflow(catalog, params.name);
+    await access.on(workflowTarget(plan));
     const { namespace, name, version, digest, manifestDigest, manifest } = plan;
     const versions = await catalog.store.publishedList({ namespace, name, limit: MAX_VERSIONS });
     const texts = {

@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ownerCaller } from "../identity/caller.ts";
+import type { App } from "../api/app.ts";
 import type { Handler } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
 import type { NetworkServer } from "../api/listen.ts";
@@ -131,16 +133,19 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
     ...(manifests === undefined ? {} : { manifests }),
     ...(broken === undefined ? {} : { broken }),
   });
-  const handle: Handler = async (request) => {
-    const response = await plane.handle(request);
+  const app: App = async (request, caller) => {
+    const response = await plane.handle(request, caller);
     if (passive) response.headers.set(PASSIVE_HEADER, "true");
     return response;
   };
+  // Whoever can open the socket is the user of the data directory.
+  const owner = ownerCaller(plane.owner.id, "socket");
+  const handle: Handler = async (request) => app(request, owner);
   const servers: (ControlSocket | NetworkServer)[] = [];
   let network: NetworkServer | undefined;
   try {
     servers.push(await serveSocket(path, handle));
-    if (listen !== undefined) servers.push((network = await openNetwork(dataDir, listen, handle)));
+    if (listen !== undefined) servers.push((network = await openNetwork(dataDir, listen, plane.owner.id, app)));
   } catch (error) {
     for (const server of servers) await server.close(0);
     await plane.close();
@@ -158,10 +163,15 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   };
 }
 
-async function openNetwork(dataDir: string, address: ListenAddress, handle: Handler): Promise<NetworkServer> {
+async function openNetwork(
+  dataDir: string,
+  address: ListenAddress,
+  owner: string,
+  handle: App,
+): Promise<NetworkServer> {
   // Most commands open no port; what it takes is loaded by the one that does.
   const [{ serveNetwork }, { tokenPath }] = await Promise.all([import("../api/listen.ts"), import("../api/token.ts")]);
-  return serveNetwork({ address, tokenFile: tokenPath(dataDir), handle });
+  return serveNetwork({ address, tokenFile: tokenPath(dataDir), owner, handle });
 }
 
 function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {

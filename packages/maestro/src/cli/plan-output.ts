@@ -32,6 +32,7 @@ export function planLines({ plan, digest }: PlanWithDigest, style: Style, width:
   );
   const effects = [...new Set(plan.tasks.flatMap((task) => task.effects))].toSorted();
   const secrets = [...new Set(plan.tasks.flatMap((task) => Object.values(task.secrets ?? {})))].toSorted();
+  const audiences = [...new Set(plan.tasks.flatMap((task) => task.identity?.audiences ?? []))].toSorted();
   const fact = (name: string, value: string): string =>
     `  ${name.padEnd(9)} ${truncate(safe(value), Math.max(20, width - 12))}`;
   return [
@@ -43,6 +44,7 @@ export function planLines({ plan, digest }: PlanWithDigest, style: Style, width:
     fact("license", plan.license),
     fact("effects", effects.length === 0 ? "none" : effects.join(", ")),
     ...(secrets.length === 0 ? [] : [fact("secrets", secrets.join(", "))]),
+    ...(audiences.length === 0 ? [] : [fact("tokens", `for ${audiences.join(", ")}`)]),
     ...(budget === undefined ? [] : [fact("budget", budgetText(budget))]),
     ...(plan.concurrency === undefined
       ? []
@@ -123,6 +125,7 @@ function taskNotes(task: PlanTask): readonly string[] {
           `approval by ${approvals.count}${approvals.roles.length === 0 ? "" : ` of ${approvals.roles.join(", ")}`}${approvals.notRequester ? ", not the requester" : ""}, within ${formatDuration(approvals.expiresMs)}`,
         ]),
     ...(task.secrets === undefined ? [] : [`secrets ${Object.values(task.secrets).join(", ")}`]),
+    ...(task.identity === undefined ? [] : [`tokens for ${task.identity.audiences.join(", ")}`]),
     ...(retry === undefined || retry.attempts === 1 ? [] : [`up to ${retry.attempts} attempts`]),
     ...(timeout?.runMs === undefined ? [] : [`at most ${formatDuration(timeout.runMs)}`]),
     ...(task.runner === undefined || task.runner.sandbox === "none" ? [] : [`sandbox ${task.runner.sandbox}`]),

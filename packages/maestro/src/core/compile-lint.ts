@@ -37,7 +37,7 @@ export function lint(
 
 function lintTask(workflow: Workflow, task: WorkflowTask, use: ResolvedUse, problems: Diagnostic[]): void {
   const at = pathOfTask(task);
-  const warn = (rule: "WF043" | "WF051" | "WF052" | "WF053", path: Path, message: string, help: string): void => {
+  const warn = (rule: "WF043" | "WF051" | "WF052" | "WF053" | "WF059", path: Path, message: string, help: string): void => {
     problems.push({ rule, severity: "warning", path, key: true, message, help });
   };
   if (task.sensitive && task.approvals === undefined) {
@@ -69,10 +69,19 @@ function lintTask(workflow: Workflow, task: WorkflowTask, use: ResolvedUse, prob
       "Add `retry: { onLost: fail }`, or `retry: { onLost: retry }` if running twice does no harm.",
     );
   }
+  if (use.runs === "process" && task.identity !== undefined && task.runner?.sandbox === "none") {
+    warn(
+      "WF059",
+      [...at, "identity"],
+      `task "${task.id}" gets tokens outside a sandbox, where every process of this user can ask for them, too`,
+      "Take `sandbox: none` out, or an ignore comment that says why the user's other processes may have them.",
+    );
+  }
   const type = formatUse(task.uses);
   const idle: (readonly [string, boolean])[] = [
     ["runner", use.runs !== "process" && task.runner !== undefined],
     ["secrets", use.runs !== "process" && Object.keys(task.secrets).length > 0],
+    ["identity", use.runs !== "process" && task.identity !== undefined],
     ["artifacts", use.runs !== "process" && task.artifacts.length > 0],
     ["cache", (use.runs === "engine" || use.runs === "child") && task.cache !== undefined],
   ];
@@ -82,7 +91,7 @@ function lintTask(workflow: Workflow, task: WorkflowTask, use: ResolvedUse, prob
         "WF043",
         [...at, field],
         `\`${field}\` has no effect on \`${type}\``,
-        field === "runner" || field === "secrets"
+        field === "runner" || field === "secrets" || field === "identity"
           ? "It runs inside the engine and starts no command."
           : "It leaves nothing that could be kept.",
       );

@@ -139,6 +139,7 @@ function buildTask(
     ...(task.cache === undefined ? {} : { cache: task.cache }),
     ...(task.approvals === undefined ? {} : { approvals: task.approvals }),
     ...(Object.keys(task.secrets).length === 0 ? {} : { secrets: task.secrets }),
+    ...(task.identity === undefined ? {} : { identity: task.identity }),
     ...(task.sensitive ? { sensitive: true } : {}),
     effects: effectsOf(task, use.effects),
     ...(task.runner === undefined ? {} : { runner: task.runner }),
@@ -150,10 +151,10 @@ function buildTask(
   };
 }
 
-/** What the type declares; `deploy` where the manifest calls a task with effects sensitive; `secret` where it leases one. */
+/** What the type declares; `deploy` where the manifest calls a task with effects sensitive; `secret` where it leases one or gets tokens. */
 function effectsOf(task: WorkflowTask, declared: readonly Effect[]): readonly Effect[] {
   const effects = new Set(declared);
   if (task.sensitive && declared.length > 0) effects.add("deploy");
-  if (Object.keys(task.secrets).length > 0) effects.add("secret");
+  if (Object.keys(task.secrets).length > 0 || task.identity !== undefined) effects.add("secret");
   return [...effects].toSorted();
 }

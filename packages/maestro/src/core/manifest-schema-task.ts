@@ -315,6 +315,23 @@ export const TASK_SCHEMA: JsonObject = object(
         "Environment variable to name of a secret. The secret is leased for each attempt and never enters the run's history.",
       examples: [{ NPM_TOKEN: "npm-publish" }],
     },
+    identity: object(
+      "Lets the task's commands prove what they are to other systems, by tokens that this control plane signs: OpenID Connect, five minutes, for each attempt. Without it a task gets none.",
+      [{ audiences: ["sts.amazonaws.com"] }],
+      {
+        audiences: {
+          type: "array",
+          items: { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" },
+          minItems: 1,
+          maxItems: 10,
+          uniqueItems: true,
+          description:
+            "Whom a token may be for, exactly as the other side calls itself. The gate is asked for each token as well.",
+          examples: [["sts.amazonaws.com"]],
+        },
+      },
+      { required: ["audiences"] },
+    ),
     sensitive: {
       type: "boolean",
       default: false,

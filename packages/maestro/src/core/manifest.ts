@@ -163,6 +163,7 @@ function buildTask(id: string, phase: "main" | "finally", task: Fields): Workflo
   const until = task["until"] as Fields | undefined;
   const cache = task["cache"] as Fields | undefined;
   const undo = task["undo"] as Fields | undefined;
+  const identity = task["identity"] as Fields | undefined;
   return {
     id,
     phase,
@@ -212,6 +213,9 @@ function buildTask(id: string, phase: "main" | "finally", task: Fields): Workflo
         }),
     ...(task["approvals"] === undefined ? {} : { approvals: buildApprovals(task["approvals"] as Fields) }),
     secrets: (task["secrets"] as Record<string, string> | undefined) ?? {},
+    ...(identity === undefined
+      ? {}
+      : { identity: { audiences: (identity["audiences"] as readonly string[]).toSorted() } }),
     sensitive: task["sensitive"] === true,
     ...(task["runner"] === undefined ? {} : { runner: buildRunner(task["runner"] as Fields) }),
     artifacts: (task["artifacts"] as readonly string[] | undefined) ?? [],

@@ -72,6 +72,8 @@ export interface PlanTask {
   readonly approvals?: ApprovalRule;
   /** Environment name to secret name. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Whom its attempts may get tokens for: names of audiences, sorted. */
+  readonly identity?: { readonly audiences: readonly string[] };
   readonly sensitive?: true;
   /** Sorted. What the task type declares, plus `deploy` where the manifest says `sensitive` on a writing task. */
   readonly effects: readonly Effect[];

@@ -215,6 +215,13 @@ export const RULES = {
     example: "onFailure: rollback   # and no task has an `undo`",
     instead: "publish: { uses: exec@1, undo: { uses: exec@1, with: { argv: [npm, deprecate] } } }",
   },
+  WF059: {
+    title: "Tokens without walls",
+    severity: "warning",
+    why: "An attempt asks for its tokens through a socket. In a sandbox only its own processes see that; without one every process of the engine's user can find it.",
+    example: "deploy: { uses: exec@1, identity: { audiences: [vault] }, runner: { sandbox: none } }",
+    instead: "deploy: { uses: exec@1, identity: { audiences: [vault] }, runner: { sandbox: strict } }",
+  },
 } as const satisfies Readonly<Record<string, Rule>>;
 
 export type RuleId = keyof typeof RULES;

@@ -50,6 +50,7 @@ export interface WorkflowTask {
   readonly cache?: { readonly key?: JsonValue; readonly ttlMs?: number; readonly files?: readonly string[] };
   readonly approvals?: ApprovalRule;
   readonly secrets: Readonly<Record<string, string>>;
+  readonly identity?: { readonly audiences: readonly string[] };
   readonly sensitive: boolean;
   readonly runner?: { readonly kind: "process"; readonly sandbox: Sandbox; readonly limits?: CommandLimits };
   readonly artifacts: readonly string[];

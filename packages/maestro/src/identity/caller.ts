@@ -2,8 +2,11 @@ import type { Actor } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { GateSubject } from "../policy/gate.ts";
 
-/** What a role allows is the policy's; these are the names it knows. `owner` is the user of the data directory. */
-export const ROLES = ["viewer", "operator", "author", "approver", "auditor", "admin", "owner"] as const;
+/**
+ * What a role allows is the policy's; these are the names it knows. `owner` is the user of the data directory, and `member`
+ * of the installation is who has a part in any of its namespaces.
+ */
+export const ROLES = ["viewer", "operator", "author", "approver", "auditor", "admin", "owner", "member"] as const;
 
 /** Stands for every namespace, also those to come. */
 export const EVERY_NAMESPACE = "*";
@@ -17,7 +20,7 @@ export interface Caller {
   /** What the gate sees beside the roles: `iss`, `acr`, `amr`, `org`, `clearance`. */
   readonly properties: JsonObject;
   /** How it was proved. */
-  readonly via: "socket" | "token" | "session" | "oidc";
+  readonly via: "socket" | "token" | "session" | "oidc" | "none";
   /** Of a session, its id. */
   readonly session?: string;
 }
@@ -33,6 +36,7 @@ export function rolesIn(caller: Caller, namespace: string): readonly string[] {
   const roles = caller.grants.flatMap((grant) =>
     grant.namespace === namespace || grant.namespace === EVERY_NAMESPACE ? grant.roles : [],
   );
+  if (namespace === EVERY_NAMESPACE && caller.grants.length > 0) roles.push("member");
   return [...new Set(roles)].sort();
 }
 

@@ -4,6 +4,7 @@ import type { GateRequest } from "./gate.ts";
 
 /** What each role may do. The same policy stands as Cedar and as Rego in `policies/`, for those who want to change it. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  member: ["policy.ask", "session.own", "system.read", "task.read"],
   viewer: VIEW(),
   operator: [
     ...VIEW(),
@@ -11,12 +12,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "plan.compile",
     "run.start",
     "run.cancel",
+    "run.replay",
     "run.retry",
     "run.signal",
     "secret.lease",
     "task.execute",
   ],
-  author: [...VIEW(), "artifact.read", "catalog.publish", "plan.compile"],
+  author: [...VIEW(), "artifact.read", "catalog.publish", "plan.compile", "run.replay"],
   approver: [...VIEW(), "approval.give", "artifact.read"],
   auditor: [
     ...VIEW(),

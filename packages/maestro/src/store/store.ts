@@ -192,6 +192,8 @@ export interface EventRow {
 
 export interface RunQuery {
   readonly namespace?: string;
+  /** Only of these. */
+  readonly namespaces?: readonly string[];
   readonly status?: readonly RunStatus[];
   readonly workflow?: string;
   readonly label?: { readonly key: string; readonly value: string };

@@ -84,7 +84,7 @@ describe("a disk that is full while runs are active", () => {
 
   async function post(path: string, body: object): Promise<Response> {
     const headers = { "content-type": "application/json" };
-    return plane.handle(
+    return plane.asOwner(
       new Request(`http://maestro.local${path}`, { method: "POST", headers, body: JSON.stringify(body) }),
     );
   }

@@ -57,7 +57,7 @@ after(async () => {
 
 async function post<T>(path: string, body: object): Promise<T> {
   const headers = { "content-type": "application/json" };
-  const response = await plane.handle(
+  const response = await plane.asOwner(
     new Request(`http://maestro.local${path}`, { method: "POST", body: JSON.stringify(body), headers }),
   );
   const text = await response.text();

@@ -93,7 +93,7 @@ class Workers {
       headers,
       body: JSON.stringify(body),
     });
-    const response = await this.#plane.handle(request);
+    const response = await this.#plane.asOwner(request);
     const text = await response.text();
     if (response.status !== 201) throw new Error(`${key} was refused: ${text}`);
     return (JSON.parse(text) as { readonly run: RunRow }).run;

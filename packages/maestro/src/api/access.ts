@@ -1,0 +1,158 @@
+import type { Actor, Decision } from "../core/event.ts";
+import type { JsonObject } from "../core/json.ts";
+import { MaestroError } from "../core/problem.ts";
+import type { Caller } from "../identity/caller.ts";
+import { actorIn, EVERY_NAMESPACE, namespacesOf, rolesIn, subjectIn } from "../identity/caller.ts";
+import type { Gate, GateRequest } from "../policy/gate.ts";
+import type { AuditKind } from "../store/audit.ts";
+import type { RunRow, Store } from "../store/store.ts";
+import { findRun } from "./find-run.ts";
+
+/** What an operation does, by the name that policies know it by, and how the audit keeps it. */
+export interface AccessRule {
+  readonly action: string;
+  readonly as: Extract<AuditKind, "change" | "evidence" | "read">;
+}
+
+/** What is to be done something with. */
+export interface Target {
+  readonly type: string;
+  readonly id: string;
+  /** `*`: the installation as a whole. */
+  readonly namespace: string;
+  readonly properties?: JsonObject;
+  /** The run it is about: for the record, never for the decision. */
+  readonly run?: string;
+}
+
+/** A question that was answered. */
+export interface Asked {
+  readonly target: Target;
+  readonly decision: Decision;
+}
+
+export interface AccessParts {
+  readonly gate: Gate;
+  readonly store: Store;
+  readonly now: () => number;
+  readonly environment: string;
+  readonly caller: Caller;
+  readonly rule: AccessRule;
+  /** The correlation id. */
+  readonly requestId: string;
+  /** Why, and under which mandate, as the request's headers say; "" where they don't. */
+  readonly purpose: string;
+  readonly authority: string;
+}
+
+/**
+ * One request's way past the gate: a handler says what it is about to touch, and goes on only where that is allowed. An
+ * operation that answers without having asked is a fault of ours, and its answer is thrown away.
+ */
+export class Access {
+  readonly caller: Caller;
+  readonly #parts: AccessParts;
+  readonly #asked: Asked[] = [];
+  #isByEngine = false;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.caller = parts.caller;
+  }
+
+  get asked(): readonly Asked[] {
+    return this.#asked;
+  }
+
+  get wasAsked(): boolean {
+    return this.#asked.length > 0 || this.#isByEngine;
+  }
+
+  /** As histories and receipts name the caller. */
+  actor(namespace: string): Actor {
+    return actorIn(this.caller, namespace);
+  }
+
+  /** For records that are no run's: `user:anna`. */
+  get by(): string {
+    return `${this.caller.type}:${this.caller.id}`;
+  }
+
+  /** Errors: `denied` with the reasons. */
+  async on(target: Target, action = this.#parts.rule.action): Promise<Decision> {
+    const decision = await this.#decide(target, action);
+    if (!decision.allow) throw refusal(action, target, decision);
+    return decision;
+  }
+
+  async onInstallation(): Promise<Decision> {
+    return this.on({ type: "installation", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE });
+  }
+
+  /** The run that is meant. Runs that may not be touched are not there for whoever has no part in their namespace. Errors: as `findRun`, `denied`. */
+  async onRun(reference: string, action = this.#parts.rule.action): Promise<RunRow> {
+    const row = await findRun(this.#parts.store, reference, (one) => this.sees(one.namespace));
+    await this.on(runTarget(row), action);
+    return row;
+  }
+
+  /** The namespaces that a list may speak of; undefined: of all. Errors: `denied` where there is none. */
+  async inNamespaces(wanted?: string, action = this.#parts.rule.action): Promise<readonly string[] | undefined> {
+    if (wanted !== undefined) {
+      await this.on({ type: "namespace", id: wanted, namespace: wanted }, action);
+      return [wanted];
+    }
+    const everywhere: Target = { type: "namespace", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE };
+    const decision = await this.#decide(everywhere, action);
+    if (decision.allow) return undefined;
+    const allowed: string[] = [];
+    for (const namespace of namespacesOf(this.caller))
+      if ((await this.#decide({ type: "namespace", id: namespace, namespace }, action)).allow) allowed.push(namespace);
+    if (allowed.length === 0) throw refusal(action, everywhere, decision);
+    return allowed;
+  }
+
+  /** The engine asks, and records the answer in the run's own history. */
+  leftToEngine(): void {
+    this.#isByEngine = true;
+  }
+
+  /** Whether the caller has any part in it: what lies elsewhere is not there for them. */
+  sees(namespace: string): boolean {
+    return rolesIn(this.caller, namespace).length > 0;
+  }
+
+  async #decide(target: Target, action: string): Promise<Decision> {
+    const { gate, now, environment, purpose, authority, requestId } = this.#parts;
+    const request: GateRequest = {
+      subject: subjectIn(this.caller, target.namespace),
+      action: { name: action },
+      resource: { type: target.type, id: target.id, properties: { namespace: target.namespace, ...target.properties } },
+      context: { purpose, authority, environment },
+    };
+    const decision = await gate.decide(request, {
+      at: now(),
+      request: requestId,
+      ...(target.run === undefined ? {} : { run: target.run }),
+    });
+    this.#asked.push({ target, decision });
+    return decision;
+  }
+}
+
+/** Runs of one workflow are one resource to a policy, so that one answer serves them all. */
+export function runTarget(run: RunRow): Target {
+  return {
+    type: "run",
+    id: `${run.namespace}/${run.workflow}`,
+    namespace: run.namespace,
+    properties: { workflow: run.workflow, initiator: run.initiator },
+    run: run.id,
+  };
+}
+
+function refusal(action: string, target: Target, { id, reasons, rules }: Decision): MaestroError {
+  return new MaestroError("denied", `${action} on ${target.type} ${target.id} is denied: ${reasons.join("; ")}.`, {
+    facts: { action, decision: id, rules, reasons },
+  });
+}
