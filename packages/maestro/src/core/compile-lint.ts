@@ -37,7 +37,12 @@ export function lint(
 
 function lintTask(workflow: Workflow, task: WorkflowTask, use: ResolvedUse, problems: Diagnostic[]): void {
   const at = pathOfTask(task);
-  const warn = (rule: "WF043" | "WF051" | "WF052" | "WF053" | "WF059", path: Path, message: string, help: string): void => {
+  const warn = (
+    rule: "WF043" | "WF051" | "WF052" | "WF053" | "WF059",
+    path: Path,
+    message: string,
+    help: string,
+  ): void => {
     problems.push({ rule, severity: "warning", path, key: true, message, help });
   };
   if (task.sensitive && task.approvals === undefined) {

@@ -92,6 +92,7 @@ const example = {
       sensitive: true,
       approvals: { count: 2, roles: ["release-manager"] },
       secrets: { NPM_TOKEN: "npm-publish" },
+      identity: { audiences: ["vault", "sts.amazonaws.com"] },
       with: { argv: ["npm", "publish", "${{ tasks.pack[0].artifacts[0].path }}"] },
       undo: { uses: "exec@1", with: { argv: ["npm", "deprecate"] } },
     },
@@ -140,6 +141,7 @@ describe("compile()", () => {
     });
     assert.deepEqual([check?.whenReadsStatus, compare?.whenReadsStatus], [undefined, true]);
     assert.deepEqual(publish?.effects, ["deploy", "process", "secret"]);
+    assert.deepEqual(publish.identity, { audiences: ["sts.amazonaws.com", "vault"] });
     assert.deepEqual(publish?.approvals, {
       count: 2,
       roles: ["release-manager"],

@@ -189,6 +189,11 @@ const CASES: Readonly<Record<Exclude<RuleId, keyof typeof RULES_OF_EXPRESSIONS>,
       at: "runner",
       message: /`runner` has no effect on `pause@1`/,
     }),
+    spec("  tasks:\n    a: { uses: pause@1, identity: { audiences: [vault] } }\n", {
+      name: "tokens for no command",
+      at: "identity",
+      message: /`identity` has no effect on `pause@1`/,
+    }),
   ],
   WF044: [
     spec("  inputs: { n: { type: integer, default: many } }\n  tasks: { a: { uses: pause@1, when: inputs.n > 1 } }\n", {
@@ -295,6 +300,12 @@ const CASES: Readonly<Record<Exclude<RuleId, keyof typeof RULES_OF_EXPRESSIONS>,
       at: "undo",
       message: /`undo` never runs without `onFailure: rollback`/,
     }),
+  ],
+  WF059: [
+    spec(
+      "  tasks:\n    a: { uses: run@1, with: { argv: [x] }, identity: { audiences: [vault] }, runner: { sandbox: none } }\n",
+      { at: "identity", message: /task "a" gets tokens outside a sandbox/ },
+    ),
   ],
 };
 

@@ -58,6 +58,7 @@ spec:
       cache: { key: { a: 1 }, ttl: 7d, files: [a.lock] }
       approvals: { count: 2, roles: [r], notRequester: false, expires: 2d, message: "ok?" }
       secrets: { NPM_TOKEN: npm/publish.prod }
+      identity: { audiences: [sts.amazonaws.com, "https://vault.example:8200"] }
       sensitive: true
       runner: { kind: process, sandbox: strict, limits: { memory: 1GiB, cpu: 10m, file: 100MB, processes: 5 } }
       artifacts: ["*.tgz"]
