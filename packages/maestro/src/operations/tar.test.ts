@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { readTar, TAR_END, tarHeader, tarPadding } from "./tar.ts";
+import { readTar, TAR_END, tarHeader, tarPadding, ustarHeader } from "./tar.ts";
 
 interface File {
   readonly path: string;
@@ -86,6 +86,21 @@ describe("a tar", () => {
     link.write("        ", 148);
     const sum = link.reduce((total, byte) => total + byte, 0);
     link.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-    await assert.rejects(unpack(Buffer.concat([link, TAR_END]), 512), { message: "link is not a regular file" });
+    await assert.rejects(unpack(Buffer.concat([link, TAR_END]), 512), { message: "link is a symbolic link" });
+  });
+
+  it("is plain ustar where everybody is to read it, and says where a path does not fit", async () => {
+    const paths = ["a", `${"d/".repeat(60)}f`, `${"p".repeat(155)}/${"n".repeat(100)}`, `x/${"ü".repeat(49)}`];
+    const files = paths.map((path) => ({ path, bytes: Buffer.from(path) }));
+    const tar = Buffer.concat([
+      ...files.flatMap(({ path, bytes }) => [ustarHeader(path, bytes.length, 0)!, bytes, tarPadding(bytes.length)]),
+      TAR_END,
+    ]);
+    assert.deepEqual(await unpack(tar, 777), files);
+    const { stdout } = spawnSync("tar", ["-tf", "-", "--quoting-style=literal"], { input: tar, encoding: "utf8" });
+    assert.deepEqual(stdout.trim().split("\n"), paths);
+    for (const path of ["n".repeat(101), `${"p".repeat(156)}/n`, `${"d/".repeat(200)}f`])
+      assert.equal(ustarHeader(path, 1, 0), undefined, path);
+    assert.equal(ustarHeader("large", 8 ** 11, 0), undefined);
   });
 });

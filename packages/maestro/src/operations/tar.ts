@@ -19,6 +19,21 @@ export function tarHeader(path: string, size: number, mtimeMs: number): Buffer {
   return Buffer.concat([block("PaxHeader", bytes.length, mtimeMs, "x"), bytes, tarPadding(bytes.length), file]);
 }
 
+/** Plain ustar of one file for everybody to read, as any implementation since 1988 reads it; undefined where its path does not fit. */
+export function ustarHeader(path: string, size: number, mtimeMs: number): Buffer | undefined {
+  if (size >= MAX_OCTAL) return undefined;
+  const bytes = Buffer.from(path);
+  if (bytes.length <= NAME_BYTES) return block(path, size, mtimeMs, "0", { mode: "0000644" });
+  // The name is what follows one of the slashes; the prefix what is before it.
+  const slash = bytes.indexOf("/", Math.max(1, bytes.length - NAME_BYTES - 1));
+  if (slash === -1 || slash > PREFIX_BYTES || slash === bytes.length - 1) return undefined;
+  const [prefix, name] = [bytes.toString("utf8", 0, slash), bytes.toString("utf8", slash + 1)];
+  return block(name, size, mtimeMs, "0", { mode: "0000644", prefix });
+}
+
+const NAME_BYTES = 100;
+const PREFIX_BYTES = 155;
+
 /** Fills a file's bytes up to a whole block. */
 export function tarPadding(size: number): Buffer {
   return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
@@ -27,10 +42,16 @@ export function tarPadding(size: number): Buffer {
 /** Two empty blocks. */
 export const TAR_END = Buffer.alloc(2 * BLOCK);
 
-function block(path: string, size: number, mtimeMs: number, type: "0" | "x"): Buffer {
+function block(
+  path: string,
+  size: number,
+  mtimeMs: number,
+  type: "0" | "x",
+  { mode = "0000600", prefix = "" }: { readonly mode?: string; readonly prefix?: string } = {},
+): Buffer {
   const header = Buffer.alloc(BLOCK);
   header.write(path.slice(0, 100), 0, 100, "utf8");
-  header.write("0000600\0", 100, "latin1");
+  header.write(`${mode}\0`, 100, "latin1");
   header.write("0000000\0", 108, "latin1");
   header.write("0000000\0", 116, "latin1");
   header.write(`${size.toString(8).padStart(11, "0")}\0`, 124, "latin1");
@@ -44,6 +65,7 @@ function block(path: string, size: number, mtimeMs: number, type: "0" | "x"): Bu
   header.write("        ", 148, "latin1");
   header.write(type, 156, "latin1");
   header.write("ustar\x0000", 257, "latin1");
+  header.write(prefix, 345, PREFIX_BYTES, "utf8");
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return header;
@@ -60,6 +82,8 @@ function paxRecord(key: string, value: string): string {
 export interface TarMember {
   readonly path: string;
   readonly size: number;
+  /** The block that describes it, for who wants it to be that and nothing else; undefined where there was more than one. */
+  readonly header: Buffer | undefined;
   /** Its bytes, to be read before the next member is asked for; what is left unread is passed over. */
   readonly body: AsyncIterable<Buffer>;
 }
@@ -70,31 +94,49 @@ export async function* readTar(stream: Readable): AsyncGenerator<TarMember> {
   for (;;) {
     const first = await input.take(BLOCK);
     if (first.every((byte) => byte === 0)) return await input.expectEnd();
-    let header = readHeader(first);
+    let block = first;
+    let header = readHeader(block);
     const records: Record<string, string> = {};
     while (header.type === "x") {
       if (header.size > MAX_PAX_BYTES) throw new SyntaxError("a header is larger than 64 KiB");
       const pax = await input.take(header.size);
       await input.take(tarPadding(header.size).length);
       Object.assign(records, paxRecords(pax));
-      header = readHeader(await input.take(BLOCK));
+      block = await input.take(BLOCK);
+      header = readHeader(block);
     }
     const path = records["path"] ?? header.path;
     const size = records["size"] === undefined ? header.size : Number(records["size"]);
     if (!Number.isSafeInteger(size) || size < 0) throw new SyntaxError(`${path} has the size ${records["size"]}`);
-    if (header.type !== "0") throw new SyntaxError(`${path} is not a regular file`);
+    if (header.type !== "0") throw new SyntaxError(`${path} is ${KINDS[header.type] ?? "not a regular file"}`);
     const body = input.body(size);
-    yield { path, size, body };
+    yield { path, size, header: block === first ? first : undefined, body };
     for await (const _ of body);
     await input.take(tarPadding(size).length);
   }
 }
 
+/** POSIX `typeflag`. */
+const KINDS: Readonly<Record<string, string>> = {
+  "1": "a hard link",
+  "2": "a symbolic link",
+  "3": "a device",
+  "4": "a device",
+  "5": "a folder",
+  "6": "a pipe",
+};
+
 function readHeader(header: Buffer): { readonly path: string; readonly size: number; readonly type: string } {
   const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
   if (octal(header, 148, 8) !== sum || header.toString("latin1", 257, 262) !== "ustar")
     throw new SyntaxError("it is not a tar, or is damaged");
-  return { path: text(header, 0, 100), size: octal(header, 124, 12), type: header.toString("latin1", 156, 157) };
+  const prefix = text(header, 345, PREFIX_BYTES);
+  const name = text(header, 0, NAME_BYTES);
+  return {
+    path: prefix === "" ? name : `${prefix}/${name}`,
+    size: octal(header, 124, 12),
+    type: header.toString("latin1", 156, 157),
+  };
 }
 
 function octal(header: Buffer, at: number, length: number): number {
