@@ -102,6 +102,9 @@ export function testLedger(name: string, makePlace: () => Promise<StorePlace>): 
       await store.commit({ runs: [], ledger: [added] });
       assert.deepEqual((await all()).at(-1), { place: before.length, ...added });
       assert.equal((await store.ledger.checkpoint())?.size, 5);
+      assert.equal((await store.ledger.checkpoint(4))?.size, 5);
+      assert.equal((await store.ledger.checkpoint(1))?.size, 3);
+      assert.equal(await store.ledger.checkpoint(6), undefined);
     });
   });
 }

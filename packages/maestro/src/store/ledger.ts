@@ -44,8 +44,8 @@ export interface LedgerStore {
   }): Promise<readonly LedgerRow[]>;
   /** Base64, in order, of one level from a place on; level 1 is over tiles of entries. */
   hashes(page: { readonly level: number; readonly from: number; readonly limit: number }): Promise<readonly string[]>;
-  /** The newest. */
-  checkpoint(): Promise<CheckpointRow | undefined>;
+  /** The newest; with `covering` the one for the fewest entries that are at least so many: once there is one it stays that. */
+  checkpoint(covering?: number): Promise<CheckpointRow | undefined>;
   /** Keeps a checkpoint, and the hashes over the tiles that are full by then, in one durable transaction. `conflict` where it is not for more entries than the newest. */
   sign(checkpoint: CheckpointRow, hashes: readonly TileHash[]): Promise<void>;
 }

@@ -13,6 +13,7 @@ const STATEMENTS = [
   "ledger-hashes",
   "ledger-hash-put",
   "ledger-checkpoint-newest",
+  "ledger-checkpoint-covering",
   "ledger-checkpoint-put",
 ] as const;
 
@@ -56,9 +57,12 @@ export class SqliteLedger implements LedgerStore {
     );
   }
 
-  async checkpoint(): Promise<CheckpointRow | undefined> {
+  async checkpoint(covering?: number): Promise<CheckpointRow | undefined> {
     return this.#guard(() => {
-      const row = this.#statement("ledger-checkpoint-newest").get();
+      const row =
+        covering === undefined
+          ? this.#statement("ledger-checkpoint-newest").get()
+          : this.#statement("ledger-checkpoint-covering").get(covering);
       return row === undefined ? undefined : readCheckpointRow(row);
     });
   }

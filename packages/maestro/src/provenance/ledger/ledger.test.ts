@@ -120,6 +120,41 @@ describe("the ledger", () => {
     await assert.rejects(ledger.proofOf("r_1", "sha256:none"), { code: "not_found", message: /no entry of receipt/ });
   });
 
+  it("proves several by the first checkpoint that covers them, whenever it is asked", async () => {
+    const ledger = await open();
+    const receipt = (n: number): { readonly run: string; readonly digest: string } => ({
+      run: `r_${n}`,
+      digest: `sha256:${String(n).padStart(64, "0")}`,
+    });
+    await add(300);
+    await ledger.checkpoint();
+    await add(300);
+    const [older, newer] = [
+      [receipt(7), receipt(299)],
+      [receipt(7), receipt(301)],
+    ];
+    const first = await ledger.proofsOf(older);
+    assert.equal(first.checkpoint.size, 300);
+    const second = await ledger.proofsOf(newer);
+    assert.equal(second.checkpoint.size, 600);
+    await add(600);
+    await ledger.checkpoint();
+    const again = await open();
+    assert.deepEqual(await again.proofsOf(older), first);
+    assert.deepEqual(await again.proofsOf(newer), second);
+    for (const { checkpoint, proofs } of [first, second])
+      for (const text of proofs) {
+        const { extra, index, hashes, checkpoint: note } = readProof(text!);
+        assert.equal(note, checkpoint.note);
+        const { size, root } = read(note);
+        assert.deepEqual(rootFromInclusion(leafDigest(extra!), { index, size }, hashes), root);
+      }
+    assert.deepEqual((await ledger.proofsOf([receipt(7), { run: "r_7", digest: "sha256:none" }])).proofs, [
+      first.proofs[0],
+      undefined,
+    ]);
+  });
+
   it("proves to whoever saw it before that it only grew", async () => {
     const ledger = await open();
     const seen = [];

@@ -95,6 +95,27 @@ export class Ledger {
     return writeProof({ extra: Buffer.from(row.text), index: row.place, hashes, checkpoint: note });
   }
 
+  /**
+   * That receipts are in the ledger, all by one checkpoint: the first that covers them, so that it is the same proof
+   * whenever it is asked for. Undefined for those that have no entry. Errors: as of `checkpoint`.
+   */
+  async proofsOf(
+    receipts: readonly { readonly run: string; readonly digest: string }[],
+  ): Promise<{ readonly checkpoint: CheckpointRow; readonly proofs: readonly (string | undefined)[] }> {
+    const rows: (LedgerRow | undefined)[] = [];
+    for (const { run, digest } of receipts) rows.push(await this.#find(run, digest));
+    const covering = 1 + Math.max(-1, ...rows.map((row) => row?.place ?? -1));
+    const checkpoint = (await this.#deps.store.ledger.checkpoint(covering)) ?? (await this.checkpoint());
+    const { size, note } = checkpoint;
+    readSigned(checkpoint, logKeys(this.#deps.trustRoot));
+    const proofs = rows.map(async (row) => {
+      if (row === undefined) return undefined;
+      const hashes = await this.#withTiles(size, (read) => inclusionProof(row.place, size, read));
+      return writeProof({ extra: Buffer.from(row.text), index: row.place, hashes, checkpoint: note });
+    });
+    return { checkpoint, proofs: await Promise.all(proofs) };
+  }
+
   /** That the tree of the newest checkpoint begins with that of `from` entries. */
   async consistency(from: number): Promise<{ readonly hashes: readonly Hash[]; readonly checkpoint: CheckpointRow }> {
     const checkpoint = await this.checkpoint();
