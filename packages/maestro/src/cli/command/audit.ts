@@ -1,14 +1,16 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { readCheckpoint } from "../../provenance/ledger/checkpoint.ts";
-import { readNote } from "../../provenance/ledger/note.ts";
+import { logKeys } from "../../provenance/ledger/log-key.ts";
+import { readNote, writeNoteKey } from "../../provenance/ledger/note.ts";
 import { tilePath, tilesOf } from "../../provenance/ledger/tile.ts";
+import { readTrustRoot } from "../../provenance/trust.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { textOf } from "../client.ts";
 import { time } from "../format.ts";
-import { isData, printList, printObject } from "../output.ts";
+import { isData, printLines, printList, printObject } from "../output.ts";
 
 interface Entry {
   readonly place: number;
@@ -32,12 +34,22 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   if (verify && to !== undefined) throw usage("--verify and --export are two commands: give one of them.");
   const client = await cli.connect("look");
   try {
+    if (input.flag("key") === true) return await printKeys(cli, client);
     if (verify) return await check(cli, client);
     if (to !== undefined) return await exportTo(cli, client, to);
     return await list(cli, client, input);
   } finally {
     await client.close();
   }
+}
+
+/** The current one last, as the trust root has them. */
+async function printKeys(cli: Cli, client: Client): Promise<number> {
+  const trustRoot = readTrustRoot(textOf((await client.read("/v1/trust-root")).bytes), "the trust root");
+  const keys = logKeys(trustRoot).map((key) => writeNoteKey(key));
+  if (isData(cli)) await printObject(cli, { apiVersion: "maestro/v1", kind: "LedgerKeys", keys });
+  else await printLines(cli, keys);
+  return 0;
 }
 
 async function check(cli: Cli, client: Client): Promise<number> {

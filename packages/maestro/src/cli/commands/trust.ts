@@ -87,6 +87,7 @@ export const TRUST: readonly CommandSpec[] = [
       { flags: "--limit <n>", about: "At most so many (default 100)" },
       { flags: "--verify", about: "Compare every entry with what was signed" },
       { flags: "--export <folder>", about: "Write checkpoint, tiles and entries there" },
+      { flags: "--key", about: "Print the ledger's keys, which witnesses and monitors ask for" },
     ],
     examples: [
       ["maestro audit --run @last", "what was decided about the newest run"],
@@ -94,6 +95,47 @@ export const TRUST: readonly CommandSpec[] = [
       ["maestro audit --export ledger", "for somebody who keeps an eye on it"],
     ],
     load: () => import("../command/audit.ts"),
+  },
+  {
+    name: "witness init",
+    group: "trust",
+    summary: "make a witness: a key of its own and a folder for what it sees",
+    description:
+      "A witness keeps for each log the last checkpoint that it saw, and cosigns the next one only when it continues that. " +
+      "Whoever rewrites the ledger, with the signing key and the database in hand, does not get past it. " +
+      "Let it run where the control plane's owner has no rights: another machine, another user, another company. Prints the witness's key.",
+    args: [{ name: "name", about: "A URL without its scheme: witness.example.com/one" }],
+    options: [{ flags: "--dir <folder>", about: "The witness's folder (default: maestro-witness)" }],
+    examples: [["maestro witness init witness.example.com/one --dir /srv/witness", "a new witness"]],
+    load: () => import("../command/witness-init.ts"),
+  },
+  {
+    name: "witness add-log",
+    group: "trust",
+    summary: "let a witness know a log",
+    description:
+      "The key is what `maestro audit --key` prints where the log is. A witness that is up takes it at once. After `maestro key rotate` the log's new key is added in the same way.",
+    args: [{ name: "vkey", about: "The log's key, one line: name+id+key" }],
+    options: [{ flags: "--dir <folder>", about: "The witness's folder (default: maestro-witness)" }],
+    examples: [["maestro witness add-log LINE --dir /srv/witness", "LINE is what `maestro audit --key` printed"]],
+    load: () => import("../command/witness-add-log.ts"),
+  },
+  {
+    name: "witness up",
+    group: "trust",
+    summary: "serve a witness until it is told to end",
+    description:
+      "Answers `POST /add-checkpoint` as c2sp.org/tlog-witness says: 200 with its cosignature; 409 with the size it knows; 422 where nothing proves that the log was continued, which is logged as an error. " +
+      "It asks nobody who he is: the signature of a log that it knows is what counts. Ends by SIGINT or SIGTERM.",
+    args: [],
+    options: [
+      { flags: "--dir <folder>", about: "The witness's folder (default: maestro-witness)" },
+      { flags: "--listen <address>", about: "Default 127.0.0.1:7718; port 0 takes any that is free" },
+      { flags: "--log-format <format>", about: "text or json (default: json where stderr is no terminal)" },
+      { flags: "--log-level <level>", about: "debug, info, warn or error (default: info)" },
+    ],
+    examples: [["maestro witness up --dir /srv/witness --listen 0.0.0.0:7718", "reachable from other machines"]],
+    load: () => import("../command/witness-up.ts"),
   },
   {
     name: "key rotate",
