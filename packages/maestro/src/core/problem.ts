@@ -80,6 +80,11 @@ export const PROBLEMS = {
     title: "Policy denies it.",
     fix: "Read the reasons of the decision; ask the owner of the rule.",
   },
+  policy_unusable: {
+    class: "usage",
+    title: "The policy cannot be enforced as it is written.",
+    fix: "Mend what the message names in policy.yaml or in the files it points to. Until then nothing starts; a control plane that is up keeps the policy it has.",
+  },
   not_found: {
     class: "not_found",
     title: "There is nothing by that name here.",
@@ -180,6 +185,21 @@ export const PROBLEMS = {
     class: "auth",
     title: "The token cannot be used.",
     fix: "Check that the token file exists, is one line and belongs to you alone (`chmod 600`).",
+  },
+  no_issuer: {
+    class: "unavailable",
+    title: "This installation is no issuer of tokens.",
+    fix: "Start it with `maestro up`, which serves the API; or name the URL that others reach it by: `--issuer URL`, MAESTRO_ISSUER.",
+  },
+  identity_unusable: {
+    class: "unavailable",
+    title: "The identity settings cannot be used.",
+    fix: "Mend `identity.yaml` in the data directory; docs/reference/configuration.md describes every key. Until then only the owner comes in.",
+  },
+  issuer_unreachable: {
+    class: "unavailable",
+    title: "An identity provider does not answer, or not as it should.",
+    fix: "Try again when it is up; `maestro doctor` asks every provider. Nobody comes in by a provider whose keys cannot be had.",
   },
   node_too_old: {
     class: "usage",

@@ -52,6 +52,7 @@ describe("the statements of store/sql", () => {
       "sqlite-retention.ts",
       "sqlite-ledger.ts",
       "sqlite-audit.ts",
+      "sqlite-sessions.ts",
     ]
       .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
       .join("");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testLedger } from "./contract-ledger.ts";
 import { testRetention } from "./contract-retention.ts";
+import { testSessions } from "./contract-sessions.ts";
 import type { StorePlace } from "./contract.ts";
 import { testStore } from "./contract.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -20,5 +21,6 @@ for (const [name, threadFrom] of [
   };
   testStore(name, place);
   testRetention(name, place);
+  testSessions(name, place);
   testLedger(name, place);
 }

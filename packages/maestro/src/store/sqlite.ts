@@ -25,9 +25,11 @@ import type { RunList } from "./run-list.ts";
 import { listRuns, RUN_LISTS } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 import type { AuditStore } from "./audit.ts";
+import type { SessionStore } from "./session.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
 import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
+import { SqliteSessions } from "./sqlite-sessions.ts";
 import { ListStatement, Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
 import type {
@@ -121,6 +123,7 @@ class SqliteStore implements Store {
   readonly retention: RetentionStore;
   readonly ledger: LedgerStore;
   readonly audit: AuditStore;
+  readonly sessions: SessionStore;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
@@ -138,6 +141,7 @@ class SqliteStore implements Store {
     this.retention = new SqliteRetention(db, path);
     this.ledger = new SqliteLedger(db, path);
     this.audit = new SqliteAudit(db, path);
+    this.sessions = new SqliteSessions(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;

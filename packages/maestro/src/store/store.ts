@@ -4,6 +4,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { AuditRow, AuditStore, QuestionRow } from "./audit.ts";
 import type { LedgerEntry, LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
+import type { SessionStore } from "./session.ts";
 
 /**
  * What the engine remembers. SQL below this interface holds mechanics, never rules; time and ids are parameters.
@@ -76,6 +77,9 @@ export interface Store {
 
   /** Who did, saw or was refused what, and what the gate was asked. */
   readonly audit: AuditStore;
+
+  /** Who is logged in. */
+  readonly sessions: SessionStore;
 
   close(): Promise<void>;
 }
