@@ -14,7 +14,12 @@ export interface Evaluator {
   /** Whether the answer follows from the request alone, so that it may be remembered until the policy is another one. */
   readonly repeatable: boolean;
   evaluate(request: GateRequest, occasion: Occasion): Verdict | Promise<Verdict>;
+  /** Lets go of connections. */
+  close?(): Promise<void>;
 }
+
+/** What stands for the digest of a policy elsewhere that does not say which one it is. */
+export const UNKNOWN_POLICY: Digest = `sha256:${"0".repeat(64)}`;
 
 export interface Verdict {
   readonly allow: boolean;
@@ -23,4 +28,6 @@ export interface Verdict {
   /** Sentences for whoever asked: each says why, and what to do where the rule knows it. */
   readonly reasons: readonly string[];
   readonly obligations?: readonly Obligation[];
+  /** Where only the answer says by which policy it was given; of an evaluator that is not `repeatable`. */
+  readonly policyDigest?: Digest;
 }

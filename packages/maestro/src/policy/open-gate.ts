@@ -45,7 +45,7 @@ export function openGate({ evaluator, newId }: GateParts): Gate {
       const requestDigest = digestOf(request);
       const failed = (error: unknown): Decision => decision({ requestDigest, policyDigest, verdict: failure(error) });
       const settle = (verdict: Verdict): Decision => {
-        const answer = { requestDigest, policyDigest, verdict: checked(verdict) };
+        const answer = { requestDigest, policyDigest: verdict.policyDigest ?? policyDigest, verdict: checked(verdict) };
         if (evaluator.repeatable) remember(remembered, text, answer);
         return decision(answer);
       };
