@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { NoteKey, NoteKeyKind } from "./note.ts";
@@ -11,6 +11,15 @@ const GO_NOTE = `If you think cryptography is the answer to your problem,
 then you don't know what your problem is.
 
 — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
+`;
+
+/** Made by transparency-dev/formats 0.1.0 (Go) with a key whose seed is 32 times the letter w. */
+const GO_WITNESS = "witness.example/w1+773a6c12+BMhTrQ8M0rYZrqks7sT9VqJNZJnVhM55JX5Fz9gTm2Cn";
+const GO_COSIGNED = `example.com/ledger
+3
+rrazvidqcKFPsGel5VeCZNsPqbUa9eoVkViPMp4G53c=
+
+— witness.example/w1 dzpsEgAAAABrAfSq9Wy/9ARvm0VKuA8EA3eRGWhAjpdoz5MYBiGcslsYUgwXy6aPYUtcYabt+YmvxgnXT83Ti4EnsheOOlA525aQAA==
 `;
 
 const pair = (name: string, kind: NoteKeyKind) => {
@@ -30,6 +39,18 @@ describe("a signed note", () => {
     const key = readNoteKey(GO_KEY);
     assert.equal(writeNoteKey(key), GO_KEY);
     assert.deepEqual(endorsements(readNote(GO_NOTE), [key]), [{ key }]);
+  });
+
+  it("of a witness in another language is read, and made byte for byte the same", () => {
+    const key = readNoteKey(GO_WITNESS);
+    assert.equal(writeNoteKey(key), GO_WITNESS);
+    const note = readNote(GO_COSIGNED);
+    assert.deepEqual(endorsements(note, [key]), [{ key, time: 1_795_290_282 }]);
+    // RFC 8410: an Ed25519 key up to its seed.
+    const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), Buffer.alloc(32, "w")]);
+    const seed = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+    const line = cosign(note.text, 1_795_290_282, key, (bytes) => sign(null, bytes, seed));
+    assert.equal(`${note.text}\n${line}`, GO_COSIGNED);
   });
 
   it("says who signed it, of those that are known", () => {
