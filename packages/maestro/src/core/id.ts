@@ -5,7 +5,7 @@ const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
  * A sortable identifier: prefix, 9 characters of time (ms, good until the year 3084), 10 of randomness (50 bits).
  * `random` is at least 10 bytes from a cryptographic source; time and randomness are arguments so that core stays pure.
  */
-export function makeId(prefix: "r" | "a" | "d" | "h" | "e" | "s", now: number, random: Uint8Array): string {
+export function makeId(prefix: "r" | "a" | "b" | "d" | "e" | "h" | "n" | "s", now: number, random: Uint8Array): string {
   let time = "";
   for (let rest = now, i = 0; i < 9; i++, rest = Math.floor(rest / 32)) time = ALPHABET.charAt(rest % 32) + time;
   let tail = "";

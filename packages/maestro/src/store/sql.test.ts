@@ -53,6 +53,7 @@ describe("the statements of store/sql", () => {
       "sqlite-ledger.ts",
       "sqlite-audit.ts",
       "sqlite-sessions.ts",
+      "sqlite-break-glass.ts",
     ]
       .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
       .join("");

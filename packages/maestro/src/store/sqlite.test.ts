@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testLedger } from "./contract-ledger.ts";
+import { testBreakGlass } from "./contract-break-glass.ts";
 import { testRetention } from "./contract-retention.ts";
 import { testSessions } from "./contract-sessions.ts";
 import type { StorePlace } from "./contract.ts";
@@ -21,6 +22,7 @@ for (const [name, threadFrom] of [
   };
   testStore(name, place);
   testRetention(name, place);
+  testBreakGlass(name, place);
   testSessions(name, place);
   testLedger(name, place);
 }

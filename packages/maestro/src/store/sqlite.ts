@@ -19,6 +19,8 @@ import {
   reversed,
   runChecksum,
 } from "./rows.ts";
+import type { BreakGlassStore } from "./break-glass.ts";
+import { SqliteBreakGlass } from "./sqlite-break-glass.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { RunList } from "./run-list.ts";
@@ -132,6 +134,7 @@ class SqliteStore implements Store {
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: Readonly<Record<RunList, ListStatement>>;
+  readonly breakGlass: BreakGlassStore;
   readonly #rows: ListStatement;
 
   constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
@@ -150,6 +153,7 @@ class SqliteStore implements Store {
     this.#lists = Object.fromEntries(RUN_LISTS.map((name) => [name, new ListStatement(db, name)])) as Record<
       RunList,
       ListStatement
+    this.breakGlass = new SqliteBreakGlass(db, path);
     >;
   }
 

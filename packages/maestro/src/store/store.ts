@@ -2,6 +2,7 @@ import type { Actor, RunStatus } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { AuditRow, AuditStore, QuestionRow } from "./audit.ts";
+import type { BreakGlassStore } from "./break-glass.ts";
 import type { LedgerEntry, LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { SessionStore } from "./session.ts";
@@ -88,6 +89,9 @@ export interface Commit {
   readonly runs: readonly RunAppend[];
   readonly plans?: readonly StoredPlan[];
   readonly receipts?: readonly ReceiptRow[];
+  /** Who went past the policy. */
+  readonly breakGlass: BreakGlassStore;
+
   readonly cache?: readonly CacheRow[];
   readonly approvalsOpened?: readonly ApprovalRow[];
   /** Approval ids. */
