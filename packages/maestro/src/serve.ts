@@ -5,6 +5,7 @@ import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
+import { openTokenFolder } from "./api/socket.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { FolderOptions } from "./catalog/folder.ts";
 import type { FolderWatch } from "./catalog/watch-folder.ts";
@@ -22,9 +23,12 @@ import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
 import { reportOf } from "./engine/report.ts";
 import { ownerCaller } from "./identity/caller.ts";
+import { openIssuer, readIssuerUrl } from "./identity/issuer.ts";
+import { tokenDesk } from "./identity/workload.ts";
 import { Retention } from "./operations/retention.ts";
 import { builtinEvaluator } from "./policy/builtin.ts";
 import { openGate } from "./policy/open-gate.ts";
+import { openAudit } from "./provenance/audit.ts";
 import { Ledger } from "./provenance/ledger/ledger.ts";
 import { LedgerWatch } from "./provenance/ledger/watch.ts";
 import { openKeyRing } from "./provenance/keys.ts";
@@ -47,6 +51,8 @@ import { VERSION } from "./version.ts";
 export interface ControlPlaneOptions {
   readonly dataDir: string;
   readonly passphrase?: string;
+  /** What others know this installation by as the issuer of its workloads' tokens; default: the URL that it listens on. */
+  readonly issuer?: string;
   /** Reads and records, but starts nothing: for commands that end before their work would. */
   readonly passive?: boolean;
   readonly limits?: Partial<Limits>;
@@ -74,6 +80,8 @@ export interface ControlPlane {
   asOwner(request: Request): Promise<Response>;
   readonly engine: DurableEngine;
   readonly owner: Actor;
+  /** The API is served on the network from now on, there. */
+  listens(url: string): void;
   /** Gives attempts `graceMs` to end, hands the rest back to the next engine, and lets go of the data directory. */
   close(graceMs?: number): Promise<void>;
 }
@@ -172,12 +180,36 @@ async function open(
     warn: (problem) => log("warn", "a task type cannot be used", { problem }),
   });
   releases.push(() => external.close());
+  const audit = openAudit({
+    store,
+    source: builder,
+    now: () => clock.now(),
+    randomBytes,
+    failed: (error) => log("warn", "the audit could not be written; it is tried again", { error: messageOf(error) }),
+  });
+  releases.push(() => audit.close());
+  const gate = openGate({ evaluator: builtinEvaluator(), newId: () => makeId("d", clock.now(), randomBytes(10)) });
+  const issuer = openIssuer({
+    dir: join(dataDir, "keys"),
+    now: () => clock.now(),
+    ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
+    ...(options.issuer === undefined ? {} : { url: readIssuerUrl(options.issuer) }),
+  });
   const host: AttemptDeps = {
     runner,
     logs,
     blobs,
     now: () => clock.now(),
     environment,
+    tokens: tokenDesk({
+      issuer,
+      gate,
+      audit,
+      folder: await openTokenFolder(dataDir),
+      now: () => clock.now(),
+      newId: () => randomUUID(),
+      fault: (error) => log("error", "a token could not be made", { error: messageOf(error) }),
+    }),
   };
   const ledger = new LedgerWatch({
     open: async () => Ledger.open({ store, signer: keys.signer, trustRoot: keys.trustRoot, now: () => clock.now() }),
@@ -190,7 +222,6 @@ async function open(
   });
   if (options.passive !== true) await ledger.start();
   releases.push(() => ledger.close());
-  const gate = openGate({ evaluator: builtinEvaluator(), newId: () => makeId("d", clock.now(), randomBytes(10)) });
   const engine = new DurableEngine({
     store,
     blobs,
@@ -253,14 +284,15 @@ async function open(
     taskTypes: types,
     external,
     // Loaded when the first manifest comes: what reads YAML is a tenth of all modules.
-    async compile(manifest, file, folder) {
+    async compile(manifest, file, folder, namespaces) {
       const { resolveManifest } = await import("./catalog/resolve.ts");
-      return resolveManifest(manifest, file, { ...catalog, descriptions }, folder);
+      return resolveManifest(manifest, file, { ...catalog, descriptions, namespaces }, folder);
     },
     replay: async (run) => replayRun(engine, run),
     compare: async (run, plan) => compareRun(engine, run, plan),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     ledger: async () => ledger.get(),
+    issuer,
     ready: async () => {
       engine.pressure.refuseStart();
       // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
@@ -288,6 +320,7 @@ async function open(
     asOwner: async (request) => handle(request, caller),
     engine,
     owner,
+    listens: (url) => issuer.listens(url),
     async close(graceMs = 0) {
       await engine.drain(graceMs);
       for (const release of releases.splice(0).reverse()) await release();

@@ -9,6 +9,7 @@ import type { ReplayReport } from "../engine/replay-run.ts";
 import type { EngineReport } from "../engine/report.ts";
 import type { Retention } from "../operations/retention.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Issuer } from "../identity/issuer.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
 import type { LogStore } from "../runner/logs.ts";
@@ -39,8 +40,16 @@ export interface AppDeps {
   readonly taskTypes: ReadonlyMap<string, TaskType>;
   /** Adds and removes the task types of programs. Errors: those of `ExternalTypes`. */
   readonly external: Pick<ExternalTypes, "add" | "remove">;
-  /** Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics; runbooks that it uses and that are not stored are looked for in `folder`. */
-  readonly compile: (manifest: string, file: string, folder: string | undefined) => Promise<Compiled>;
+  /**
+   * Parses, checks and compiles; never throws for what is wrong with the manifest. `file` is only named in diagnostics;
+   * runbooks that it uses and that are not stored are looked for in `folder`. With `namespaces` it can use no others'.
+   */
+  readonly compile: (
+    manifest: string,
+    file: string,
+    folder: string | undefined,
+    namespaces?: readonly string[],
+  ) => Promise<Compiled>;
   /** Re-decides the run's stored history. Errors: `not_found`, `store_corrupt`. */
   readonly replay: (run: string) => Promise<ReplayReport>;
   /** Decides it by another version of its runbook. Errors: `not_found`. */
@@ -49,6 +58,8 @@ export interface AppDeps {
   readonly trustRoot: () => Promise<string>;
   /** Errors: `ledger_broken`. */
   readonly ledger: () => Promise<Ledger>;
+  /** Of tokens for workloads. */
+  readonly issuer: Pick<Issuer, "discovery" | "keySet">;
   /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */
   readonly ready: () => Promise<void>;
   /** Removes what has had its time. Errors: `conflict`, `invalid_request` for the policy. */

@@ -13,6 +13,7 @@ import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
 import { addTask, removeTask } from "./task-types.ts";
+import { getKeySet, getOpenIdConfiguration } from "./workload.ts";
 import { getWorkflow, listWorkflows, publishWorkflow } from "./workflows.ts";
 
 /** Every operation of the API. What is not here cannot be called; the router, the reference and the tests read this. */
@@ -59,5 +60,7 @@ export const ROUTES: readonly Route[] = [
   getHealth,
   getLiveness,
   getReadiness,
+  getOpenIdConfiguration,
+  getKeySet,
   describeApi(() => ROUTES),
 ];

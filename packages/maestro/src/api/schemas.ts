@@ -267,6 +267,21 @@ const ANSWERS = {
   HoldList: answer("HoldList", { holds: listOf(ref("Hold")) }),
   Liveness: answer("Liveness", { status: { const: "live" } }),
   Readiness: answer("Readiness", { status: { const: "ready" } }),
+  OpenIdConfiguration: members({
+    issuer: string,
+    jwks_uri: string,
+    response_types_supported: { type: "array", items: string },
+    subject_types_supported: { type: "array", items: string },
+    id_token_signing_alg_values_supported: { type: "array", items: string },
+    scopes_supported: { type: "array", items: string },
+    claims_supported: { type: "array", items: string },
+  }),
+  KeySet: members({
+    keys: {
+      type: "array",
+      items: members({ kty: string, crv: string, x: string, y: string, kid: string, alg: string, use: string }),
+    },
+  }),
   OpenApi: members({ openapi: string, info: anyObject, paths: anyObject, components: anyObject }),
 } as const;
 

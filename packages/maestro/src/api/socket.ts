@@ -17,15 +17,31 @@ export const SOCKET_ORIGIN = "http://maestro.local";
  */
 export function socketPath(dataDir: string): string {
   const path = join(resolve(dataDir), "control.sock");
-  if (Buffer.byteLength(path) <= MAX_PATH) return path;
-  return join(
-    tmpdir(),
-    `maestro-${process.getuid?.() ?? 0}`,
-    `${createHash("sha256").update(path).digest("hex").slice(0, 24)}.sock`,
-  );
+  return Buffer.byteLength(path) <= MAX_PATH ? path : `${fallback(path)}.sock`;
+}
+
+function fallback(path: string): string {
+  const name = createHash("sha256").update(path).digest("hex").slice(0, 24);
+  return join(tmpdir(), `maestro-${process.getuid?.() ?? 0}`, name);
 }
 
 const MAX_PATH = 100;
+
+/** A folder of a hidden name and the socket in it: what a socket for tokens adds to the path below. */
+const TOKEN_PATH_BYTES = 28;
+
+/**
+ * Where attempts have the sockets of their tokens: `sockets` in the data directory or, where that path is too long, a folder
+ * beside the control socket's. What an engine that died has left there is removed. Errors: `storage_failed`.
+ */
+export async function openTokenFolder(dataDir: string): Promise<string> {
+  const path = join(resolve(dataDir), "sockets");
+  const folder = Buffer.byteLength(path) + TOKEN_PATH_BYTES <= MAX_PATH ? path : `${fallback(path)}.d`;
+  await ensurePrivateFolder(folder);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
 
 export interface ControlSocket {
   /** Takes no new connections, ends live streams, gives other requests `graceMs`, then cuts them off; the socket is gone. */

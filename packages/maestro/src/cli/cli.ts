@@ -120,6 +120,7 @@ export function makeCli(
   };
   const debug = globals.flag("debug") === true;
   const passphrase = terminal.env["MAESTRO_KEY_PASSPHRASE"];
+  const issuer = terminal.env["MAESTRO_ISSUER"] || undefined;
   let found: Target | undefined;
   // Found when it is asked for: `help` and `lint` work whatever is wrong with the configuration.
   const target = (): Target => (found ??= findTarget({ flags, env: terminal.env, cwd }));
@@ -150,6 +151,7 @@ export function makeCli(
         dataDir: to.data.value,
         need,
         ...(passphrase === undefined ? {} : { passphrase }),
+        ...(issuer === undefined ? {} : { issuer }),
         log(level, message, fields) {
           // A stack is for whoever asked for it.
           const facts = Object.entries(fields).filter(([name]) => debug || name !== "stack");

@@ -13,6 +13,8 @@ import type { ControlPlane, ControlPlaneOptions, EngineLog } from "../serve.ts";
 export interface ConnectOptions {
   readonly dataDir: string;
   readonly passphrase?: string;
+  /** What others know an engine in this process by as the issuer of tokens. */
+  readonly issuer?: string;
   /**
    * What the command needs where no engine is running: `work` carries runs on for as long as the command lasts,
    * `look` reads and records but starts nothing, so that a short command does not begin what it cannot finish.
@@ -120,13 +122,14 @@ async function tryOpen(options: ConnectOptions, path: string): Promise<Link | { 
 const GRACE_MS = 2000;
 
 async function openHere(options: ConnectOptions, path: string): Promise<Link> {
-  const { dataDir, passphrase, need, log, logLevel, otlp, listen, manifests, broken } = options;
+  const { dataDir, passphrase, issuer, need, log, logLevel, otlp, listen, manifests, broken } = options;
   const { openControlPlane } = await import("../serve.ts");
   const passive = need === "look";
   const plane = await openControlPlane({
     dataDir,
     passive,
     ...(passphrase === undefined ? {} : { passphrase }),
+    ...(issuer === undefined ? {} : { issuer }),
     ...(log === undefined ? {} : { log }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(otlp === undefined ? {} : { otlp }),
@@ -145,7 +148,10 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   let network: NetworkServer | undefined;
   try {
     servers.push(await serveSocket(path, handle));
-    if (listen !== undefined) servers.push((network = await openNetwork(dataDir, listen, plane.owner.id, app)));
+    if (listen !== undefined) {
+      servers.push((network = await openNetwork(dataDir, listen, plane.owner.id, app)));
+      plane.listens(network.url);
+    }
   } catch (error) {
     for (const server of servers) await server.close(0);
     await plane.close();

@@ -62,6 +62,13 @@ export const VARIABLES: readonly VariableGroup[] = [
         values: "HOST:PORT, HOST, :PORT, or none; port 0 is any free one",
       },
       {
+        name: "MAESTRO_ISSUER",
+        flag: "--issuer",
+        about: "What other systems know this installation by, in tokens that its tasks get.",
+        otherwise: "the address it listens on",
+        values: "an https URL; http on this machine only",
+      },
+      {
         name: "MAESTRO_LOG_FORMAT",
         flag: "--log-format",
         about: "Lines of `maestro up`.",

@@ -14,6 +14,7 @@ import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { isOfStorage } from "./parts.ts";
+import { workloadOf } from "./workload.ts";
 
 /** An attempt that has its slot and, once its start is durable, is executed. */
 export interface Execution {
@@ -114,6 +115,8 @@ export class Effects {
         const { task, item, attempt: number } = command;
         return contextFor(created, { kind: "attempt", task, item, attempt: number }, engine.parts.traces?.(created));
       },
+      requestId: live.run.created.origin?.request,
+      workload: workloadOf(live, command, engine.parts.environment),
       get graceMs(): number {
         return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;
       },

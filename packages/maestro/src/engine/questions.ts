@@ -35,30 +35,50 @@ export function startQuestion(program: Program, run: Mandate, environment: strin
 
 /** What the gate is asked before a step whose type declares effects. */
 export function stepQuestion(program: Program, run: Run, step: Step, environment: string): GateRequest {
-  const { plan, undo } = program.tasks[step.task]!;
-  const undoing = run.phase === "undo";
   return {
     subject: subjectOf(run.created.initiator),
     action: { name: "task.execute" },
-    resource: {
-      type: "task",
-      id: `${run.created.namespace}/${program.plan.workflow.name}/${plan.id}`,
-      properties: {
-        namespace: run.created.namespace,
-        license: program.plan.license,
-        effects: undoing ? undo!.effects : plan.effects,
-        sensitive: plan.sensitive === true,
-        uses: useText(undoing ? undo!.uses : plan.uses),
-        undo: undoing,
-      },
-    },
+    resource: taskResource(program, run, step.task),
     context: contextOf(program, run.created, environment),
+  };
+}
+
+/** What the gate is asked before an attempt gets a token: the task as it was asked about, and for whom the token is. */
+export function tokenQuestion(
+  program: Program,
+  run: Run,
+  task: number,
+  { environment, audience }: { readonly environment: string; readonly audience: string },
+): GateRequest {
+  return {
+    subject: subjectOf(run.created.initiator),
+    action: { name: "identity.token" },
+    resource: taskResource(program, run, task),
+    context: { ...contextOf(program, run.created, environment), audience },
+  };
+}
+
+function taskResource(program: Program, run: Run, task: number): GateRequest["resource"] {
+  const { plan, undo } = program.tasks[task]!;
+  const undoing = run.phase === "undo";
+  return {
+    type: "task",
+    id: `${run.created.namespace}/${program.plan.workflow.name}/${plan.id}`,
+    properties: {
+      namespace: run.created.namespace,
+      license: program.plan.license,
+      effects: undoing ? undo!.effects : plan.effects,
+      sensitive: plan.sensitive === true,
+      uses: useText(undoing ? undo!.uses : plan.uses),
+      undo: undoing,
+    },
   };
 }
 
 function contextOf(program: Program, { purpose, authority }: Mandate, environment: string): GateRequest["context"] {
   const { digest, plan } = program;
-  return { purpose, authority, environment, planDigest: digest, budget: { ...plan.budget } };
+  // Blanks are no mandate; a policy need not know how to see that.
+  return { purpose, authority: authority.trim(), environment, planDigest: digest, budget: { ...plan.budget } };
 }
 
 function subjectOf({ type, id, roles, properties }: Actor): GateRequest["subject"] {

@@ -15,9 +15,9 @@ import { dirname } from "node:path";
 import { messageOf, MaestroError } from "../core/problem.ts";
 import { keyidOf, spkiOf } from "./keyid.ts";
 
-/** Name of the file that holds a key's private half. */
-export function keyFileName(publicKey: KeyObject): string {
-  return `ed25519-${hash("sha256", spkiOf(publicKey)).slice(0, 16)}.pem`;
+/** Name of the file that holds a key's private half; it begins with what the key is for: receipts, unless it says otherwise. */
+export function keyFileName(publicKey: KeyObject, kind: "ed25519" | "workload" = "ed25519"): string {
+  return `${kind}-${hash("sha256", spkiOf(publicKey)).slice(0, 16)}.pem`;
 }
 
 /** PKCS#8 PEM; with a passphrase as EncryptedPrivateKeyInfo (PBES2, AES-256-CBC). */
@@ -34,6 +34,8 @@ export function readKeyFile(
   path: string,
   keyid: string,
   passphrase: string | undefined,
+  /** Where the keyid stands. */
+  list = "the trust root",
 ): { readonly key: KeyObject; readonly encrypted: boolean } {
   const pem = readPrivate(path);
   const encrypted = pem.includes("ENCRYPTED PRIVATE KEY");
@@ -51,10 +53,10 @@ export function readKeyFile(
       fix: encrypted ? "Check MAESTRO_KEY_PASSPHRASE." : "Restore the file from a backup of the data directory.",
     });
   }
-  if (keyidOfPrivate(key) !== keyid) {
+  if (keyidOf(createPublicKey(key)) !== keyid) {
     throw new MaestroError(
       "key_unusable",
-      `The signing key ${path} is not the key ${keyid} that the trust root names as current.`,
+      `The signing key ${path} is not the key ${keyid} that ${list} names as current.`,
       {
         fix: "Restore the keys folder as a whole from a backup of the data directory.",
       },
@@ -121,8 +123,4 @@ function tooOpen(path: string, mode: number, wanted: string): MaestroError {
     fix: `Run \`chmod ${wanted} ${path}\`; if others had access to this machine, rotate the key.`,
     facts: { path, mode: mode.toString(8) },
   });
-}
-
-function keyidOfPrivate(key: KeyObject): string | null {
-  return key.asymmetricKeyType === "ed25519" ? keyidOf(createPublicKey(key)) : null;
 }

@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import type { AttemptFacts, Isolation } from "../core/event.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import type { TraceContext } from "../core/trace-context.ts";
+import type { TokenFacts } from "../identity/token.ts";
+import type { TokenSocket } from "../identity/token-socket.ts";
 import { TaskFailure, type TaskContext, type TaskEvent } from "../task/task.ts";
 import type { AttemptDeps, AttemptRequest } from "./attempt.ts";
 import type { LogRef } from "./logs.ts";
@@ -21,6 +23,8 @@ export class AttemptContext implements TaskContext {
   emitted: { readonly name: string; readonly path: string }[] | undefined;
   #dirMade = false;
   #usage: { usdMicros?: number; tokens?: number } | undefined;
+  #tokens: Promise<TokenSocket> | undefined;
+  #network = false;
   #command: { readonly isolation: Isolation; readonly exit: number | null } | undefined;
 
   constructor(request: AttemptRequest, deps: AttemptDeps) {
@@ -60,6 +64,9 @@ export class AttemptContext implements TaskContext {
   }
   get trace(): TraceContext | undefined {
     return this.request.trace;
+  }
+  get requestId(): string | undefined {
+    return this.request.requestId;
   }
   get signal(): AbortSignal {
     this.signalSeen = true;
@@ -124,6 +131,38 @@ export class AttemptContext implements TaskContext {
     this.#command = { isolation, exit: null };
   }
 
+  async tokenSocket(): Promise<string | undefined> {
+    return (await this.#openTokens())?.path;
+  }
+
+  /** The result is out: nothing of the attempt is heard or answered any more. */
+  end(): void {
+    this.over = true;
+    // One that could not be made has told so.
+    this.#tokens?.then(
+      (socket) => socket.close(),
+      () => undefined,
+    );
+  }
+
+  async #openTokens(): Promise<TokenSocket | undefined> {
+    const { workload } = this.request;
+    const { tokens } = this.#deps;
+    if (workload === undefined || tokens === undefined) return undefined;
+    const { run, namespace, task, item, attempt, signal } = this.request;
+    const runner = async (): Promise<TokenFacts["runner"]> => this.#measured();
+    this.#tokens ??= tokens({ run, namespace, task, item, attempt, signal, workload, runner });
+    return this.#tokens;
+  }
+
+  /** Where it runs, for whoever is shown a token. */
+  async #measured(): Promise<TokenFacts["runner"]> {
+    const { runner } = this.#deps;
+    const { sandbox } = this.request;
+    const isolation = this.#command?.isolation ?? (await runner.measure(sandbox, { network: this.#network }));
+    return { name: runner.name, sandbox, isolation };
+  }
+
   async command(command: Command): Promise<CommandResult> {
     const { request } = this;
     if (request.type.description.runs !== "process") {
@@ -135,7 +174,9 @@ export class AttemptContext implements TaskContext {
     }
     const ref = this.ref;
     const { logs } = this.#deps;
-    const result = await this.#deps.runner.run(inTrace(command, request.trace), {
+    this.#network = command.network === true;
+    const tokens = await this.#openTokens();
+    const result = await this.#deps.runner.run(inContext(command, request), {
       dir: this.dir(),
       sandbox: request.sandbox,
       limits: request.limits,
@@ -145,6 +186,7 @@ export class AttemptContext implements TaskContext {
       },
       readable: [request.base, ...(command.readable ?? [])],
       lent: request.lent ?? [],
+      ...(tokens === undefined ? {} : { tokens: tokens.folder }),
       ...(command.stop === undefined ? {} : { force: command.stop }),
       log: (stream, bytes) =>
         stream === "stdout" && command.onStdout !== undefined ? command.onStdout(bytes) : this.#log(stream, bytes),
@@ -179,11 +221,15 @@ export class AttemptContext implements TaskContext {
   }
 }
 
-/** The variables that OpenTelemetry defines for it; those the task sets itself come before them. */
-function inTrace(command: Command, trace: TraceContext | undefined): Command {
-  if (trace === undefined || command.env?.["TRACEPARENT"] !== undefined) return command;
-  const state = trace.tracestate === undefined ? {} : { TRACESTATE: trace.tracestate };
-  return { ...command, env: { TRACEPARENT: trace.traceparent, ...state, ...command.env } };
+/** What correlates: the request's id, and the variables that OpenTelemetry defines; those the task sets itself come before them. */
+function inContext(command: Command, { trace, requestId }: AttemptRequest): Command {
+  const request = requestId === undefined ? {} : { MAESTRO_REQUEST_ID: requestId };
+  const traced = trace !== undefined && command.env?.["TRACEPARENT"] === undefined;
+  const state = trace?.tracestate === undefined ? {} : { TRACESTATE: trace.tracestate };
+  return {
+    ...command,
+    env: { ...request, ...(traced ? { TRACEPARENT: trace.traceparent, ...state } : {}), ...command.env },
+  };
 }
 
 const STRENGTH: Readonly<Record<Isolation["measured"], number>> = { none: 0, partial: 1, strict: 2 };

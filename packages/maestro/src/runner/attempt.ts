@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import type { TraceContext } from "../core/trace-context.ts";
+import type { OpenTokens, Workload } from "../identity/workload.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { compileSchema, type SchemaError } from "../task/json-schema.ts";
 import { TaskFailure, type TaskEvent, type TaskType } from "../task/task.ts";
@@ -40,6 +41,10 @@ export interface AttemptRequest {
   readonly deadline?: number;
   /** Its place in a trace, for programs that it calls; absent: no trace. */
   readonly trace?: TraceContext | undefined;
+  /** The correlation id of the request that its run began with, for programs that it calls. */
+  readonly requestId?: string | undefined;
+  /** What it may get tokens for; absent: nothing. */
+  readonly workload?: Workload | undefined;
   /** Called at every sign of life: output, progress, heartbeat. */
   beat?(): void;
 }
@@ -52,6 +57,8 @@ export interface AttemptDeps {
   now(): number;
   /** A variable of the environment the engine was started in. */
   environment(name: string): string | undefined;
+  /** Opens the socket of an attempt's tokens; absent: there are none here. */
+  readonly tokens?: OpenTokens;
   onEvent?(request: AttemptRequest, event: Extract<TaskEvent, { kind: "progress" | "heartbeat" }>): void;
 }
 
@@ -78,7 +85,7 @@ export async function executeAttempt(request: AttemptRequest, deps: AttemptDeps)
   } catch (error) {
     result = await failed(error, context, deps);
   }
-  context.over = true;
+  context.end();
   return context.logged ? closeLog(result, context, deps) : result;
 }
 

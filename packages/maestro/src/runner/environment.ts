@@ -30,6 +30,8 @@ export interface EnvironmentRequest {
   readonly home: string;
   readonly temporary: string;
   readonly marker: string;
+  /** The socket of its tokens, as the command sees it. */
+  readonly tokenSocket?: string | undefined;
 }
 
 /** The whole environment of a command: five names and what the task gives; nothing of the engine's own but PATH. */
@@ -38,6 +40,7 @@ export function environmentOf({
   home,
   temporary,
   marker,
+  tokenSocket,
 }: EnvironmentRequest): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(command.env ?? {})) {
     if (!/^[^=\0]+$/.test(name) || value.includes("\0")) {
@@ -54,6 +57,7 @@ export function environmentOf({
     TMPDIR: temporary,
     LANG: "C.UTF-8",
     ...command.env,
+    ...(tokenSocket === undefined ? {} : { MAESTRO_TOKEN_SOCKET: tokenSocket }),
     [MARKER]: marker,
   };
 }

@@ -3,7 +3,8 @@ import { dirname, join, relative, sep } from "node:path";
 import { environmentOf, findProgram, programFiles, type Tools } from "./environment.ts";
 import { prlimitArguments, withDefaults } from "./limits.ts";
 import type { Command, CommandContext } from "./runner.ts";
-import { dropArguments, NOBODY, partEnvironment, viewArguments, wallArguments } from "./sandbox.ts";
+import { TOKEN_SOCKET } from "../identity/token-socket.ts";
+import { dropArguments, NOBODY, partEnvironment, TOKEN_FOLDER, viewArguments, wallArguments } from "./sandbox.ts";
 import { MARKER } from "./tree.ts";
 
 /** A child process as it is to be spawned. */
@@ -20,7 +21,7 @@ export interface Launch {
 
 export interface LaunchRequest {
   readonly command: Command;
-  readonly context: Pick<CommandContext, "dir" | "limits" | "readable" | "lent">;
+  readonly context: Pick<CommandContext, "dir" | "limits" | "readable" | "lent" | "tokens">;
   readonly tools: Tools;
   readonly backend: "bubblewrap" | "none";
   /** The command runs as the engine's own user sees the world: its HOME stays. */
@@ -49,7 +50,9 @@ function plain(request: LaunchRequest): Launch {
   const temporary = `${context.dir}.tmp`;
   mkdirSync(temporary, { recursive: true, mode: 0o700 });
   const cwd = command.cwd ?? context.dir;
-  const env = environmentOf({ command, home: request.ownHome ? request.home : context.dir, temporary, marker });
+  const home = request.ownHome ? request.home : context.dir;
+  const tokenSocket = context.tokens === undefined ? undefined : join(context.tokens, TOKEN_SOCKET);
+  const env = environmentOf({ command, home, temporary, marker, tokenSocket });
   findProgram(command, cwd, env);
   const argv = [
     // The child dies with the engine; what it started itself is found by its marker when the next engine starts.
@@ -70,7 +73,14 @@ function sandboxed(request: LaunchRequest): Launch {
   if (root) for (const path of lent) chmodSync(path, 0o755);
   const cwd = command.cwd ?? context.dir;
   const network = command.network === true;
-  const environment = environmentOf({ command, home: context.dir, temporary: "/tmp", marker: request.marker });
+  if (root && context.tokens !== undefined) giveAway(context.tokens);
+  const environment = environmentOf({
+    command,
+    home: context.dir,
+    temporary: "/tmp",
+    marker: request.marker,
+    tokenSocket: context.tokens === undefined ? undefined : join(TOKEN_FOLDER, TOKEN_SOCKET),
+  });
   const program = findProgram(command, cwd, environment);
   const { early, late } = root ? partEnvironment(environment) : { early: Object.entries(environment), late: [] };
   const view = viewArguments({
@@ -82,6 +92,7 @@ function sandboxed(request: LaunchRequest): Launch {
     runDir,
     lent,
     dir: context.dir,
+    tokens: context.tokens,
     network,
     home: request.home,
   });

@@ -31,8 +31,6 @@ export interface ProcessRunnerOptions {
 
 /** Runs commands as processes of this machine. */
 export interface ProcessRunner extends Runner {
-  /** How isolated a command of this declaration is on this machine, measured from inside. Errors: as `run`. */
-  measure(sandbox: Sandbox, options?: { readonly network?: boolean }): Promise<Isolation>;
   /** Starts a program that stays, without a sandbox; `reap` finds it like any other. Errors: those of `startResident`. */
   resident(command: ResidentCommand): Promise<Resident>;
 }

@@ -6,6 +6,8 @@ export interface Runner {
   readonly kind: "process";
   /** Recorded with every attempt, e.g. `process@build-7`. */
   readonly name: string;
+  /** How isolated a command of this declaration is here, measured from inside. Errors: as `run`. */
+  measure(sandbox: Sandbox, options?: { readonly network?: boolean }): Promise<Isolation>;
   /**
    * Runs one command to its end. Resolves however the command ended; rejects with TaskFailure only where it could not be
    * started (ISOLATION, UNAVAILABLE) . On abort the whole tree gets SIGTERM, after `graceMs` SIGKILL; nothing of it survives.
@@ -50,6 +52,8 @@ export interface CommandContext {
   readonly readable?: readonly string[];
   /** Folders in the work folder, other than its own run's, that it may read as well, absolute. */
   readonly lent?: readonly string[];
+  /** Folder with the socket of the attempt's tokens, absolute. The command is told of it by MAESTRO_TOKEN_SOCKET, and a sandbox shows it. */
+  readonly tokens?: string;
   /** Aborted when the grace is over early (a forced cancel): the tree gets SIGKILL at once. */
   readonly force?: AbortSignal;
 }

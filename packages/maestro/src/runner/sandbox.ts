@@ -22,9 +22,14 @@ export interface View {
   readonly lent: readonly string[];
   /** The attempt's folder, to write. */
   readonly dir: string;
+  /** The folder with the socket of its tokens; no other sandbox sees it. */
+  readonly tokens?: string | undefined;
   readonly network: boolean;
   readonly home: string;
 }
+
+/** Where a sandboxed command finds the folder of its tokens: a short name, wherever the data directory lies. */
+export const TOKEN_FOLDER = "/run/maestro";
 
 /** The uid and gid of sandboxed commands: nobody's. */
 export const NOBODY = 65534;
@@ -69,6 +74,8 @@ export function viewArguments(view: View): readonly string[] {
   for (const path of [view.runDir, ...view.lent]) args.push(...ancestors(path), "--ro-bind", path, path);
   args.push(...ancestors(view.dir), "--bind", view.dir, view.dir);
   if (view.network) args.push(...resolverFile());
+  // To connect is not to write: the socket works, and nothing can be put in its place.
+  if (view.tokens !== undefined) args.push("--ro-bind", view.tokens, TOKEN_FOLDER);
   for (const path of hidden) args.push("--remount-ro", path);
   args.push("--remount-ro", "/dev", "--remount-ro", "/");
   return args;

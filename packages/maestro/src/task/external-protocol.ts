@@ -74,6 +74,8 @@ export interface Execute {
   readonly deadline?: number;
   readonly traceparent?: string;
   readonly tracestate?: string;
+  readonly requestId?: string;
+  readonly tokenSocket?: string;
 }
 
 export type FromProgram =
@@ -280,8 +282,13 @@ export const TO_PROGRAM_SCHEMAS: Readonly<Record<ToProgram["type"], JsonObject>>
         55,
       ),
       tracestate: text("What goes with it.", 512),
+      requestId: text("The correlation id of the request that the run began with: hand it on likewise.", 100),
+      tokenSocket: text(
+        "Where the attempt gets its tokens, where its task may have some and the program is not in a sandbox; there MAESTRO_TOKEN_SOCKET says it.",
+        4096,
+      ),
     },
-    ["deadline", "traceparent", "tracestate"],
+    ["deadline", "traceparent", "tracestate", "requestId", "tokenSocket"],
   ),
   cancel: message(
     "cancel",

@@ -17,7 +17,8 @@ export function refuse(problems: readonly string[]): void {
   });
 }
 
-export function executeOf(input: JsonObject, context: TaskContext): Omit<Execute, "type" | "id"> {
+/** `tokenSocket`: of a program that is not told by its environment. */
+export function executeOf(input: JsonObject, context: TaskContext, tokenSocket?: string): Omit<Execute, "type" | "id"> {
   return {
     input,
     run: context.run,
@@ -29,6 +30,8 @@ export function executeOf(input: JsonObject, context: TaskContext): Omit<Execute
     base: context.base,
     ...(context.deadline === undefined ? {} : { deadline: context.deadline }),
     ...context.trace,
+    ...(context.requestId === undefined ? {} : { requestId: context.requestId }),
+    ...(tokenSocket === undefined ? {} : { tokenSocket }),
   };
 }
 

@@ -73,9 +73,11 @@ async function attempt(input: JsonObject, context: TaskContext, { session, valid
   const { conversation } = session;
   const { signal } = context;
   if (validates) refuse(await unlessAborted(conversation.validate(input), context, session));
+  const tokenSocket = await context.tokenSocket();
   const deaf = session.listen(stderrOf(context));
   const events = new Relay(context, (until) => session.hold(until));
-  const { id, answer } = conversation.execute(executeOf(input, context), (event) => events.pass(event, id));
+  const message = executeOf(input, context, tokenSocket);
+  const { id, answer } = conversation.execute(message, (event) => events.pass(event, id));
   let timer: NodeJS.Timeout | undefined;
   const cancel = (): void => {
     const failure = reasonOf(signal);

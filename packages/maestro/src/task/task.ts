@@ -40,6 +40,10 @@ export interface TaskContext {
   readonly graceMs: number;
   /** Its place in a trace, to be told to whoever it calls; undefined: no trace. */
   readonly trace?: TraceContext | undefined;
+  /** The correlation id of the request that its run began with, to be told likewise. */
+  readonly requestId?: string | undefined;
+  /** The socket of the attempt's tokens, made by the first call; undefined: its task may have none. Commands are told of it without that. */
+  tokenSocket(): Promise<string | undefined>;
   /** The attempt's own folder, absolute; made on the first call. */
   dir(): string;
   /** Relative paths in inputs are meant from here: the folder the run was started in. */

@@ -70,13 +70,12 @@ function testSigner(): Signer {
 /** Most tests start no process, and finding out how this machine isolates them takes a while. */
 function lazyRunner(workDir: string): Runner {
   let opened: Promise<Runner> | undefined;
+  const open = async (): Promise<Runner> => (opened ??= openProcessRunner({ workDir, hostname: "test" }));
   return {
     kind: "process",
     name: "process@test",
-    async run(command, context) {
-      opened ??= openProcessRunner({ workDir, hostname: "test" });
-      return (await opened).run(command, context);
-    },
+    run: async (command, context) => (await open()).run(command, context),
+    measure: async (sandbox, options) => (await open()).measure(sandbox, options),
     reap: async () => 0,
   };
 }

@@ -54,6 +54,7 @@ export function workbench(
     trace: options.trace,
     drained: async () => undefined,
     resident: () => undefined,
+    tokenSocket: async () => undefined,
     dir: () => dir,
     base,
     now: () => Date.now(),

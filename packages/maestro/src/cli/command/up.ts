@@ -3,6 +3,7 @@ import { isLoopback, parseListen } from "../../api/listen-address.ts";
 import type { ListenAddress } from "../../api/listen-address.ts";
 import { tokenPath } from "../../api/token.ts";
 import { MaestroError } from "../../core/problem.ts";
+import { readIssuerUrl } from "../../identity/issuer.ts";
 import { otlpSettings } from "../../telemetry/otlp-settings.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
@@ -25,6 +26,8 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   let filling = demo !== undefined;
   const manifests = folder === undefined ? {} : { manifests: await watchedManifests(cli, folder, log.forPeople) };
   const otlp = input.text("otlp");
+  const issuer = input.text("issuer");
+  if (issuer !== undefined) readIssuerUrl(issuer);
   // Said now, and not when this process takes over one day.
   if (otlp !== undefined) otlpSettings(otlp, () => undefined);
   const asked = new AbortController();
@@ -39,6 +42,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     },
     ...(listen === undefined ? {} : { listen }),
     ...(otlp === undefined ? {} : { otlp }),
+    ...(issuer === undefined ? {} : { issuer }),
     // Whoever went on would build on what somebody forged.
     broken: (error) => {
       broken = error;

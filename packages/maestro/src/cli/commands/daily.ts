@@ -181,6 +181,11 @@ export const DAILY: readonly CommandSpec[] = [
       },
       { flags: "--no-listen", about: "Open no port; only commands of this user reach it" },
       { flags: "--expose", about: "With --listen: yes, other machines may connect" },
+      {
+        flags: "--issuer <url>",
+        about:
+          "URL that other systems reach this control plane by, in tokens for workloads (MAESTRO_ISSUER, the address it listens on)",
+      },
       { flags: "--demo", about: "Fill an empty installation with runs of every status, to look around in" },
       { flags: "--seed <number>", about: "With --demo: another number makes other runs, the same one the same (1)" },
       { flags: "--once", about: "With --demo: end when it is made" },

@@ -143,10 +143,19 @@ export const TRUST: readonly CommandSpec[] = [
     summary: "make a new signing key and retire the old one",
     description:
       "The old key's receipts stay verifiable by the trust root, which names it with its end; its private half is removed. Needs the data directory for itself: end `maestro up` before. " +
-      "Prints the new key's fingerprint.",
+      "Prints the new key's fingerprint.\n\n" +
+      "--workload rotates the key of tokens for workloads instead. The new one is published at once and signs ten minutes later, when everybody who keeps the key set knows it; " +
+      "the old one stays published until its last token has ended. Prints the new key's id.",
     args: [],
-    options: [],
-    examples: [["maestro key rotate --data /srv/maestro", "a new key for this data directory"]],
+    options: [
+      { flags: "--workload", about: "The key that signs tokens for workloads" },
+      { flags: "--now", about: "With --workload: the old keys and their tokens count for nothing from now on" },
+    ],
+    examples: [
+      ["maestro key rotate --data /srv/maestro", "a new key for this data directory"],
+      ["maestro key rotate --workload", "a new key for tokens, without a gap"],
+      ["maestro key rotate --workload --now", "the old one was stolen"],
+    ],
     load: () => import("../command/key-rotate.ts"),
   },
 ];
