@@ -91,16 +91,16 @@ export class Access {
 
   /** The run that is meant. Runs that may not be touched are not there for whoever has no part in their namespace. Errors: as `findRun`, `denied`. */
   async onRun(reference: string, action = this.#parts.rule.action): Promise<RunRow> {
-    const row = await findRun(this.#parts.store, reference, (one) => this.sees(one.namespace));
+    const row = await findRun(this.#parts.store, reference, this.scope);
     await this.on(runTarget(row), action);
     return row;
   }
 
-  /** The namespaces that a list may speak of; undefined: of all. Errors: `denied` where there is none. */
+  /** The namespaces that a list may speak of, of those `wanted`; undefined: of all of them. Errors: `denied` where there is none. */
   async inNamespaces(wanted?: string, action = this.#parts.rule.action): Promise<readonly string[] | undefined> {
     if (wanted !== undefined) {
       await this.on({ type: "namespace", id: wanted, namespace: wanted }, action);
-      return [wanted];
+      return this.scope === undefined ? undefined : [wanted];
     }
     const everywhere: Target = { type: "namespace", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE };
     const decision = await this.#decide(everywhere, action);
@@ -117,9 +117,15 @@ export class Access {
     this.#isByEngine = true;
   }
 
-  /** Whether the caller has any part in it: what lies elsewhere is not there for them. */
+  /** The namespaces that the caller has any part in; undefined: all. What lies elsewhere is not there for them. */
+  get scope(): readonly string[] | undefined {
+    const { grants } = this.caller;
+    if (grants.some(({ namespace, roles }) => namespace === EVERY_NAMESPACE && roles.length > 0)) return undefined;
+    return namespacesOf(this.caller).filter((namespace) => rolesIn(this.caller, namespace).length > 0);
+  }
+
   sees(namespace: string): boolean {
-    return rolesIn(this.caller, namespace).length > 0;
+    return this.scope?.includes(namespace) ?? true;
   }
 
   async #decide(target: Target, action: string): Promise<Decision> {

@@ -1,7 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { ApprovalRow, Store } from "../store/store.ts";
 import { choice, integer, optional, text } from "./field.ts";
-import type { Target } from "./access.ts";
+import type { Access, Target } from "./access.ts";
 import { DIGEST_PATTERN } from "./plans.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
@@ -58,7 +58,7 @@ export const answerApproval = route({
     },
   ],
   async handle({ store, engine }, { params, body, access }) {
-    const approval = await findApproval(store, params.approval, ({ namespace }) => access.sees(namespace));
+    const approval = await findApproval(store, params.approval, access);
     await access.on(approvalTarget(approval));
     if (approval.planDigest !== body.plan) {
       throw new MaestroError(
@@ -89,24 +89,22 @@ function approvalTarget({ id, namespace, workflow, task, run, requestedBy, roles
   };
 }
 
-/** Open approvals are few: each one is a person's task. */
+/** Open approvals of one's own that a part of an id is looked for among: each one is a person's task. */
 const MAX_OPEN = 10_000;
 
-async function findApproval(
-  store: Store,
-  reference: string,
-  sees: (row: ApprovalRow) => boolean,
-): Promise<ApprovalRow> {
+async function findApproval(store: Store, reference: string, { scope }: Access): Promise<ApprovalRow> {
   if (reference.length < 3)
     throw new MaestroError("invalid_request", `${JSON.stringify(reference)} is too short for an approval's id.`);
-  const open = (await store.approvalList({ limit: MAX_OPEN })).filter(sees);
-  const exact = open.find(({ id }) => id === reference);
-  if (exact !== undefined) return exact;
+  const exact = await store.approvalGet(reference);
+  if (exact !== undefined && (scope?.includes(exact.namespace) ?? true)) return exact;
+  const open = isWhole(reference)
+    ? []
+    : await store.approvalList({ limit: MAX_OPEN, ...(scope === undefined ? {} : { namespaces: scope }) });
   const [found, other] = open.filter(({ id }) => id.startsWith(reference) || id.endsWith(reference));
   if (found === undefined) {
     throw new MaestroError(
       "not_found",
-      `No open approval's id is, begins or ends with ${reference}; it may be answered or expired.`,
+      `No open approval's id is, begins or ends with ${reference.slice(0, 80)}; it may be answered or expired.`,
       { fix: "List what waits: `maestro approvals`." },
     );
   }
@@ -115,4 +113,8 @@ async function findApproval(
       facts: { candidates: [found.id, other.id] },
     });
   return found;
+}
+
+function isWhole(reference: string): boolean {
+  return /^a_[0-9a-z]{19}$/.test(reference);
 }

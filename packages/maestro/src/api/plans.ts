@@ -57,13 +57,13 @@ export const planWorkflow = route({
   ],
   async handle(deps, { body, access }) {
     if (body.manifest === undefined) {
-      const { plan: stored } = await findWorkflow(deps.catalog, sourceOf(body));
+      const { plan: stored } = await findWorkflow(deps.catalog, sourceOf(body), access.scope);
       await access.on(workflowTarget(stored), "catalog.read");
       return objectOfTexts("Plan", { digest: JSON.stringify(stored.digest), plan: stored.text, diagnostics: "[]" });
     }
     sourceOf(body);
     await access.inNamespaces();
-    const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest", body.folder);
+    const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest", body.folder, access.scope);
     return object("Plan", { digest: plan === null ? null : digestOf(asJson(plan)), plan, diagnostics });
   },
 });
@@ -121,14 +121,14 @@ export async function resolvePlan(
 ): Promise<StoredPlan> {
   const expected = source.plan;
   if (expected !== undefined && source.manifest === undefined && source.workflow === undefined) {
-    const plan = await planByDigest(deps.catalog, expected);
+    const plan = await planByDigest(deps.catalog, expected, access.scope);
     await access.on(workflowTarget(plan), "catalog.read");
     return plan;
   }
   const reference = sourceOf(source);
   const stored =
     source.manifest === undefined
-      ? (await findWorkflow(deps.catalog, reference)).plan
+      ? (await findWorkflow(deps.catalog, reference, access.scope)).plan
       : await compileGiven(deps, access, { ...source, manifest: source.manifest });
   if (source.manifest === undefined) await access.on(workflowTarget(stored), "catalog.read");
   if (expected !== undefined && stored.digest !== expected) {
@@ -147,7 +147,7 @@ async function compileGiven(
   { manifest, file, folder }: PlanSource & { readonly manifest: string },
 ): Promise<StoredPlan> {
   await access.inNamespaces(undefined, "plan.compile");
-  const { plan } = await compileOrRefuse(deps, manifest, file ?? "manifest", folder);
+  const { plan } = await compileOrRefuse(deps, access, manifest, file ?? "manifest", folder);
   return storedPlan(plan, manifest, deps.now());
 }
 
@@ -165,11 +165,12 @@ function sourceOf(source: PlanSource): string {
 /** Errors: `invalid_manifest` with the diagnostics in `facts`. */
 export async function compileOrRefuse(
   deps: AppDeps,
+  { scope }: Access,
   manifest: string,
   file: string,
   folder: string | undefined,
 ): Promise<{ readonly plan: Plan; readonly diagnostics: Compiled["diagnostics"] }> {
-  const compiled = await deps.compile(manifest, file, folder);
+  const compiled = await deps.compile(manifest, file, folder, scope);
   if (compiled.plan === null) throw invalidManifest(compiled, file);
   return { plan: compiled.plan, diagnostics: compiled.diagnostics };
 }

@@ -58,16 +58,15 @@ export const listReceipts = route({
       ...(namespaces === undefined ? {} : { namespaces }),
       ...(query.cursor === undefined ? {} : { before: keyOf(query.cursor) }),
     });
-    const last = page.at(-1);
     return object("ReceiptList", {
-      receipts: page.map(({ run, ordinal, digest, createdAt }) => ({
+      receipts: page.receipts.map(({ run, ordinal, digest, createdAt }) => ({
         id: `${run}.${ordinal}`,
         run,
         ordinal,
         digest,
         createdAt,
       })),
-      cursor: last === undefined || page.length < limit ? null : `${last.run}.${last.ordinal}`,
+      cursor: page.cursor === null ? null : `${page.cursor.run}.${page.cursor.ordinal}`,
     });
   },
 });

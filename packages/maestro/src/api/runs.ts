@@ -131,7 +131,7 @@ export const listRuns = route({
       ...rest,
       limit,
       ...(namespace === undefined ? {} : { namespace }),
-      ...(namespaces === undefined || namespace !== undefined ? {} : { namespaces }),
+      ...(namespaces === undefined ? {} : { namespaces }),
       ...(label === undefined ? {} : { label: { key: labelKey, value: value.join("=") } }),
       ...(parent === undefined ? {} : { parentRun: (await access.onRun(parent, "run.read")).id }),
     });

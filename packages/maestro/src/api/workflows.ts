@@ -38,7 +38,13 @@ export const publishWorkflow = route({
   ],
   async handle(deps, { body, access }) {
     await access.inNamespaces(undefined, "plan.compile");
-    const { plan, diagnostics } = await compileOrRefuse(deps, body.manifest, body.file ?? "manifest", body.folder);
+    const { plan, diagnostics } = await compileOrRefuse(
+      deps,
+      access,
+      body.manifest,
+      body.file ?? "manifest",
+      body.folder,
+    );
     await access.on(workflowTarget(plan.workflow));
     const { row, plan: stored, created } = await publish(deps.catalog, plan, body.manifest, access.caller.id);
     const { namespace, name, version, planDigest, createdAt } = row;
@@ -106,7 +112,7 @@ export const getWorkflow = route({
     },
   ],
   async handle({ catalog }, { request, params, access }) {
-    const { plan, source, published } = await findWorkflow(catalog, params.name);
+    const { plan, source, published } = await findWorkflow(catalog, params.name, access.scope);
     await access.on(workflowTarget(plan));
     const { namespace, name, version, digest, manifestDigest, manifest } = plan;
     const versions = await catalog.store.publishedList({ namespace, name, limit: MAX_VERSIONS });

@@ -3,6 +3,7 @@ import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import type { PublishedRow, StoredPlan } from "../store/store.ts";
 import type { Catalog, WorkflowSource } from "./catalog.ts";
+import type { FolderFile } from "./folder-workflows.ts";
 import { verifyPublished } from "./verify-published.ts";
 import { highest } from "./version.ts";
 
@@ -20,10 +21,14 @@ export interface FoundWorkflow {
  * The workflow that `name`, `namespace/name` or either with `@version` stands for. With a version: the one that was
  * published under it, for that never changes, else a watched file's. Without: a watched file's, else the highest version
  * published. Only where a name has neither, the newest that ran. What was published is verified.
- * Errors: `invalid_request`, `not_found`, `ambiguous_id`, `verification_failed`, `store_corrupt`.
+ * With `namespaces`, what lies in others is not there. Errors: `invalid_request`, `not_found`, `ambiguous_id`, `verification_failed`, `store_corrupt`.
  */
-export async function findWorkflow(catalog: Catalog, reference: string): Promise<FoundWorkflow> {
-  const candidates = await candidatesOf(catalog, reference);
+export async function findWorkflow(
+  catalog: Catalog,
+  reference: string,
+  namespaces?: readonly string[],
+): Promise<FoundWorkflow> {
+  const candidates = await candidatesOf(catalog, reference, namespaces);
   const { wanted, published, folder, ran } = candidates;
   refuseSeveral(wanted.name, [...folder, ...published, ...ran]);
   const watched = highest(folder);
@@ -32,7 +37,7 @@ export async function findWorkflow(catalog: Catalog, reference: string): Promise
     return { plan: watched, source: "folder", published: undefined };
   if (row !== undefined) return { plan: await verifyPublished(catalog, row), source: "published", published: row };
   const [newest] = ran;
-  if (newest === undefined) throw await unknown(catalog, reference, wanted);
+  if (newest === undefined) throw await unknown(catalog, reference, wanted, namespaces);
   return { plan: newest, source: "run", published: undefined };
 }
 
@@ -62,6 +67,7 @@ export function readReference(reference: string): WorkflowRef {
 async function candidatesOf(
   { store, folder }: Catalog,
   reference: string,
+  namespaces: readonly string[] | undefined,
 ): Promise<{
   readonly wanted: WorkflowRef;
   readonly published: readonly PublishedRow[];
@@ -69,16 +75,23 @@ async function candidatesOf(
   readonly ran: readonly StoredPlan[];
 }> {
   const wanted = readReference(reference);
-  const published = await store.publishedList({ ...wanted, limit: MAX_VERSIONS });
-  const watched = (folder()?.files ?? []).flatMap(({ workflow }) =>
-    workflow !== undefined && matches(workflow, wanted) ? [workflow] : [],
-  );
+  const within = namespaces === undefined ? {} : { namespaces };
+  const published = await store.publishedList({ ...wanted, ...within, limit: MAX_VERSIONS });
+  const watched = seen(folder()?.files ?? [], namespaces).filter((workflow) => matches(workflow, wanted));
   if (published.length > 0 || watched.length > 0) return { wanted, published, folder: watched, ran: [] };
   const { version: _, ...name } = wanted;
   // Where a name is under control, what merely ran under it must not pass for a version of it.
-  const controlled = await store.publishedList({ ...name, limit: 1 });
-  const ran = controlled.length > 0 ? [] : await store.workflowList({ ...wanted, unpublished: true, limit: 50 });
+  const controlled = await store.publishedList({ ...name, ...within, limit: 1 });
+  const ran =
+    controlled.length > 0 ? [] : await store.workflowList({ ...wanted, ...within, unpublished: true, limit: 50 });
   return { wanted, published, folder: watched, ran };
+}
+
+/** The workflows of the folder's files that whoever asks has a part in. */
+function seen(files: readonly FolderFile[], namespaces: readonly string[] | undefined): readonly StoredPlan[] {
+  return files.flatMap(({ workflow }) =>
+    workflow !== undefined && (namespaces?.includes(workflow.namespace) ?? true) ? [workflow] : [],
+  );
 }
 
 function matches(plan: StoredPlan, { namespace, name, version }: WorkflowRef): boolean {
@@ -98,9 +111,15 @@ function refuseSeveral(name: string, found: readonly { readonly namespace: strin
   });
 }
 
-async function unknown({ store, folder }: Catalog, reference: string, wanted: WorkflowRef): Promise<MaestroError> {
+async function unknown(
+  { store, folder }: Catalog,
+  reference: string,
+  wanted: WorkflowRef,
+  namespaces: readonly string[] | undefined,
+): Promise<MaestroError> {
   const { version: _, ...name } = wanted;
-  const versions = await store.publishedList({ ...name, limit: 20 });
+  const within = namespaces === undefined ? {} : { namespaces };
+  const versions = await store.publishedList({ ...name, ...within, limit: 20 });
   if (versions.length > 0)
     return new MaestroError(
       "not_found",
@@ -108,9 +127,9 @@ async function unknown({ store, folder }: Catalog, reference: string, wanted: Wo
       { fix: "Name one of these versions, or publish yours: `maestro catalog publish FILE`." },
     );
   const known = [
-    ...(folder()?.files ?? []).flatMap(({ workflow }) => workflow?.name ?? []),
-    ...(await store.publishedList({ limit: MAX_VERSIONS })).map((row) => row.name),
-    ...(await store.workflowList({ limit: MAX_VERSIONS })).map((one) => one.name),
+    ...seen(folder()?.files ?? [], namespaces).map((workflow) => workflow.name),
+    ...(await store.publishedList({ ...within, limit: MAX_VERSIONS })).map((row) => row.name),
+    ...(await store.workflowList({ ...within, limit: MAX_VERSIONS })).map((one) => one.name),
   ];
   const near = suggest(wanted.name, new Set(known));
   return new MaestroError(
@@ -121,8 +140,13 @@ async function unknown({ store, folder }: Catalog, reference: string, wanted: Wo
 }
 
 /** Whether a digest is that of a plan published here is not asked: who names the digest has said exactly what runs. */
-export async function planByDigest({ store }: Pick<Catalog, "store">, digest: string): Promise<StoredPlan> {
+export async function planByDigest(
+  { store }: Pick<Catalog, "store">,
+  digest: string,
+  namespaces?: readonly string[],
+): Promise<StoredPlan> {
   const stored = await store.planGet(digest as Digest);
-  if (stored === undefined) throw new MaestroError("not_found", `No plan with digest ${digest} is stored here.`);
+  if (stored === undefined || namespaces?.includes(stored.namespace) === false)
+    throw new MaestroError("not_found", `No plan with digest ${digest} is stored here.`);
   return stored;
 }

@@ -22,6 +22,8 @@ export interface CatalogEntry {
 export interface CatalogQuery {
   readonly sources?: readonly WorkflowSource[];
   readonly namespace?: string;
+  /** Only of these; a file that never was good belongs to none. */
+  readonly namespaces?: readonly string[];
   readonly name?: string;
   readonly limit: number;
   readonly cursor?: string;
@@ -55,12 +57,17 @@ type Place = ListPlace & { readonly source: WorkflowSource };
 async function pageOf(
   { store, folder }: Catalog,
   source: WorkflowSource,
-  { namespace, name }: CatalogQuery,
+  { namespace, namespaces, name }: CatalogQuery,
   after: Place | undefined,
   limit: number,
 ): Promise<readonly { readonly entry: CatalogEntry; readonly place: Place }[]> {
-  const filter = { ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) };
-  const query = { ...filter, limit, ...(after === undefined ? {} : { after }) };
+  const query = {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(namespaces === undefined ? {} : { namespaces }),
+    ...(name === undefined ? {} : { name }),
+    limit,
+    ...(after === undefined ? {} : { after }),
+  };
   switch (source) {
     case "folder":
       return (folder()?.files ?? [])
@@ -68,6 +75,7 @@ async function pageOf(
           ({ file, workflow }) =>
             (after === undefined || file > after.digest) &&
             (namespace === undefined || workflow?.namespace === namespace) &&
+            (namespaces === undefined || (workflow !== undefined && namespaces.includes(workflow.namespace))) &&
             (name === undefined || workflow?.name === name),
         )
         .slice(0, limit)

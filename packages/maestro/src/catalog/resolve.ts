@@ -22,6 +22,8 @@ export interface ResolveEnv extends Pick<Catalog, "store" | "now"> {
   /** Whom published versions are believed from; default: nobody. */
   readonly trustRoot?: Catalog["trustRoot"];
   readonly folder?: Catalog["folder"];
+  /** Of runbooks that are stored or watched only those of these are there; absent: all. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 export interface ResolvedManifest {
@@ -84,8 +86,13 @@ export async function findRunbookFor(
 ): Promise<KnownRunbook | undefined> {
   const { store } = env;
   const trusted = { store, trustRoot: env.trustRoot ?? NOBODY };
-  if ("digest" in ref) return store.planGet(ref.digest);
+  const isSeen = (one: string): boolean => env.namespaces?.includes(one) ?? true;
+  if ("digest" in ref) {
+    const plan = await store.planGet(ref.digest);
+    return plan !== undefined && isSeen(plan.namespace) ? plan : undefined;
+  }
   const { namespace, name, version } = ref;
+  if (!isSeen(namespace)) return undefined;
   const exact = await store.publishedGet(namespace, name, version);
   if (exact !== undefined) return verifyPublished(trusted, exact);
   const file = (await near(ref)) ?? watched(env, ref);

@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, it } from "node:test";
 import type { StorePlace } from "./contract.ts";
-import { begin, goOn, sampleEvents, sampleId, sampleRun, START } from "./sample.ts";
-import type { RunQuery, RunRow, Store } from "./store.ts";
+import {
+  begin,
+  goOn,
+  sampleApproval,
+  sampleEvents,
+  sampleId,
+  samplePlan,
+  samplePublished,
+  sampleReceipt,
+  sampleRun,
+  START,
+} from "./sample.ts";
+import type { ReceiptKey, RunQuery, RunRow, Store, WorkflowQuery } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";
 
 /** Lists, finding, and what the engine asks when it starts and sleeps. */
@@ -51,6 +62,9 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
         const newest = rows.toReversed();
         const filters: readonly Partial<RunQuery>[] = [
           { namespace: "team-a" },
+          { namespaces: ["team-a"] },
+          { namespaces: ["team-a", "team-b", "team-a", "nobody's"] },
+          { namespaces: [] },
           { status: ["running"] },
           { status: ["failed", "succeeded", "queued"] },
           { status: ["queued", "running", "cancelling"] },
@@ -59,6 +73,7 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
           { label: { key: "env", value: "prod" } },
           { initiator: "oidc:grace" },
           { parentRun: sampleId(3) },
+          { parentRun: null },
           { from: START + 30, to: START + 60 },
           { text: "TIMEOUT" },
           { text: "Ünïcode" },
@@ -122,6 +137,137 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
           code: "invalid_request",
           message: /has 201 characters; at most 200/,
         });
+      });
+    });
+
+    describe("of a few namespaces", () => {
+      /** Ids that a cursor names, however it is written. */
+      const idsOf = (cursor: string): string => Buffer.from(cursor, "base64url").toString();
+
+      it("runList() ends its pages at no run of another, whatever is asked for", async () => {
+        const foreign = Array.from({ length: 3_000 }, (_, n) =>
+          sampleRun(n, { namespace: "theirs", labels: { env: "prod" }, parentRun: sampleId(9_000) }),
+        );
+        const own = [100, 1_500, 2_900].map((n) =>
+          sampleRun(5_000 + n, {
+            namespace: "ours",
+            createdAt: START + n,
+            labels: { env: "prod" },
+            parentRun: sampleId(9_000),
+          }),
+        );
+        const rows = await put(...foreign, ...own);
+        const expected = rows.slice(-3).toReversed();
+        const asked: readonly Partial<RunQuery>[] = [
+          {},
+          { namespace: "ours" },
+          { workflow: "release-evidence" },
+          { status: ["running", "queued"] },
+          { initiator: "local:ada" },
+          { label: { key: "env", value: "prod" } },
+          { parentRun: sampleId(9_000) },
+          { text: "nothing like it" },
+        ];
+        for (const one of asked) {
+          for (let cursor: string | null | undefined; cursor !== null;) {
+            const query = { ...one, namespaces: ["ours"], limit: 1, ...(cursor && { cursor }) };
+            const page = await store.runList(query);
+            assert.ok(page.runs.every(({ namespace }) => namespace === "ours"));
+            cursor = page.cursor;
+            if (cursor === null) continue;
+            const named = idsOf(cursor);
+            assert.ok(
+              expected.some(({ id }) => named.includes(id)),
+              `${JSON.stringify(one)}: ${named}`,
+            );
+          }
+          const found = await everyPage(store, { ...one, namespaces: ["ours"], limit: 2 });
+          assert.deepEqual(
+            found,
+            expected.filter((row) => accepts(one, row)),
+            JSON.stringify(one),
+          );
+        }
+        assert.deepEqual((await store.runList({ namespaces: ["ours"], namespace: "theirs", limit: 5 })).runs, []);
+      });
+
+      it("runFind() is not misled by ids of others", async () => {
+        const rows = await put(
+          ...Array.from({ length: 60 }, (_, n) => sampleRun(n, { namespace: n === 7 ? "ours" : "theirs" })),
+        );
+        const own = rows[7]?.id ?? "";
+        const theirs = rows[8]?.id ?? "";
+        for (const part of [own, own.slice(0, -1), own.slice(-5), "r_"])
+          assert.deepEqual(await store.runFind(part, 5, ["ours"]), [own], part);
+        for (const part of [theirs, theirs.slice(-5)])
+          assert.deepEqual(await store.runFind(part, 5, ["ours"]), [], part);
+        assert.deepEqual(await store.runFind(own, 5, []), []);
+      });
+
+      it("receiptList() has theirs alone, in pages that join", async () => {
+        const runs = Array.from({ length: 500 }, (_, n) =>
+          sampleRun(n, { namespace: n % 100 === 7 ? "ours" : "theirs" }),
+        );
+        await put(...runs);
+        const receipts = runs
+          .filter(({ namespace }, n) => namespace === "theirs" || n % 200 === 7)
+          .flatMap(({ id }) => [sampleReceipt(id, 1), sampleReceipt(id, 2)]);
+        await store.commit({ runs: [], receipts });
+        const place = ({ run, ordinal }: ReceiptKey): string => `${run}.${ordinal}`;
+        const expected = [407, 207, 7].flatMap((n) => [`${sampleId(n)}.2`, `${sampleId(n)}.1`]);
+        for (const limit of [1, 2, 3, 100]) {
+          const found: string[] = [];
+          for (let before: ReceiptKey | null | undefined; before !== null;) {
+            const query = { namespaces: ["ours", "nobody's"], limit, ...(before && { before }) };
+            const page = await store.receiptList(query);
+            found.push(...page.receipts.map(place));
+            before = page.cursor;
+            if (before !== null) assert.ok(expected.includes(place(before)) || before.ordinal === 0, place(before));
+          }
+          assert.deepEqual(found, expected, `${limit}`);
+        }
+        for (const run of [sampleId(8), sampleId(9_999)])
+          await assert.rejects(store.receiptList({ namespaces: ["ours"], before: { run, ordinal: 1 }, limit: 5 }), {
+            code: "invalid_request",
+            message: "The cursor is not one that this list gave.",
+          });
+      });
+
+      it("approvalList(), workflowList() and publishedList() have theirs alone, in order", async () => {
+        const approvals = [1, 2, 3, 4].map((n) =>
+          sampleApproval(n, { namespace: ["ours", "theirs", "also"][n % 3] ?? "" }),
+        );
+        await store.commit({ runs: [], approvalsOpened: approvals });
+        const [first, second, third, fourth] = approvals;
+        const namespaces = ["also", "ours"];
+        assert.deepEqual(await store.approvalList({ namespaces, limit: 9 }), [second, third]);
+        assert.deepEqual(await store.approvalList({ namespaces, limit: 1 }), [second]);
+        assert.deepEqual(await store.approvalList({ namespaces: ["theirs"], limit: 9 }), [first, fourth]);
+        assert.deepEqual(await store.approvalList({ namespaces, run: first?.run ?? "", limit: 9 }), []);
+        assert.deepEqual([await store.approvalGet("a_3"), await store.approvalGet("a_9")], [third, undefined]);
+        const plans = [1, 2, 3, 4, 5].map((n) => samplePlan(n, { namespace: ["ours", "theirs", "also"][n % 3] ?? "" }));
+        for (const plan of plans) await store.planPut(plan);
+        for (const [n, plan] of plans.entries())
+          if (n > 1) assert.equal(await store.publishedPut(samplePublished(plan, START + n)), true);
+        const digests = async (query: Partial<WorkflowQuery>): Promise<string[]> =>
+          (await store.workflowList({ namespaces, limit: 9, ...query })).map(({ version }) => version);
+        assert.deepEqual(await digests({}), ["1.5.0", "1.3.0", "1.2.0"]);
+        assert.deepEqual(await digests({ namespace: "ours" }), ["1.3.0"]);
+        assert.deepEqual(await digests({ namespace: "theirs" }), []);
+        assert.deepEqual(await digests({ name: "release-evidence", limit: 2 }), ["1.5.0", "1.3.0"]);
+        assert.deepEqual(await digests({ name: "other" }), []);
+        const [, two] = await store.workflowList({ namespaces, limit: 2 });
+        assert.deepEqual(await digests({ ...(two && { after: two }) }), ["1.2.0"]);
+        const unpublished = await store.workflowList({ namespaces, unpublished: true, limit: 9 });
+        assert.deepEqual(
+          unpublished.map(({ version }) => version),
+          ["1.2.0"],
+        );
+        const published = async (query: Partial<WorkflowQuery>): Promise<string[]> =>
+          (await store.publishedList({ namespaces, limit: 9, ...query })).map(({ version }) => version);
+        assert.deepEqual(await published({}), ["1.5.0", "1.3.0"]);
+        assert.deepEqual(await published({ name: "release-evidence", version: "1.3.0" }), ["1.3.0"]);
+        assert.deepEqual(await published({ namespaces: ["nobody's"] }), []);
       });
     });
 
@@ -221,10 +367,11 @@ export function isActive(row: RunRow): boolean {
 
 /** What the filters mean. */
 export function accepts(query: Partial<RunQuery>, row: RunRow): boolean {
-  const { namespace, status, workflow, label, initiator, parentRun, from, to, text } = query;
+  const { namespace, namespaces, status, workflow, label, initiator, parentRun, from, to, text } = query;
   const searched = [row.id, row.name, row.workflow, row.error ?? ""].map((part) => part.toLowerCase());
   return (
     (namespace === undefined || row.namespace === namespace) &&
+    (namespaces?.includes(row.namespace) ?? true) &&
     (status === undefined || status.includes(row.status)) &&
     (workflow === undefined || row.workflow === workflow) &&
     (label === undefined || row.labels[label.key] === label.value) &&

@@ -207,11 +207,12 @@ const check = fc.nat({ max: RUNS - 1 }).map(
 const query: fc.Arbitrary<RunQuery> = fc.record(
   {
     namespace: fc.constantFrom("a", "b"),
+    namespaces: fc.subarray(["a", "b", "c"]),
     status: fc.uniqueArray(status, { maxLength: 3 }),
     workflow: fc.constantFrom("x", "y"),
     label: fc.record({ key: fc.constantFrom("env", "team"), value: fc.constantFrom("p", "q") }),
     initiator: fc.constantFrom("local:i", "local:j"),
-    parentRun: fc.constantFrom(id(0), id(1)),
+    parentRun: fc.constantFrom(id(0), id(1), null),
     from: fc.constantFrom(START, START + 1),
     to: fc.constantFrom(START + 1, START + 2),
     text: fc.constantFrom("run 1", "STRASSE", "straße", "exit", ""),

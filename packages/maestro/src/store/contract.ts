@@ -20,7 +20,7 @@ import {
   START,
 } from "./sample.ts";
 import { sha256 } from "../core/digest.ts";
-import type { EventRow, PublishedRow, ReceiptRow, Store, WorkflowQuery } from "./store.ts";
+import type { EventRow, PublishedRow, ReceiptKey, ReceiptRow, Store, WorkflowQuery } from "./store.ts";
 
 /** An empty place for one store: opened, closed and opened again. */
 export interface StorePlace {
@@ -328,11 +328,10 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>): v
         const all = appends.flatMap(({ id }) => [1, 2, 3].map((ordinal) => sampleReceipt(id, ordinal)));
         await store.commit({ runs: appends, receipts: all });
         const listed: ReceiptRow[] = [];
-        for (let before: ReceiptRow | undefined; ;) {
+        for (let before: ReceiptKey | null | undefined; before !== null;) {
           const page = await store.receiptList({ limit: 2, ...(before && { before }) });
-          listed.push(...page);
-          before = page.at(-1);
-          if (before === undefined) break;
+          listed.push(...page.receipts);
+          before = page.cursor;
         }
         const ours = listed.filter(({ run }) => appends.some(({ id }) => id === run));
         const place = ({ run, ordinal }: ReceiptRow): string => `${run}.${ordinal}`;

@@ -6,7 +6,7 @@ import type { SqlValue } from "./sql.ts";
 import type { RunPage, RunQuery, RunRow } from "./store.ts";
 
 /** A run's place in the list: newest first, equal instants by id. */
-interface Key {
+export interface Key {
   readonly createdAt: number;
   readonly id: string;
 }
@@ -43,11 +43,16 @@ const MAX_SCANNED = 100_000;
 const MAX_LIMIT = 1_000;
 const MAX_TEXT = 200;
 
+export interface ListQuery extends RunQuery {
+  /** Beginning or end of an id; only with `namespaces`. */
+  readonly idPart?: string;
+}
+
 /**
  * One page of runs. The most selective filter chooses the index that is walked from its newest end; the others are asked
  * row by row. Work per call is bounded, whatever the filters.
  */
-export async function listRuns(source: ListSource, query: RunQuery): Promise<RunPage> {
+export async function listRuns(source: ListSource, query: ListQuery): Promise<RunPage> {
   if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > MAX_LIMIT) {
     throw new MaestroError("invalid_request", `limit is ${query.limit}; it is a whole number from 1 to ${MAX_LIMIT}.`);
   }
@@ -56,8 +61,10 @@ export async function listRuns(source: ListSource, query: RunQuery): Promise<Run
   const hits: Key[] = [];
   /** Every walk has looked at everything newer than this; null when all came to their end. */
   let floor: Key | null = null;
-  for (const walk of walks(query)) {
-    const found = await follow(source, walk, filters, start, query);
+  const all = walks(query);
+  const most = Math.max(SLICE, MAX_SCANNED / all.length);
+  for (const walk of all) {
+    const found = await follow(source, walk, filters, start, { ...query, most });
     hits.push(...found.hits);
     if (found.reached !== null && (floor === null || newestFirst(found.reached, floor) < 0)) floor = found.reached;
   }
@@ -77,7 +84,7 @@ async function follow(
   walk: Walk,
   filters: readonly SqlValue[],
   start: Key,
-  query: RunQuery,
+  query: ListQuery & { readonly most: number },
 ): Promise<{ hits: Key[]; reached: Key | null }> {
   const hits: Key[] = [];
   const from = query.from ?? Number.MIN_SAFE_INTEGER;
@@ -101,7 +108,7 @@ async function follow(
     if (last === undefined || rows.length < size) return { hits, reached: null };
     at = { createdAt: last[1], id: last[0] };
     scanned += rows.length;
-    if (hits.length > query.limit || scanned >= MAX_SCANNED) return { hits, reached: at };
+    if (hits.length > query.limit || scanned >= query.most) return { hits, reached: at };
     await setImmediate();
   }
 }
@@ -115,18 +122,34 @@ function nextSize(missing: number, hits: number, scanned: number): number {
 const ACTIVE: readonly RunStatus[] = ["queued", "running", "cancelling"];
 
 /** The index that should have the fewest rows to look at. Several statuses are several walks, merged by age. */
-function walks(query: RunQuery): readonly Walk[] {
+function walks(query: ListQuery): readonly Walk[] {
   const { parentRun, label, status, workflow, initiator, namespace } = query;
+  if (query.namespaces !== undefined) return walksOfNamespaces(query, query.namespaces);
   const byStatus = status?.map((one): Walk => ({ statement: "run-list-by-status", values: [one] }));
   // Labels are in a table of their own and no filter knows them, so they always lead.
   if (label !== undefined) return [{ statement: "run-list-by-label", values: [label.key, label.value] }];
-  if (parentRun !== undefined) return [{ statement: "run-list-by-parent", values: [parentRun] }];
+  if (typeof parentRun === "string") return [{ statement: "run-list-by-parent", values: [parentRun, null] }];
   if (byStatus !== undefined && status?.every((one) => ACTIVE.includes(one)) === true) return byStatus;
   if (workflow !== undefined) return [{ statement: "run-list-by-workflow", values: [workflow] }];
   if (initiator !== undefined) return [{ statement: "run-list-by-initiator", values: [initiator] }];
   if (byStatus !== undefined) return byStatus;
-  if (namespace !== undefined) return [{ statement: "run-list-by-namespace", values: [namespace] }];
+  if (namespace !== undefined) return [{ statement: "run-list-by-namespace", values: [namespace, null, null, null] }];
   return [{ statement: "run-list", values: [] }];
+}
+
+/**
+ * Of each namespace by itself, whatever else is asked for: along any other index a page would look at runs of others, and
+ * its cursor could name one of them.
+ */
+function walksOfNamespaces(
+  { namespace, parentRun, label, idPart }: ListQuery,
+  namespaces: readonly string[],
+): readonly Walk[] {
+  const wanted = [...new Set(namespaces)].filter((one) => namespace === undefined || one === namespace);
+  if (typeof parentRun === "string" && label === undefined && idPart === undefined)
+    return wanted.map((one) => ({ statement: "run-list-by-parent", values: [parentRun, one] }));
+  const named = label === undefined ? [null, null] : [label.key, label.value];
+  return wanted.map((one) => ({ statement: "run-list-by-namespace", values: [one, ...named, idPart ?? null] }));
 }
 
 /** $5 to $10 of every list statement. */
@@ -144,7 +167,7 @@ function filterValues(query: RunQuery): readonly SqlValue[] {
     status === undefined ? null : `,${status.join(",")},`,
     workflow ?? null,
     initiator ?? null,
-    parentRun ?? null,
+    parentRun === null ? "" : (parentRun ?? null),
     pattern,
   ];
 }
@@ -162,7 +185,8 @@ function newestFirst(a: Key, b: Key): number {
   return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
 }
 
-function writeCursor(key: Key): string {
+/** The place after a run. */
+export function writeCursor(key: Key): string {
   return Buffer.from(JSON.stringify([key.createdAt, key.id])).toString("base64url");
 }
 

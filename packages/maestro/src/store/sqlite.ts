@@ -23,7 +23,8 @@ import type { BreakGlassStore } from "./break-glass.ts";
 import { SqliteBreakGlass } from "./sqlite-break-glass.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
-import type { RunList } from "./run-list.ts";
+import { listReceipts } from "./receipt-list.ts";
+import type { ListSource, RunList } from "./run-list.ts";
 import { listRuns, RUN_LISTS } from "./run-list.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 import type { AuditStore } from "./audit.ts";
@@ -35,12 +36,14 @@ import { SqliteSessions } from "./sqlite-sessions.ts";
 import { ListStatement, Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
 import type {
+  ApprovalQuery,
   ApprovalRow,
   CacheRow,
   Commit,
   EventRow,
   PublishedRow,
-  ReceiptKey,
+  ReceiptPage,
+  ReceiptQuery,
   ReceiptRow,
   RunPage,
   RunQuery,
@@ -51,7 +54,7 @@ import type {
   WorkflowQuery,
 } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";
-import { listValues, publishedValues, readPublished } from "./workflow-rows.ts";
+import { byNamespace, listValues, publishedValues, readPublished } from "./workflow-rows.ts";
 import { WriteThread } from "./write-thread.ts";
 
 export interface SqliteOptions {
@@ -97,9 +100,11 @@ const READS = [
   "plan-get",
   "plan-list",
   "plan-list-by-name",
+  "plan-list-by-namespace",
   "workflow-get",
   "workflow-list",
   "workflow-list-by-name",
+  "workflow-list-by-namespace",
   "run-get",
   "run-by-key",
   "run-find-prefix",
@@ -112,8 +117,11 @@ const READS = [
   "receipt-get",
   "receipt-newest",
   "receipt-list",
+  "receipt-list-by-runs",
   "cache-get",
+  "approval-get",
   "approval-list",
+  "approval-list-by-namespace",
   "approval-list-by-run",
   "approval-count",
   "run-asleep-count",
@@ -126,6 +134,7 @@ class SqliteStore implements Store {
   readonly ledger: LedgerStore;
   readonly audit: AuditStore;
   readonly sessions: SessionStore;
+  readonly breakGlass: BreakGlassStore;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #writer: SqliteWriter;
@@ -134,7 +143,6 @@ class SqliteStore implements Store {
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: Readonly<Record<RunList, ListStatement>>;
-  readonly breakGlass: BreakGlassStore;
   readonly #rows: ListStatement;
 
   constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
@@ -145,6 +153,7 @@ class SqliteStore implements Store {
     this.ledger = new SqliteLedger(db, path);
     this.audit = new SqliteAudit(db, path);
     this.sessions = new SqliteSessions(db, path);
+    this.breakGlass = new SqliteBreakGlass(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;
@@ -153,7 +162,6 @@ class SqliteStore implements Store {
     this.#lists = Object.fromEntries(RUN_LISTS.map((name) => [name, new ListStatement(db, name)])) as Record<
       RunList,
       ListStatement
-    this.breakGlass = new SqliteBreakGlass(db, path);
     >;
   }
 
@@ -178,7 +186,12 @@ class SqliteStore implements Store {
   }
 
   async workflowList(query: Parameters<Store["workflowList"]>[0]): Promise<readonly StoredPlan[]> {
-    const values = [...listValues(query), query.unpublished === true ? 1 : 0];
+    const unpublished = query.unpublished === true ? 1 : 0;
+    if (query.namespaces !== undefined)
+      return byNamespace(query, digestOfPlan, (one) =>
+        this.#all("plan-list-by-namespace", readPlan, ...listValues(one), unpublished, query.name ?? null),
+      );
+    const values = [...listValues(query), unpublished];
     return query.name === undefined
       ? this.#all("plan-list", readPlan, ...values)
       : this.#all("plan-list-by-name", readPlan, ...values, query.name);
@@ -193,6 +206,10 @@ class SqliteStore implements Store {
   }
 
   async publishedList(query: WorkflowQuery): Promise<readonly PublishedRow[]> {
+    if (query.namespaces !== undefined)
+      return byNamespace(query, digestOfPublished, (one) =>
+        this.#all("workflow-list-by-namespace", readPublished, ...listValues(one), query.name ?? null),
+      );
     return query.name === undefined
       ? this.#all("workflow-list", readPublished, ...listValues(query))
       : this.#all("workflow-list-by-name", readPublished, ...listValues(query), query.name);
@@ -202,8 +219,14 @@ class SqliteStore implements Store {
     return this.#one("run-get", readRun, id);
   }
 
-  async runFind(part: string, limit: number): Promise<readonly string[]> {
+  async runFind(part: string, limit: number, namespaces?: readonly string[]): Promise<readonly string[]> {
     const tail = reversed(part);
+    if (namespaces !== undefined) {
+      const near = await listRuns(this.#listSource, { namespaces, idPart: part, limit });
+      const far = this.#all("run-find-suffix", readId, tail, `${tail}${BEYOND}`, MAX_TAILS);
+      const own = this.#runs(far).filter(({ namespace }) => namespaces.includes(namespace));
+      return [...new Set([...near.runs, ...own].map(({ id }) => id))].slice(0, limit);
+    }
     const begin = this.#all("run-find-prefix", readId, part, `${part}${BEYOND}`, limit);
     const end = this.#all("run-find-suffix", readId, tail, `${tail}${BEYOND}`, limit);
     return [...new Set([...begin, ...end])].slice(0, limit);
@@ -225,13 +248,7 @@ class SqliteStore implements Store {
   }
 
   async runList(query: RunQuery): Promise<RunPage> {
-    return listRuns(
-      {
-        slice: (statement, values) => this.#guard(() => this.#lists[statement].all(...values)),
-        runs: (ids) => this.#guard(() => this.#rows.all(JSON.stringify(ids)).map(readRunValues)),
-      },
-      query,
-    );
+    return listRuns(this.#listSource, query);
   }
 
   async runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]> {
@@ -261,18 +278,42 @@ class SqliteStore implements Store {
       : this.#one("receipt-get", readReceipt, run, ordinal);
   }
 
-  async receiptList(page: { readonly before?: ReceiptKey; readonly limit: number }): Promise<readonly ReceiptRow[]> {
-    const { run, ordinal } = page.before ?? { run: "\u{10ffff}", ordinal: 0 };
-    return this.#all("receipt-list", readReceipt, run, ordinal, page.limit);
+  async receiptList(query: ReceiptQuery): Promise<ReceiptPage> {
+    const { namespaces, limit, before = { run: BEYOND, ordinal: 0 } } = query;
+    if (namespaces !== undefined)
+      return listReceipts(
+        {
+          ...this.#listSource,
+          receipts: (runs) => this.#all("receipt-list-by-runs", readReceipt, JSON.stringify(runs)),
+        },
+        { ...query, namespaces },
+      );
+    const receipts = this.#all("receipt-list", readReceipt, before.run, before.ordinal, limit);
+    const last = receipts.at(-1);
+    return {
+      receipts,
+      cursor: last === undefined || receipts.length < limit ? null : { run: last.run, ordinal: last.ordinal },
+    };
   }
 
   async cacheGet(key: Digest, now: number): Promise<CacheRow | undefined> {
     return this.#one("cache-get", readCache, key, now);
   }
 
-  async approvalList(query: { readonly run?: string; readonly limit: number }): Promise<readonly ApprovalRow[]> {
-    if (query.run === undefined) return this.#all("approval-list", readApproval, query.limit);
-    return this.#all("approval-list-by-run", readApproval, query.limit, query.run);
+  async approvalGet(id: string): Promise<ApprovalRow | undefined> {
+    return this.#one("approval-get", readApproval, id);
+  }
+
+  async approvalList({ run, namespaces, limit }: ApprovalQuery): Promise<readonly ApprovalRow[]> {
+    if (run !== undefined) {
+      const ofRun = this.#all("approval-list-by-run", readApproval, limit, run);
+      return namespaces === undefined ? ofRun : ofRun.filter(({ namespace }) => namespaces.includes(namespace));
+    }
+    if (namespaces === undefined) return this.#all("approval-list", readApproval, limit);
+    return [...new Set(namespaces)]
+      .flatMap((one) => this.#all("approval-list-by-namespace", readApproval, limit, one))
+      .sort((a, b) => a.requestedAt - b.requestedAt || (a.id < b.id ? -1 : 1))
+      .slice(0, limit);
   }
 
   async counts(): Promise<{ readonly asleep: number; readonly openApprovals: number }> {
@@ -285,6 +326,17 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.#thread.close();
     if (this.#db.isOpen) this.#guard(() => this.#db.close());
+  }
+
+  get #listSource(): ListSource {
+    return {
+      slice: (statement, values) => this.#guard(() => this.#lists[statement].all(...values)),
+      runs: (ids) => this.#runs(ids),
+    };
+  }
+
+  #runs(ids: readonly string[]): readonly RunRow[] {
+    return this.#guard(() => this.#rows.all(JSON.stringify(ids)).map(readRunValues));
   }
 
   #one<T>(name: ReadName, read: (row: SqlRow) => T, ...values: readonly SqlValue[]): T | undefined {
@@ -320,8 +372,14 @@ class SqliteStore implements Store {
 /** A smaller batch is written sooner than another thread is told of it. */
 const LARGE_RUNS = 32;
 
+/** Runs whose ids end alike that are looked at for those of a few namespaces: four characters are shared by one in a million. */
+const MAX_TAILS = 1_000;
+
 /** Greater than any character of an id. */
 const BEYOND = "\u{10ffff}";
+
+const digestOfPlan = ({ digest }: StoredPlan): string => digest;
+const digestOfPublished = ({ planDigest }: PublishedRow): string => planDigest;
 
 function readCount(row: SqlRow): number {
   return row["count"] as number;

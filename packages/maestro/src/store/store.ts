@@ -37,8 +37,11 @@ export interface Store {
   publishedList(query: WorkflowQuery): Promise<readonly PublishedRow[]>;
 
   runGet(id: string): Promise<RunRow | undefined>;
-  /** Ids that begin or end with `part`, at most `limit`. */
-  runFind(part: string, limit: number): Promise<readonly string[]>;
+  /**
+   * Ids that begin or end with `part`, at most `limit`. With `namespaces` only runs of these: then a beginning is looked
+   * for among so many of their newest as the work of one call allows.
+   */
+  runFind(part: string, limit: number, namespaces?: readonly string[]): Promise<readonly string[]>;
   runByKey(namespace: string, idempotencyKey: string): Promise<RunRow | undefined>;
   /** Events after `afterSeq`, in order, as the texts that were committed. */
   runEvents(id: string, page: { readonly afterSeq: number; readonly limit: number }): Promise<readonly EventRow[]>;
@@ -62,11 +65,15 @@ export interface Store {
 
   /** The newest receipt of a run, or the one with that ordinal (1 is the first; a retried run has several). */
   receiptGet(run: string, ordinal?: number): Promise<ReceiptRow | undefined>;
-  /** Receipts by run, the newest run first, of one run the newest first, strictly below `before`. */
-  receiptList(page: { readonly before?: ReceiptKey; readonly limit: number }): Promise<readonly ReceiptRow[]>;
+  /**
+   * Receipts by run, the newest run first, of one run the newest first, strictly below `before`. As of runs, a page may be
+   * short and have a cursor. Errors: `invalid_request` for a `before` that is no run of the `namespaces`.
+   */
+  receiptList(query: ReceiptQuery): Promise<ReceiptPage>;
   cacheGet(key: Digest, now: number): Promise<CacheRow | undefined>;
+  approvalGet(id: string): Promise<ApprovalRow | undefined>;
   /** Open approvals, oldest first. */
-  approvalList(query: { readonly run?: string; readonly limit: number }): Promise<readonly ApprovalRow[]>;
+  approvalList(query: ApprovalQuery): Promise<readonly ApprovalRow[]>;
   /** Walks an index: not to be asked for more often than somebody looks. */
   counts(): Promise<{ readonly asleep: number; readonly openApprovals: number }>;
 
@@ -82,6 +89,9 @@ export interface Store {
   /** Who is logged in. */
   readonly sessions: SessionStore;
 
+  /** Who went past the policy. */
+  readonly breakGlass: BreakGlassStore;
+
   close(): Promise<void>;
 }
 
@@ -89,9 +99,6 @@ export interface Commit {
   readonly runs: readonly RunAppend[];
   readonly plans?: readonly StoredPlan[];
   readonly receipts?: readonly ReceiptRow[];
-  /** Who went past the policy. */
-  readonly breakGlass: BreakGlassStore;
-
   readonly cache?: readonly CacheRow[];
   readonly approvalsOpened?: readonly ApprovalRow[];
   /** Approval ids. */
@@ -128,6 +135,8 @@ export interface StoredPlan {
 
 export interface WorkflowQuery {
   readonly namespace?: string;
+  /** Only of these. */
+  readonly namespaces?: readonly string[];
   readonly name?: string;
   readonly version?: string;
   readonly limit: number;
@@ -200,13 +209,14 @@ export interface EventRow {
 
 export interface RunQuery {
   readonly namespace?: string;
-  /** Only of these. */
+  /** Only of these: then what a page costs, and where it ends, depends on nothing but their runs. */
   readonly namespaces?: readonly string[];
   readonly status?: readonly RunStatus[];
   readonly workflow?: string;
   readonly label?: { readonly key: string; readonly value: string };
   readonly initiator?: string;
-  readonly parentRun?: string;
+  /** Null: only runs that no other started. */
+  readonly parentRun?: string | null;
   /** Created in [from, to). */
   readonly from?: number;
   readonly to?: number;
@@ -225,6 +235,24 @@ export interface RunPage {
 export interface ReceiptKey {
   readonly run: string;
   readonly ordinal: number;
+}
+
+export interface ReceiptQuery {
+  readonly namespaces?: readonly string[];
+  readonly before?: ReceiptKey;
+  readonly limit: number;
+}
+
+export interface ReceiptPage {
+  readonly receipts: readonly ReceiptRow[];
+  /** `before` of the next page; null: that was all. */
+  readonly cursor: ReceiptKey | null;
+}
+
+export interface ApprovalQuery {
+  readonly run?: string;
+  readonly namespaces?: readonly string[];
+  readonly limit: number;
 }
 
 export interface ReceiptRow extends ReceiptKey {
