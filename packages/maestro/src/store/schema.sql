@@ -130,6 +130,19 @@ CREATE TRIGGER ledger_checkpoint_no_delete before delete on ledger_checkpoint be
 
 CREATE TRIGGER ledger_checkpoint_no_update before update on ledger_checkpoint begin select raise(abort, 'append-only: what was signed is never changed'); end;
 
+CREATE TABLE ledger_cosignature (
+  size integer not null,
+  witness text not null,
+  line text not null,
+  cosigned_at integer not null,
+  checksum integer not null,
+  primary key (size, witness)
+) strict, without rowid;
+
+CREATE TRIGGER ledger_cosignature_no_delete before delete on ledger_cosignature begin select raise(abort, 'append-only: what a witness signed is never taken back'); end;
+
+CREATE TRIGGER ledger_cosignature_no_update before update on ledger_cosignature begin select raise(abort, 'append-only: what a witness signed is never changed'); end;
+
 CREATE TABLE ledger_entry (
   place integer not null primary key,
   kind text not null,
@@ -158,6 +171,17 @@ CREATE TABLE ledger_hash (
 CREATE TRIGGER ledger_hash_no_delete before delete on ledger_hash begin select raise(abort, 'append-only: the ledger is never shortened'); end;
 
 CREATE TRIGGER ledger_hash_no_update before update on ledger_hash begin select raise(abort, 'append-only: the ledger is never changed'); end;
+
+CREATE TABLE ledger_timestamp (
+  size integer not null primary key,
+  reply text not null,
+  stamped_at integer not null,
+  checksum integer not null
+) strict;
+
+CREATE TRIGGER ledger_timestamp_no_delete before delete on ledger_timestamp begin select raise(abort, 'append-only: a timestamp is never taken back'); end;
+
+CREATE TRIGGER ledger_timestamp_no_update before update on ledger_timestamp begin select raise(abort, 'append-only: a timestamp is never changed'); end;
 
 CREATE TABLE plan (
   digest text not null primary key,
@@ -349,6 +373,14 @@ when (old.revoked_at is not null and (new.revoked_at is not old.revoked_at or ne
   or new.claims <> old.claims or new.label <> old.label or new.proof <> old.proof or new.created_at <> old.created_at
   or new.expires_at <> old.expires_at
 begin select raise(abort, 'a session changes only by being seen and by being revoked, once'); end;
+
+CREATE TABLE witness (
+  name text not null primary key,
+  size integer not null,
+  outcome text not null,
+  detail text not null,
+  at integer not null
+) strict, without rowid;
 
 CREATE TABLE workflow (
   namespace text not null,

@@ -52,6 +52,7 @@ describe("the statements of store/sql", () => {
       "sqlite-retention.ts",
       "sqlite-ledger.ts",
       "sqlite-audit.ts",
+      "sqlite-witness.ts",
       "sqlite-sessions.ts",
       "sqlite-break-glass.ts",
     ]

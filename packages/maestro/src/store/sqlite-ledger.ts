@@ -116,7 +116,7 @@ function checkpointValues({ size, note, signedAt }: CheckpointRow): SqlValue[] {
   return [size, note, signedAt, crc32(note, size)];
 }
 
-function readCheckpointRow(row: SqlRow): CheckpointRow {
+export function readCheckpointRow(row: SqlRow): CheckpointRow {
   const { checksum, ...rest } = row as unknown as CheckpointRow & { readonly checksum: number };
   const checkpoint: CheckpointRow = { ...rest };
   if (crc32(checkpoint.note, checkpoint.size) !== checksum)

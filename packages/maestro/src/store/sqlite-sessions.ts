@@ -103,9 +103,21 @@ const BEYOND = "\u{10ffff}";
 function sessionValues(row: SessionRow): SqlValue[] {
   const { id, digest, subject, issuer, label, proof, createdAt, expiresAt, seenAt, revokedAt, revokedBy } = row;
   const claims = canonical(row.claims);
+  const checksum = checksumOf(row);
   return [
-    ...[id, digest, subject, issuer, claims, label, proof, createdAt, expiresAt, seenAt, revokedAt, revokedBy],
-    checksumOf(row),
+    id,
+    digest,
+    subject,
+    issuer,
+    claims,
+    label,
+    proof,
+    createdAt,
+    expiresAt,
+    seenAt,
+    revokedAt,
+    revokedBy,
+    checksum,
   ];
 }
 

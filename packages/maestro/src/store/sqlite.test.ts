@@ -5,6 +5,7 @@ import { testLedger } from "./contract-ledger.ts";
 import { testBreakGlass } from "./contract-break-glass.ts";
 import { testRetention } from "./contract-retention.ts";
 import { testSessions } from "./contract-sessions.ts";
+import { testWitness } from "./contract-witness.ts";
 import type { StorePlace } from "./contract.ts";
 import { testStore } from "./contract.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -25,4 +26,5 @@ for (const [name, threadFrom] of [
   testBreakGlass(name, place);
   testSessions(name, place);
   testLedger(name, place);
+  testWitness(name, place);
 }

@@ -32,6 +32,7 @@ import type { SessionStore } from "./session.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
 import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
+import { SqliteWitness } from "./sqlite-witness.ts";
 import { SqliteSessions } from "./sqlite-sessions.ts";
 import { ListStatement, Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
@@ -55,6 +56,7 @@ import type {
 } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";
 import { byNamespace, listValues, publishedValues, readPublished } from "./workflow-rows.ts";
+import type { WitnessStore } from "./witness.ts";
 import { WriteThread } from "./write-thread.ts";
 
 export interface SqliteOptions {
@@ -133,6 +135,7 @@ class SqliteStore implements Store {
   readonly retention: RetentionStore;
   readonly ledger: LedgerStore;
   readonly audit: AuditStore;
+  readonly witness: WitnessStore;
   readonly sessions: SessionStore;
   readonly breakGlass: BreakGlassStore;
   readonly #db: DatabaseSync;
@@ -152,6 +155,7 @@ class SqliteStore implements Store {
     this.retention = new SqliteRetention(db, path);
     this.ledger = new SqliteLedger(db, path);
     this.audit = new SqliteAudit(db, path);
+    this.witness = new SqliteWitness(db, path);
     this.sessions = new SqliteSessions(db, path);
     this.breakGlass = new SqliteBreakGlass(db, path);
     this.#workflowPut = new Statement(db, "workflow-put");

@@ -5,6 +5,7 @@ import type { AuditRow, AuditStore, QuestionRow } from "./audit.ts";
 import type { BreakGlassStore } from "./break-glass.ts";
 import type { LedgerEntry, LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
+import type { WitnessStore } from "./witness.ts";
 import type { SessionStore } from "./session.ts";
 
 /**
@@ -82,6 +83,9 @@ export interface Store {
 
   /** What was never to be taken back, in the order it was committed. */
   readonly ledger: LedgerStore;
+
+  /** What witnesses and authorities for timestamps said about the ledger. */
+  readonly witness: WitnessStore;
 
   /** Who did, saw or was refused what, and what the gate was asked. */
   readonly audit: AuditStore;
