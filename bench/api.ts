@@ -44,8 +44,7 @@ await bench({
     const tokenFile = tokenPath(data);
     const server = await serveNetwork({
       address: { host: "127.0.0.1", port: 0 },
-      tokenFile,
-      owner: plane.owner.id,
+      authenticate: await plane.authenticate(),
       handle: plane.handle,
     });
     const cpu = process.cpuUsage();

@@ -5,6 +5,8 @@ import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
+import type { Authenticate } from "./api/guard.ts";
+import { requestIdOf } from "./api/request-id.ts";
 import { openTokenFolder } from "./api/socket.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { FolderOptions } from "./catalog/folder.ts";
@@ -23,6 +25,8 @@ import { pooledRandomBytes } from "./engine/random-bytes.ts";
 import { replayRun } from "./engine/replay-run.ts";
 import { reportOf } from "./engine/report.ts";
 import { ownerCaller } from "./identity/caller.ts";
+import type { RefusalReason } from "./identity/refused.ts";
+import { lazyIdentity } from "./api/open-identity.ts";
 import { openIssuer, readIssuerUrl } from "./identity/issuer.ts";
 import { tokenDesk } from "./identity/workload.ts";
 import { Retention } from "./operations/retention.ts";
@@ -80,6 +84,8 @@ export interface ControlPlane {
   asOwner(request: Request): Promise<Response>;
   readonly engine: DurableEngine;
   readonly owner: Actor;
+  /** Who asks over a network. Makes the owner's token where there is none. Errors: `token_unusable`. */
+  authenticate(): Promise<Authenticate>;
   /** The API is served on the network from now on, there. */
   listens(url: string): void;
   /** Gives attempts `graceMs` to end, hands the rest back to the next engine, and lets go of the data directory. */
@@ -211,6 +217,28 @@ async function open(
       fault: (error) => log("error", "a token could not be made", { error: messageOf(error) }),
     }),
   };
+  const identity = lazyIdentity({
+    dataDir,
+    store: store.sessions,
+    owner: owner.id,
+    now: () => clock.now(),
+    randomBytes,
+  });
+  let listening: string | undefined;
+  const refused = (reason: RefusalReason, requestId: string): void => {
+    telemetry.refused(reason, requestId);
+    audit.note({
+      kind: "refused",
+      actor: { type: "unknown", id: "unknown" },
+      action: "session.prove",
+      resource: { type: "installation", id: "*" },
+      namespace: null,
+      allow: false,
+      request: requestId,
+      code: "unauthorized",
+      detail: { reason },
+    });
+  };
   const ledger = new LedgerWatch({
     open: async () => Ledger.open({ store, signer: keys.signer, trustRoot: keys.trustRoot, now: () => clock.now() }),
     broken: (error) => {
@@ -293,6 +321,9 @@ async function open(
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     ledger: async () => ledger.get(),
     issuer,
+    identity: async () => identity.get(),
+    refused,
+    listening: () => listening,
     ready: async () => {
       engine.pressure.refuseStart();
       // Whether it can be read at all; whether it can be written, the engine knows by its last commit.
@@ -320,7 +351,11 @@ async function open(
     asOwner: async (request) => handle(request, caller),
     engine,
     owner,
-    listens: (url) => issuer.listens(url),
+    authenticate: async () => identity.authenticate((reason, request) => refused(reason, requestIdOf(request))),
+    listens(url) {
+      listening = url;
+      issuer.listens(url);
+    },
     async close(graceMs = 0) {
       await engine.drain(graceMs);
       for (const release of releases.splice(0).reverse()) await release();

@@ -9,6 +9,10 @@ import type { ReplayReport } from "../engine/replay-run.ts";
 import type { EngineReport } from "../engine/report.ts";
 import type { Retention } from "../operations/retention.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Identity } from "../identity/identity.ts";
+import { problemOf } from "../identity/refused-problem.ts";
+import { Refused } from "../identity/refused.ts";
+import type { RefusalReason } from "../identity/refused.ts";
 import type { Issuer } from "../identity/issuer.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
@@ -64,6 +68,11 @@ export interface AppDeps {
   readonly ready: () => Promise<void>;
   /** Removes what has had its time. Errors: `conflict`, `invalid_request` for the policy. */
   readonly retention: Pick<Retention, "run" | "policy">;
+  readonly identity: () => Promise<Identity>;
+  /** Told of every credential that proves nobody. */
+  readonly refused: (reason: RefusalReason, requestId: string) => void;
+  /** The URL that the API is served at; undefined where it is not. */
+  readonly listening: () => string | undefined;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly version: string;
@@ -141,7 +150,9 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
     if (route.access !== null && !access.wasAsked)
       throw new TypeError(`${route.operation} answered without having asked the gate`);
     return { route, response };
-  } catch (error) {
+  } catch (thrown) {
+    if (thrown instanceof Refused) deps.refused(thrown.reason, requestId);
+    const error = thrown instanceof Refused ? problemOf(thrown) : thrown;
     if (!(error instanceof MaestroError)) deps.fault(error, requestId);
     return { ...(route === undefined ? {} : { route }), response: problem(error, where) };
   }

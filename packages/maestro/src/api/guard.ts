@@ -1,12 +1,10 @@
 import { isIP } from "node:net";
 import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
-import { ownerCaller } from "../identity/caller.ts";
 import type { App } from "./app.ts";
 import type { Handler } from "./http.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
-import type { TokenCheck } from "./token.ts";
 
 export interface GuardOptions {
   /** Who asks, by what the request carries, or why it is nobody. */
@@ -29,13 +27,15 @@ export function guarded(handle: App, options: GuardOptions): Handler {
       "error" in caller
         ? problem(caller.error, { instance: new URL(request.url).pathname, requestId }, caller)
         : await handle(request, caller);
-    for (const [name, value] of SECURITY_HEADERS) response.headers.set(name, value);
+    for (const [name, value] of SECURITY_HEADERS)
+      // The one page that there is says itself what it may do.
+      if (!response.headers.has(name)) response.headers.set(name, value);
     response.headers.set(REQUEST_ID, requestId);
     return response;
   };
 }
 
-/** No answer of the API is a page: nothing in it is run, framed or taken along by another site. */
+/** Nothing in an answer of the API is run, framed or taken along by another site. */
 const SECURITY_HEADERS: readonly (readonly [name: string, value: string])[] = [
   ["x-content-type-options", "nosniff"],
   ["x-frame-options", "DENY"],
@@ -81,25 +81,6 @@ async function admit(request: Request, { authenticate, host, open }: GuardOption
 
 /** Who asks what is open to all. */
 const NOBODY: Caller = { type: "user", id: "nobody", grants: [], properties: {}, via: "none" };
-
-/** The holder of the server's token is the owner of its data directory. */
-export function byToken(token: TokenCheck, owner: string): Authenticate {
-  return async (request) => {
-    const authorization = request.headers.get("authorization");
-    if (await token.accepts(authorization)) return ownerCaller(owner, "token");
-    return {
-      error: new MaestroError(
-        "unauthorized",
-        authorization === null
-          ? "The request has no Authorization header with the server's token."
-          : "The token in the Authorization header is not this server's.",
-        { fix: "Send `Authorization: Bearer TOKEN`; the token is in the file that `maestro up` names." },
-      ),
-      status: 401,
-      headers: { "www-authenticate": 'Bearer realm="maestro"' },
-    };
-  };
-}
 
 /** An address cannot be pointed elsewhere, and localhost is not looked up by browsers; any other name must be our own. */
 function isOwnName(header: string, host: string): boolean {

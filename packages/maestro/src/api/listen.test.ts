@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -9,11 +10,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { openSqlite } from "../store/sqlite.ts";
+import type { Store } from "../store/store.ts";
+import type { Authenticate } from "./guard.ts";
 import { LIVE_HEADER } from "./http.ts";
 import type { Handler } from "./http.ts";
 import { isLoopback, parseListen } from "./listen-address.ts";
 import { serveNetwork } from "./listen.ts";
 import type { NetworkLimits, NetworkServer } from "./listen.ts";
+import { lazyIdentity } from "./open-identity.ts";
 import { openToken, readToken, rotateToken, TokenCheck } from "./token.ts";
 import { wholeResponse } from "./whole.ts";
 
@@ -22,13 +27,14 @@ import { wholeResponse } from "./whole.ts";
 let dir = "";
 let tokenFile = "";
 let token = "";
+let authenticate: Authenticate;
+let store: Store;
 const servers: NetworkServer[] = [];
 
 async function serve(handle: Handler, limits: Partial<NetworkLimits> = {}): Promise<NetworkServer> {
   const server = await serveNetwork({
     address: { host: "127.0.0.1", port: 0 },
-    tokenFile,
-    owner: "anna",
+    authenticate,
     handle,
     limits,
   });
@@ -92,9 +98,13 @@ before(async () => {
   dir = await mkdtemp(join(tmpdir(), "maestro-listen-"));
   tokenFile = join(dir, "token");
   token = await openToken(tokenFile);
+  store = await openSqlite({ path: ":memory:" });
+  const parts = { dataDir: dir, store: store.sessions, owner: "anna", now: Date.now, randomBytes };
+  authenticate = await lazyIdentity(parts).authenticate(() => undefined);
 });
 after(async () => {
   for (const server of servers) await server.close(0);
+  await store.close();
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -307,13 +317,13 @@ describe("a server on the network", () => {
   it("says which address it cannot have, and what to do", async () => {
     const { url } = await serve(ok);
     const port = Number(new URL(url).port);
-    await assert.rejects(serveNetwork({ address: { host: "127.0.0.1", port }, tokenFile, owner: "anna", handle: ok }), {
+    await assert.rejects(serveNetwork({ address: { host: "127.0.0.1", port }, authenticate, handle: ok }), {
       code: "address_unusable",
       message: new RegExp(`Another process listens on 127.0.0.1:${port}`),
       fix: /--listen HOST:PORT.*--no-listen/,
     });
     await assert.rejects(
-      serveNetwork({ address: { host: "no.such.host.invalid", port: 0 }, tokenFile, owner: "anna", handle: ok }),
+      serveNetwork({ address: { host: "no.such.host.invalid", port: 0 }, authenticate, handle: ok }),
       {
         code: "address_unusable",
       },

@@ -3,13 +3,13 @@ import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import type { App } from "./app.ts";
-import { byToken, guarded } from "./guard.ts";
+import { guarded } from "./guard.ts";
+import type { Authenticate } from "./guard.ts";
 import { answerFaults } from "./http-fault.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import { ROUTES } from "./routes.ts";
 import { Slots } from "./slots.ts";
-import { TokenCheck } from "./token.ts";
 
 /** What a server on a network takes; docs/reference/limits.md explains each. */
 export interface NetworkLimits {
@@ -40,21 +40,15 @@ export interface NetworkServer {
   close(graceMs: number): Promise<void>;
 }
 
-/**
- * Serves the handler over TCP to whoever knows the token in `tokenFile`, which is made there if need be.
- * Errors: `address_unusable`, `token_unusable`.
- */
+/** Serves the handler over TCP to whoever is known. Errors: `address_unusable`. */
 export async function serveNetwork(options: {
   readonly address: ListenAddress;
-  readonly tokenFile: string;
-  /** The user whose data directory it is. */
-  readonly owner: string;
+  readonly authenticate: Authenticate;
   readonly handle: App;
   readonly limits?: Partial<NetworkLimits>;
 }): Promise<NetworkServer> {
   const limits = { ...NETWORK_LIMITS, ...options.limits };
   const { host, port } = options.address;
-  const token = await TokenCheck.open(options.tokenFile);
   const closing = new AbortController();
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
@@ -74,7 +68,7 @@ export async function serveNetwork(options: {
     server.listen(port, host, listening);
   });
   const origin = `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
-  const handle = guarded(options.handle, { authenticate: byToken(token, options.owner), host, open: OPEN_PATHS });
+  const handle = guarded(options.handle, { authenticate: options.authenticate, host, open: OPEN_PATHS });
   server.on(
     "request",
     nodeListener(handle, {

@@ -53,6 +53,7 @@ export interface Answer {
     | "application/problem+json"
     | "text/event-stream"
     | "text/plain"
+    | "text/html"
     | "application/octet-stream"
     | "application/vnd.dev.sigstore.bundle.v0.3+json";
   readonly description: string;

@@ -3,6 +3,7 @@ import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { compareRuns } from "./compare.ts";
 import { listEvents } from "./events.ts";
 import { checkLedger, getCheckpoint, getReceiptProof, getTile, listLedger } from "./ledger.ts";
+import { describeIdentity, makeLoginLink, redeemLoginLink, showLoginPage } from "./login.ts";
 import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, planWorkflow } from "./plans.ts";
 import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
@@ -11,6 +12,7 @@ import { getRetention, listHolds, releaseHold, runRetention, setHold } from "./r
 import { getMetrics } from "./metrics.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
+import { exchangeToken, listSessions, logOut, revokeSession, revokeSessions, whoAmI } from "./sessions.ts";
 import { getHealth, getLiveness, getReadiness, getTask, getTrustRoot, listTasks, replayRun } from "./system.ts";
 import { addTask, removeTask } from "./task-types.ts";
 import { getKeySet, getOpenIdConfiguration } from "./workload.ts";
@@ -56,6 +58,16 @@ export const ROUTES: readonly Route[] = [
   setHold,
   releaseHold,
   listHolds,
+  whoAmI,
+  listSessions,
+  revokeSession,
+  revokeSessions,
+  logOut,
+  exchangeToken,
+  makeLoginLink,
+  redeemLoginLink,
+  showLoginPage,
+  describeIdentity,
   getMetrics,
   getHealth,
   getLiveness,

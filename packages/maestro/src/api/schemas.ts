@@ -49,6 +49,24 @@ const number: JsonObject = { type: "number" };
 const milliseconds = members({ p50: orNull(number), p99: orNull(number) });
 
 const PARTS = {
+  Caller: members({
+    type: oneOf("user", "service", "run", "schedule"),
+    id: string,
+    via: string,
+    grants: listOf(members({ namespace: string, roles: listOf(string) })),
+    properties: anyObject,
+  }),
+  Session: members({
+    id: string,
+    subject: string,
+    issuer: orNull(string),
+    label: string,
+    createdAt: time,
+    expiresAt: time,
+    seenAt: time,
+    revokedAt: orNull(time),
+    revokedBy: orNull(string),
+  }),
   EngineReport: members({
     activeRuns: integer,
     running: members({ inline: integer, process: integer, resident: integer }),
@@ -265,6 +283,30 @@ const ANSWERS = {
   }),
   HoldAnswer: answer("Hold", { hold: ref("Hold") }),
   HoldList: answer("HoldList", { holds: listOf(ref("Hold")) }),
+  IdentityDescription: answer("IdentityDescription", {
+    issuers: listOf(
+      members({
+        name: string,
+        issuer: string,
+        audience: string,
+        type: string,
+        login: orNull(members({ clientId: string, scopes: listOf(string), audienceParameter: string })),
+      }),
+    ),
+  }),
+  NewSession: answer("NewSession", {
+    token: string,
+    tokenType: { const: "Bearer" },
+    issuedTokenType: string,
+    expiresAt: time,
+    session: ref("Session"),
+    caller: ref("Caller"),
+  }),
+  SessionAnswer: answer("Session", { session: ref("Session") }),
+  SessionList: answer("SessionList", { sessions: listOf(ref("Session")) }),
+  RevokedSessions: answer("RevokedSessions", { revoked: listOf(string) }),
+  WhoAmI: answer("WhoAmI", { caller: ref("Caller"), session: orNull(ref("Session")) }),
+  LoginLink: answer("LoginLink", { url: string, expiresAt: time }),
   Liveness: answer("Liveness", { status: { const: "live" } }),
   Readiness: answer("Readiness", { status: { const: "ready" } }),
   OpenIdConfiguration: members({

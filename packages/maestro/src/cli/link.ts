@@ -149,7 +149,7 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   try {
     servers.push(await serveSocket(path, handle));
     if (listen !== undefined) {
-      servers.push((network = await openNetwork(dataDir, listen, plane.owner.id, app)));
+      servers.push((network = await openNetwork(plane, listen, app)));
       plane.listens(network.url);
     }
   } catch (error) {
@@ -169,15 +169,10 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   };
 }
 
-async function openNetwork(
-  dataDir: string,
-  address: ListenAddress,
-  owner: string,
-  handle: App,
-): Promise<NetworkServer> {
+async function openNetwork(plane: ControlPlane, address: ListenAddress, handle: App): Promise<NetworkServer> {
   // Most commands open no port; what it takes is loaded by the one that does.
-  const [{ serveNetwork }, { tokenPath }] = await Promise.all([import("../api/listen.ts"), import("../api/token.ts")]);
-  return serveNetwork({ address, tokenFile: tokenPath(dataDir), owner, handle });
+  const { serveNetwork } = await import("../api/listen.ts");
+  return serveNetwork({ address, authenticate: await plane.authenticate(), handle });
 }
 
 function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {

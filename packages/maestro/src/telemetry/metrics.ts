@@ -215,6 +215,12 @@ const PLANE: Table = [
     help: "Answers that go on: followed events and logs.",
     value: ({ requests }) => requests.streams,
   }),
+  each("reason", {
+    name: "maestro_identity_refusals_total",
+    type: "counter",
+    help: "Requests, logins and links that proved to be nobody's, by why; docs/guides/identity.md explains each.",
+    values: ({ refusals }) => Object.fromEntries(refusals),
+  }),
   each("file", {
     name: "maestro_store_size_bytes",
     type: "gauge",

@@ -10,6 +10,8 @@ import type { ExportCounts } from "./spans.ts";
 export interface Sources {
   readonly engine: DurableEngine;
   readonly requests: RequestStats;
+  /** By why. */
+  readonly refusals: ReadonlyMap<string, number>;
   readonly logs: LogCounts;
   /** Absent: no traces are exported. */
   readonly spans: ExportCounts | undefined;

@@ -34,6 +34,8 @@ const FLUSH_MS = 2000;
 /** All that is told about a control plane: its log, its metrics, its traces. Nothing of it decides or delays anything. */
 export class Telemetry {
   readonly requests = new RequestStats();
+  /** Requests that proved to be nobody's, by why. */
+  readonly refusals = new Map<string, number>();
   readonly log: Log;
   private readonly options: TelemetryOptions;
   private readonly tracer: Tracer | undefined;
@@ -85,6 +87,12 @@ export class Telemetry {
     });
   }
 
+  /** A credential that proved nobody; nothing of it is here. */
+  refused(reason: string, requestId: string): void {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+    this.log.write("info", "a request proved to be nobody's", { requestId, reason });
+  }
+
   /** The metrics of this moment. */
   async scrape(engine: DurableEngine): Promise<Exposition> {
     this.scraper ??= this.openScraper(engine);
@@ -109,8 +117,18 @@ export class Telemetry {
     ]);
     const { store, dataDir, version, now } = this.options;
     const startedAt = performance.timeOrigin;
-    const { requests, log, tracer } = this;
-    const sources = { engine, requests, logs: log.counts, spans: tracer?.counts, store, dataDir, version, startedAt };
+    const { requests, refusals, log, tracer } = this;
+    const sources = {
+      engine,
+      requests,
+      refusals,
+      logs: log.counts,
+      spans: tracer?.counts,
+      store,
+      dataDir,
+      version,
+      startedAt,
+    };
     return exposition(METRICS, snapshots(sources, now));
   }
 }
