@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
 import type { Json } from "./from-schema.ts";
 import { TaskFailure } from "./task.ts";
+import { workloadToken } from "./token.ts";
 import type { ExecuteContext, Task } from "./task.ts";
 
 /** Versions of the task protocol that this SDK speaks, the newest first. */
@@ -136,8 +137,11 @@ class Server {
       dir: String(message["dir"]),
       base: String(message["base"]),
       deadline: typeof message["deadline"] === "number" ? message["deadline"] : undefined,
-      traceparent: typeof message["traceparent"] === "string" ? message["traceparent"] : undefined,
-      tracestate: typeof message["tracestate"] === "string" ? message["tracestate"] : undefined,
+      traceparent: textOf(message["traceparent"]),
+      tracestate: textOf(message["tracestate"]),
+      requestId: textOf(message["requestId"]) ?? process.env["MAESTRO_REQUEST_ID"],
+      token: async (audience) =>
+        workloadToken(audience, { socket: textOf(message["tokenSocket"]), signal: attempt.abort.signal }),
       signal: attempt.abort.signal,
       log: (line) => attempt.print(`${line}\n`),
       progress: (done, total) => emit({ kind: "progress", done, ...(total === undefined ? {} : { total }) }),
@@ -245,4 +249,8 @@ function ownStreams(): Streams {
     return true;
   };
   return { input: stdin, write: (text) => void write(text) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

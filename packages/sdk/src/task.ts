@@ -1,3 +1,4 @@
+import type { WorkloadToken } from "./token.ts";
 import type { FromSchema, Json, Schema } from "./from-schema.ts";
 
 /** What a task does to the world besides computing. Maestro's gate is asked for each before an attempt. */
@@ -46,6 +47,10 @@ export interface ExecuteContext<Input> {
   /** The attempt's place in a trace, for the header or variable of that name; undefined where nothing is traced. */
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
+  /** The correlation id of the request that the run began with, for the header `x-request-id`. */
+  readonly requestId: string | undefined;
+  /** A token for one of the audiences that the task names under `identity`; see `workloadToken`. */
+  readonly token: (audience: string) => Promise<WorkloadToken>;
   /** Aborted on cancel, timeout and shutdown. Hand it to `fetch` and timers, and stop. */
   readonly signal: AbortSignal;
   /** A line of the attempt's log. What `console.log` prints while the attempt runs goes there, too. */

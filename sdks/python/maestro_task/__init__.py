@@ -18,6 +18,7 @@
 from ._notification import NOTIFICATION_SCHEMA
 from ._serve import serve
 from ._task import Cancelled, Context, Effect, Json, Task, TaskFailure, define_task, task
+from ._token import WorkloadToken, workload_token
 
 __all__ = [
     "NOTIFICATION_SCHEMA",
@@ -27,8 +28,10 @@ __all__ = [
     "Json",
     "Task",
     "TaskFailure",
+    "WorkloadToken",
     "define_task",
     "serve",
     "task",
+    "workload_token",
 ]
 __version__ = "0.1.0"

@@ -143,6 +143,8 @@ class Server:
             traceparent=message.get("traceparent"),
             tracestate=message.get("tracestate"),
             cancelled=attempt.cancelled,
+            request_id=message.get("requestId") or os.environ.get("MAESTRO_REQUEST_ID"),
+            _token_socket=message.get("tokenSocket"),
             _emit=lambda event: self._emit(attempt, event),
             _reason=attempt.reason,
         )

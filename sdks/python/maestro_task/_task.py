@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Sequence
 
-# Any JSON value. It is not spelt out: a recursive alias needs a newer Python than 3.9.
-Json = Any
+from ._failure import Json, TaskFailure
+from ._token import WorkloadToken, workload_token
 
 # What a task does to the world besides computing. Maestro's gate is asked for each before an attempt.
 Effect = Literal["deploy", "network", "process", "secret", "spend", "write"]
@@ -17,30 +17,6 @@ Execute = Callable[["Context"], Json]
 Validate = Callable[[Dict[str, Json]], Sequence[str]]
 
 DEFAULT_CONCURRENCY = 8
-
-
-class TaskFailure(Exception):
-    """How a task says that it failed.
-
-    ``code`` is what ``retry.on`` in a runbook reads: upper case letters, digits and ``_``. ``final`` says that trying
-    again cannot help, ``details`` are particulars for expressions, ``output`` is something worth keeping all the same.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        final: bool = False,
-        details: Json = None,
-        output: Json = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.final = final
-        self.details = details
-        self.output = output
 
 
 class Cancelled(TaskFailure):
@@ -76,6 +52,13 @@ class Context:
     cancelled: threading.Event
     _emit: Callable[[Dict[str, Json]], None] = field(repr=False)
     _reason: List[str] = field(default_factory=list, repr=False)
+    #: The correlation id of the request that the run began with, for the header ``x-request-id``.
+    request_id: Optional[str] = None
+    _token_socket: Optional[str] = field(default=None, repr=False)
+
+    def token(self, audience: str) -> WorkloadToken:
+        """A token for one of the audiences that the task names under ``identity``; see :func:`workload_token`."""
+        return workload_token(audience, self._token_socket)
 
     def check(self) -> None:
         """Raises :class:`Cancelled` if the attempt was called off. Long loops call it every now and then."""
