@@ -2,6 +2,7 @@ import { exceedBudget } from "./budget.ts";
 import { considerPhase } from "./decide-phase.ts";
 import { considerStep, deliverSignals, stepDue } from "./decide-step.ts";
 import { considerTask } from "./decide-task.ts";
+import { isOpen } from "./obligation.ts";
 import type { Timer, Todo } from "./run.ts";
 import { isTerminal } from "./run.ts";
 import type { Turn } from "./turn.ts";
@@ -46,11 +47,7 @@ function isLive(turn: Pick<Turn, "run" | "program">, timer: Timer, at: number): 
     case "queue":
       return timer.step.status === "pending" && timer.step.attempt === timer.attempt;
     case "approval":
-      return (
-        timer.task.status === "pending" &&
-        timer.task.approval?.request.approval === timer.id &&
-        !timer.task.approval.expired
-      );
+      return timer.task.approval?.request.approval === timer.id && isOpen(timer.task);
   }
 }
 
@@ -94,12 +91,7 @@ function fire(turn: Turn, timer: Timer): void {
         },
       });
     case "approval":
-      if (
-        timer.task.status !== "pending" ||
-        timer.task.approval?.request.approval !== timer.id ||
-        timer.task.approval.expired
-      )
-        return;
+      if (timer.task.approval?.request.approval !== timer.id || !isOpen(timer.task)) return;
       return emit(turn, {
         kind: "approval_expired",
         task: turn.program.tasks[timer.task.index]!.plan.id,

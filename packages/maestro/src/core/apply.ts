@@ -2,6 +2,7 @@ import { applyToStep, noteLent } from "./apply-step.ts";
 import type { EventBody, RunCreated, RunEvent, TaskError } from "./event.ts";
 import { illegal, requirePending, requireStep, taskOf, transition } from "./illegal.ts";
 import type { Program } from "./program.ts";
+import { owedBy } from "./obligation.ts";
 import { reopen } from "./reopen.ts";
 import type { Run, Step, TaskState } from "./run.ts";
 import { newRun, newStep, rankOf } from "./run.ts";
@@ -110,6 +111,7 @@ function applyToRun(program: Program, run: Run, event: RunKind): void {
       // An undo is an act of its own: the gate is asked again, and it has its own tries.
       for (const step of run.undoQueue) {
         step.allowed = false;
+        step.owed = null;
         step.tries = 0;
         step.lost = 0;
       }
@@ -159,7 +161,7 @@ type TaskKind = Extract<
 >;
 
 function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKind): void {
-  const { agenda, timers } = run.transient;
+  const { timers } = run.transient;
   switch (event.kind) {
     case "task_expanded":
       requirePending(task, event);
@@ -196,12 +198,13 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
     }
     case "approval_requested":
       if (task.approval !== null) throw illegal(event, `task ${event.task} has been asked for already`);
-      requirePending(task, event);
+      // A policy may want people to agree when items of a fan-out are at work already.
+      if (task.status !== "active") requirePending(task, event);
       task.approval = { request: event, votes: [], expired: false };
       timers.push(event.expiresAt, { kind: "approval", task, id: event.approval }, rankOf(task.index, -1));
       return;
     case "approval_given": {
-      if (task.approval?.request.approval !== event.approval || task.status !== "pending")
+      if (task.approval?.request.approval !== event.approval || !isUnsettled(task))
         throw illegal(event, "no such approval is open");
       const note = {
         task: event.task,
@@ -213,17 +216,29 @@ function applyToTask(program: Program, run: Run, task: TaskState, event: TaskKin
       };
       task.approval.votes.push(note);
       run.approvals.push(note);
-      task.readyAt = event.at;
-      agenda.push({ kind: "task", task });
-      return;
+      if (task.status === "pending") task.readyAt = event.at;
+      return wakeAsking(run, task);
     }
     case "approval_expired":
-      if (task.approval?.request.approval !== event.approval || task.status !== "pending")
+      if (task.approval?.request.approval !== event.approval || !isUnsettled(task))
         throw illegal(event, "no such approval is open");
       task.approval.expired = true;
-      agenda.push({ kind: "task", task });
-      return;
+      return wakeAsking(run, task);
   }
+}
+
+/** More lenient than `isOpen`: of two votes in one turn the first may be enough. */
+function isUnsettled({ status }: TaskState): boolean {
+  return status === "pending" || status === "active";
+}
+
+/** Who waited for people looks again. */
+function wakeAsking(run: Run, task: TaskState): void {
+  const { agenda } = run.transient;
+  if (task.status === "pending") agenda.push({ kind: "task", task });
+  else
+    for (const step of task.steps)
+      if (step.status === "pending" && step.owed !== null) agenda.push({ kind: "step", step });
 }
 
 function reusedStep(
@@ -251,8 +266,10 @@ function applyDecision(program: Program, run: Run, event: Extract<RunEvent, { ki
   }
   const step = requireStep(program, run, { task: event.task, item: event.item ?? -1 }, event);
   transition(step, event);
-  if (event.decision.allow) step.allowed = true;
-  else step.denied = event.decision;
+  if (event.decision.allow) {
+    step.allowed = true;
+    step.owed = owedBy(event.decision);
+  } else step.denied = event.decision;
   step.asked = "nothing";
   run.transient.agenda.push({ kind: "step", step });
 }

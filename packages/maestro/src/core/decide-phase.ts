@@ -1,4 +1,5 @@
 import { askGate, makeRunnable } from "./decide-step.ts";
+import { discharge } from "./discharge.ts";
 import { endRun } from "./outcome.ts";
 import type { Turn } from "./turn.ts";
 import { emit } from "./turn.ts";
@@ -50,5 +51,5 @@ function considerUndo(turn: Turn): void {
     return;
   }
   if (step.status !== "succeeded" || step.queued) return;
-  if (askGate(turn, step, program.tasks[step.task]!.undo!.asks)) makeRunnable(turn, step);
+  if (askGate(turn, step, program.tasks[step.task]!.undo!.asks) && discharge(turn, step)) makeRunnable(turn, step);
 }

@@ -4,6 +4,7 @@ import type { ProgramTask } from "./program.ts";
 import type { JsonValue } from "./json.ts";
 import { mayAttempt } from "./budget.ts";
 import { MaestroError } from "./problem.ts";
+import { discharge } from "./discharge.ts";
 import { retryDelayMs, shouldRetry } from "./retry.ts";
 import { stepScope } from "./run-scope.ts";
 import type { Step } from "./run.ts";
@@ -31,7 +32,7 @@ export function considerStep(turn: Turn, step: Step): void {
         rankOf(step.task, step.item),
       );
   }
-  if (!askGate(turn, step, linked.asks)) return;
+  if (!askGate(turn, step, linked.asks) || !discharge(turn, step)) return;
   switch (linked.mode) {
     case "wait":
       return startWait(turn, step);

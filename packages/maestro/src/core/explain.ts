@@ -1,5 +1,5 @@
 import { formatDuration } from "./duration.ts";
-import { tally } from "./approval.ts";
+import { isOpen } from "./obligation.ts";
 import type { Program } from "./program.ts";
 import type { Run, Step, TaskState } from "./run.ts";
 import { isSettled, isStopped } from "./run.ts";
@@ -27,19 +27,20 @@ export function explainTask(program: Program, run: Run, task: TaskState, now: nu
     const open = needs.filter((i) => run.tasks[i]!.endedAt === null).map((i) => program.tasks[i]!.plan.id);
     return { kind: "need", text: `waits for ${list(open)}` };
   }
-  if (task.status === "pending" && task.approval !== null && !task.approved) {
-    const { request, votes } = task.approval;
-    if (tally(request, votes) === "open") {
-      const who = request.roles.length > 0 ? ` by ${list(request.roles)}` : "";
-      return {
-        kind: "approval",
-        text: `${votes.length} of ${request.count} approvals${who}; expires in ${until(request.expiresAt, now)}`,
-      };
-    }
-  }
+  if (task.status === "pending" && isOpen(task)) return explainApproval(task, now);
   if (task.running > 0) return isStopped(run, plan.phase) ? { kind: "cancel", text: "is being stopped" } : null;
   const step = firstOpen(task);
-  return step === undefined ? { kind: "slot", text: "is about to start" } : explainStep(step, now);
+  if (step === undefined) return { kind: "slot", text: "is about to start" };
+  return step.owed !== null && isOpen(task) ? explainApproval(task, now) : explainStep(step, now);
+}
+
+function explainApproval({ approval }: TaskState, now: number): Waiting {
+  const { request, votes } = approval!;
+  const who = request.roles.length > 0 ? ` by ${list(request.roles)}` : "";
+  return {
+    kind: "approval",
+    text: `${votes.length} of ${request.count} approvals${who}; expires in ${until(request.expiresAt, now)}`,
+  };
 }
 
 /** Remembers how far it got: what has settled stays settled. */

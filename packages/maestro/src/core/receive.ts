@@ -4,6 +4,7 @@ import { makeRunnable } from "./decide-step.ts";
 import type { StepRef } from "./event.ts";
 import type { RunInput } from "./input.ts";
 import { MaestroError } from "./problem.ts";
+import { isOpen } from "./obligation.ts";
 import { reopenable } from "./reopen.ts";
 import type { Step } from "./run.ts";
 import { isTerminal, stepOf } from "./run.ts";
@@ -115,7 +116,7 @@ function receiveVote(turn: Turn, input: Extract<RunInput, { kind: "approve" }>):
   const task = turn.run.tasks.find((state) => state.approval?.request.approval === input.approval);
   if (task === undefined || task.approval === null)
     throw new MaestroError("not_found", `run ${turn.run.id} has no approval ${input.approval}`);
-  if (task.status !== "pending" || task.approved || task.approval.expired) {
+  if (!isOpen(task)) {
     throw new MaestroError("conflict", `approval ${input.approval} is not open any more (the task is ${task.status})`);
   }
   checkVote(task.approval.request, task.approval.votes, input, turn.run.created.initiator, turn.facts.now);

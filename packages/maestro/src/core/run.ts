@@ -13,6 +13,7 @@ import type {
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { Prepared } from "./expression.ts";
 import type { Program, ProgramTask, SlotClass } from "./program.ts";
+import type { Owed } from "./obligation.ts";
 import { Queue } from "./queue.ts";
 import { Timers } from "./timers.ts";
 
@@ -169,6 +170,8 @@ export interface Step {
   /** The gate allowed it. */
   allowed: boolean;
   denied: Decision | null;
+  /** What its allowing decision depends on. */
+  owed: Owed | "unclear" | null;
   /** Transient: what has been asked and not answered, and whether it sits in the runnable queue. */
   asked: "nothing" | "gate" | "cache";
   /** Transient: under which its result is kept; `none` where that cannot be said. */
@@ -307,6 +310,7 @@ export function newStep(task: number, item: number, attempt = 0): Step {
     cachedFrom: null,
     allowed: false,
     denied: null,
+    owed: null,
     asked: "nothing",
     cacheKey: null,
     takenAt: null,

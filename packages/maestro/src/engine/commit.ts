@@ -3,6 +3,7 @@ import { chain } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { decisionEntry, receiptEntry } from "../core/ledger-entry.ts";
+import { isOpen } from "../core/obligation.ts";
 import { receiptFacts } from "../core/receipt-facts.ts";
 import { statement } from "../core/receipt.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
@@ -230,20 +231,25 @@ function approvalChanges(live: LiveRun): {
   readonly opened: readonly ApprovalRow[];
   readonly closed: readonly string[];
 } {
-  if (!live.program.asksPeople) return NO_CHANGE;
+  const asks = live.program.asksPeople || live.openApprovals.size > 0 || live.pending.some(isRequest);
+  if (!asks) return NO_CHANGE;
   const opened: ApprovalRow[] = [];
   const still = new Set<string>();
   for (const task of live.run.tasks) {
     if (task.approval === null) continue;
-    const { request, expired } = task.approval;
-    const open = task.status === "pending" && !task.approved && !expired && !isTerminal(live.run.status);
-    if (!open) continue;
+    const { request } = task.approval;
+    if (isTerminal(live.run.status) || !isOpen(task)) continue;
     still.add(request.approval);
     if (!live.openApprovals.has(request.approval))
       opened.push(approvalRow(live, task.approval.request, live.run.createdAt));
   }
   if (opened.length === 0 && live.openApprovals.size === 0) return NO_CHANGE;
   return { opened, closed: [...live.openApprovals].filter((id) => !still.has(id)) };
+}
+
+/** A policy may want people where the runbook asks for none. */
+function isRequest({ kind }: RunEvent): boolean {
+  return kind === "approval_requested";
 }
 
 const NONE: never[] = [];

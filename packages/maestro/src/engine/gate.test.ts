@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { EngineBench } from "../../test/support/engine.ts";
 import type { BenchOptions } from "../../test/support/engine.ts";
+import { digestOf } from "../core/digest.ts";
+import type { JsonValue } from "../core/json.ts";
 import { planOf } from "../../test/support/world.ts";
 import type { TaskSketch } from "../../test/support/world.ts";
 
@@ -50,5 +52,48 @@ describe("a gate", () => {
     const ended = await it.row(row.id);
     assert.equal(ended.status, "denied");
     assert.match(ended.error ?? "", /policy decision point failed: unreachable/);
+  });
+
+  it("that wants people asked opens an approval, which survives a restart, and what it was asked is kept", async () => {
+    const allow = { allow: true, reasons: [], rules: ["r"], policyDigest: "sha256:p", engine: "test" } as const;
+    const it = await open({
+      gate: {
+        decide: (request) => ({
+          ...allow,
+          id: "d",
+          requestDigest: digestOf(request),
+          ...(request.action.name === "run.start"
+            ? {}
+            : { obligations: [{ id: "two-eyes", type: "approval", properties: { roles: ["lead"] } }] }),
+        }),
+      },
+    });
+    const row = await it.run(planOf([hold("a", { effects: ["network"] })]));
+    await it.settle();
+    const [asked] = await it.store.approvalList({ limit: 10 });
+    assert.deepEqual(
+      [asked?.task, asked?.count, asked?.roles, asked?.notRequester, asked?.message],
+      ["a", 1, ["lead"], true, "policy: two-eyes"],
+    );
+    await it.crash();
+    await it.settle();
+    assert.deepEqual(it.working(), []);
+    await it.engine.send(row.id, {
+      kind: "approve",
+      approval: asked?.id ?? "",
+      verdict: "approve",
+      by: { type: "user", id: "grace", roles: ["lead"] },
+      planDigest: row.planDigest,
+      reason: "fine",
+    });
+    await it.settle();
+    assert.deepEqual(it.working(), ["a"]);
+    assert.deepEqual(await it.store.approvalList({ limit: 10 }), []);
+    const decided = (await it.events(row.id)).filter((event) => event.kind === "policy_decided");
+    for (const { decision } of decided) {
+      const question = await it.store.audit.question(decision.requestDigest);
+      assert.equal(digestOf(JSON.parse(question?.text ?? "null") as JsonValue), decision.requestDigest);
+    }
+    assert.equal(decided.length, 2);
   });
 });

@@ -1,6 +1,7 @@
 import type { RunEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
+import { isOpen } from "../core/obligation.ts";
 import { replay } from "../core/replay.ts";
 import { isTerminal } from "../core/run.ts";
 import { checkRun } from "../store/check-run.ts";
@@ -39,8 +40,7 @@ export async function loadRun(
   live.lastAt = events.at(-1)!.at;
   live.childInputs = childInputs(events);
   for (const task of run.tasks) {
-    if (task.approval !== null && task.status === "pending" && !task.approved && !task.approval.expired)
-      live.openApprovals.add(task.approval.request.approval);
+    if (task.approval !== null && isOpen(task)) live.openApprovals.add(task.approval.request.approval);
   }
   return live;
 }

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { isOpen } from "../../src/core/obligation.ts";
 import type { Plan } from "../../src/core/plan.ts";
 import { MaestroError } from "../../src/core/problem.ts";
 import { isTerminal } from "../../src/core/run.ts";
@@ -151,7 +152,12 @@ export const plans: fc.Arbitrary<Plan> = fc
 export function worldOf(plan: Plan, dice: () => number): World {
   const world = new World(plan, {
     queued: true,
-    gate: () => (dice() < 0.9 ? ALLOW : { ...ALLOW, allow: false, reasons: ["dice"] }),
+    gate: () => {
+      if (dice() >= 0.9) return { ...ALLOW, allow: false, reasons: ["dice"] };
+      return dice() < 0.8
+        ? ALLOW
+        : { ...ALLOW, obligations: [{ id: "dice", type: "approval", properties: { notRequester: false } }] };
+    },
     cache: () => ({
       key: "sha256:key",
       hit: dice() < 0.4 ? { fromRun: "r_earlier", result: { output: { v: 0 } } } : null,
@@ -198,7 +204,7 @@ function move(world: World, dice: () => number): void {
     attempt(() => world.send({ kind: "signal", name: "go", payload: 1, by: OWNER }));
     return;
   }
-  const open = world.run.tasks.find((task) => task.approval !== null && task.status === "pending" && !task.approved);
+  const open = world.run.tasks.find(isOpen);
   if (roll < 0.7 && open?.approval) {
     const verdict = dice() < 0.8 ? "approve" : "deny";
     attempt(() =>

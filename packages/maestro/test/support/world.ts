@@ -17,7 +17,7 @@ import { startNext } from "../../src/core/start.ts";
 import type { Command, Facts } from "../../src/core/turn.ts";
 import { beginTurn } from "../../src/core/turn.ts";
 
-export const OWNER: Actor = { type: "user", id: "owner", roles: ["release-manager"] };
+export const OWNER: Actor = { type: "user", id: "owner", roles: ["owner", "release-manager"] };
 export const ALLOW: Decision = {
   id: "d_1",
   allow: true,
