@@ -75,10 +75,12 @@ describe("a gate", () => {
       [asked?.task, asked?.count, asked?.roles, asked?.notRequester, asked?.message],
       ["a", 1, ["lead"], true, "policy: two-eyes"],
     );
+    console.error("A");
     await it.crash();
+    console.error("B");
     await it.settle();
     assert.deepEqual(it.working(), []);
-    await it.engine.send(row.id, {
+    const answered = it.engine.send(row.id, {
       kind: "approve",
       approval: asked?.id ?? "",
       verdict: "approve",
@@ -87,6 +89,7 @@ describe("a gate", () => {
       reason: "fine",
     });
     await it.settle();
+    await answered;
     assert.deepEqual(it.working(), ["a"]);
     assert.deepEqual(await it.store.approvalList({ limit: 10 }), []);
     const decided = (await it.events(row.id)).filter((event) => event.kind === "policy_decided");
