@@ -52,4 +52,6 @@ export interface Occasion {
   readonly request?: string;
   /** W3C trace context. */
   readonly traceparent?: string;
+  /** Whoever asks answers with JSON and takes out of it what the decision says is to be hidden. */
+  readonly redacts?: boolean;
 }

@@ -39,6 +39,9 @@ export const CREDENTIAL_SCHEMA: JsonObject = {
   ],
 };
 
+/** Where variables come from, and relative paths are meant from. */
+export type CredentialPlace = Pick<TaskContext, "base" | "environment">;
+
 /** Longer than any key or token is. */
 const MAX_BYTES = 64 * 1024;
 
@@ -46,7 +49,7 @@ const MAX_BYTES = 64 * 1024;
  * The value, without the line end that editors put at the end of a file. Rejects with TaskFailure `CREDENTIAL`, which
  * names the source and never quotes what was found there.
  */
-export async function readCredential(context: TaskContext, source: CredentialSource): Promise<string> {
+export async function readCredential(context: CredentialPlace, source: CredentialSource): Promise<string> {
   const where = "env" in source ? `The variable ${source.env}` : `The file ${source.file}`;
   const value = "env" in source ? context.environment(source.env) : await readSecretFile(context, source.file);
   if (value === undefined || value === "") throw missing(`${where} is not set or empty, and the task needs it.`);
@@ -54,7 +57,7 @@ export async function readCredential(context: TaskContext, source: CredentialSou
   return value;
 }
 
-async function readSecretFile(context: TaskContext, path: string): Promise<string> {
+async function readSecretFile(context: CredentialPlace, path: string): Promise<string> {
   try {
     const text = await readFile(inputPath(context, path), "utf8");
     return text.replace(/\r?\n$/, "");

@@ -25,7 +25,7 @@ export function task<Input>(steps: {
 }
 
 /** A path of an input: relative ones are meant from the folder the run was started in. */
-export function inputPath(context: TaskContext, path: string): string {
+export function inputPath(context: Pick<TaskContext, "base">, path: string): string {
   return isAbsolute(path) ? path : resolve(context.base, path);
 }
 

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { readCredential } from "./credential.ts";
-import type { CredentialSource } from "./credential.ts";
+import type { CredentialPlace, CredentialSource } from "./credential.ts";
 import { TaskFailure } from "./task.ts";
 import type { TaskContext } from "./task.ts";
 
@@ -13,9 +13,12 @@ export interface SigningKeys {
   readonly previousKey?: CredentialSource;
 }
 
+/** What a signature needs of a task. */
+type Signer = CredentialPlace & Pick<TaskContext, "now">;
+
 /** The headers by which a receiver of a webhook knows the sender, the moment and the message (Standard Webhooks 1.0). */
 export async function signatureHeaders(
-  context: TaskContext,
+  context: Signer,
   keys: SigningKeys,
   message: { readonly id: string; readonly body: string | Uint8Array },
 ): Promise<Readonly<Record<string, string>>> {
@@ -30,7 +33,7 @@ export async function signatureHeaders(
 }
 
 /** Base64, with or without the prefix that marks it as a webhook's secret. */
-async function readKey(context: TaskContext, source: CredentialSource): Promise<Buffer> {
+async function readKey(context: CredentialPlace, source: CredentialSource): Promise<Buffer> {
   const text = (await readCredential(context, source)).trim().replace(/^whsec_/, "");
   const bytes = /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
   if (bytes.length >= KEY_BYTES.min && bytes.length <= KEY_BYTES.max) return bytes;
