@@ -1,5 +1,6 @@
 // Gets what the tests need from the system: Debian packages, where this user may install them.
 import { spawnSync } from "node:child_process";
+import { provideOpa } from "./opa.mjs";
 
 /** What the tests use of the system, and the Debian package that has it. */
 const NEEDS = [
@@ -20,6 +21,14 @@ const NEEDS = [
 
 /** Installs what is missing, and says what is missing still: the tests that need it skip themselves. */
 export function provide() {
+  provideDebian();
+  if (provideOpa() === undefined)
+    console.error(
+      "MISSING: opa (policies on a real Open Policy Agent). Tests that need it are skipped. fix: put opa or Go 1.26 into PATH; the Go of Debian 12 is too old to build it",
+    );
+}
+
+function provideDebian() {
   const missing = NEEDS.filter(({ command }) => !has(command));
   if (missing.length === 0) return;
   const apt = aptGet();

@@ -2,13 +2,14 @@ import { digestOf } from "../core/digest.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
 
-/** What each role may do. The same policy stands as Cedar and as Rego in `policies/`, for those who want to change it. */
-const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+/** What each role may do. The same policy stands as Cedar and as Rego in `policies/`, for those who want to change it: npm run docs. */
+export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   member: ["policy.ask", "session.own", "system.read", "task.read"],
   viewer: VIEW(),
   operator: [
     ...VIEW(),
     "artifact.read",
+    "identity.token",
     "plan.compile",
     "run.start",
     "run.cancel",
@@ -60,6 +61,9 @@ function VIEW(): readonly string[] {
   ];
 }
 
+/** Every action there is; what nobody but the owner may do would stand in a list of its own. */
+export const ACTIONS: ReadonlySet<string> = new Set(Object.values(ALLOWED).flat());
+
 interface Rule {
   readonly id: string;
   readonly why: string;
@@ -72,9 +76,11 @@ const FORBIDDEN: readonly Rule[] = [
     id: "purpose-declared",
     why: "A run says why it happens, in a word its runbook knows.",
     forbids: ({ action, resource, context }) => {
+      if (action.name !== "run.start") return undefined;
       const purposes = resource.properties["purposes"];
-      if (action.name !== "run.start" || !Array.isArray(purposes) || purposes.includes(context.purpose))
-        return undefined;
+      // Without the list nobody knows what is allowed, and what nobody knows is denied.
+      if (!isTexts(purposes)) return "the question does not say which purposes the runbook allows";
+      if (purposes.includes(context.purpose)) return undefined;
       return context.purpose === ""
         ? `no purpose is given; the runbook allows ${purposes.join(", ")}`
         : `purpose ${context.purpose} is not one of ${purposes.join(", ")}`;
@@ -83,12 +89,12 @@ const FORBIDDEN: readonly Rule[] = [
   {
     id: "authority-given",
     why: "Where the runbook asks for a mandate, a run names its ticket, approval or legal basis.",
-    forbids: ({ action, resource, context }) =>
-      action.name === "run.start" &&
-      resource.properties["authorityRequired"] === true &&
-      context.authority.trim() === ""
-        ? "the runbook requires an authority (a ticket, an approval, a legal basis) and none is given"
-        : undefined,
+    forbids: ({ action, resource, context }) => {
+      if (action.name !== "run.start" || resource.properties["authorityRequired"] === false) return undefined;
+      return typeof context.authority === "string" && context.authority !== ""
+        ? undefined
+        : "the runbook requires an authority (a ticket, an approval, a legal basis) and none is given";
+    },
   },
 ];
 
@@ -108,15 +114,18 @@ function evaluate(request: GateRequest): Verdict {
     const reason = rule.forbids(request);
     return reason === undefined ? [] : [{ id: rule.id, reason }];
   });
-  const { roles } = subject.properties;
-  const role = roles.includes("owner") ? "owner" : roles.find((one) => mayDo(one, action.name));
+  const roles = isTexts(subject.properties.roles) ? subject.properties.roles : [];
+  const role =
+    roles.includes("owner") && isAction(action.name) ? "owner" : roles.find((one) => mayDo(one, action.name));
   if (role === undefined) {
     const able = Object.keys(ALLOWED).filter((one) => mayDo(one, action.name));
     return {
       allow: false,
       rules: broken.map(({ id }) => id),
       reasons: [
-        `${subject.type} ${subject.id} has no role here that may do ${action.name}${able.length === 0 ? "" : `; it takes ${able.join(", ")} or owner`}`,
+        isAction(action.name)
+          ? `${subject.type} ${subject.id} has no role here that may do ${action.name}; it takes ${[...able, "owner"].join(" or ")}`
+          : `no action is called ${action.name}`,
         ...broken.map(({ reason }) => reason),
       ],
     };
@@ -128,4 +137,12 @@ function evaluate(request: GateRequest): Verdict {
 
 function mayDo(role: string, action: string): boolean {
   return Object.hasOwn(ALLOWED, role) && (ALLOWED[role]?.includes(action) ?? false);
+}
+
+function isAction(name: string): boolean {
+  return ACTIONS.has(name);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
