@@ -333,6 +333,7 @@ async function open(
     now: () => clock.now(),
     version: VERSION,
     gate,
+    audit,
     environment: "local",
     fault: (thrown, requestId) =>
       log("error", "a request met a fault of our own", {

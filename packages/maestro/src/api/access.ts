@@ -1,9 +1,11 @@
-import type { Actor, Decision } from "../core/event.ts";
+import type { Actor, Decision, Obligation } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
 import { actorIn, EVERY_NAMESPACE, namespacesOf, rolesIn, subjectIn } from "../identity/caller.ts";
+import { adviceOf } from "../policy/advice.ts";
 import type { Gate, GateRequest } from "../policy/gate.ts";
+import { missingStepUp } from "../policy/obligations.ts";
 import type { AuditKind } from "../store/audit.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import { findRun } from "./find-run.ts";
@@ -28,7 +30,15 @@ export interface Target {
 /** A question that was answered. */
 export interface Asked {
   readonly target: Target;
+  readonly action: string;
+  readonly question: GateRequest;
   readonly decision: Decision;
+}
+
+/** What the engine did after asking for itself. */
+export interface Done {
+  readonly target: Target;
+  readonly allow: boolean;
 }
 
 export interface AccessParts {
@@ -43,6 +53,8 @@ export interface AccessParts {
   /** Why, and under which mandate, as the request's headers say; "" where they don't. */
   readonly purpose: string;
   readonly authority: string;
+  /** Whether what its answers hold can be hidden member by member. */
+  readonly redacts: boolean;
 }
 
 /**
@@ -54,6 +66,7 @@ export class Access {
   readonly #parts: AccessParts;
   readonly #asked: Asked[] = [];
   #isByEngine = false;
+  #done: Done | undefined;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
@@ -66,6 +79,11 @@ export class Access {
 
   get wasAsked(): boolean {
     return this.#asked.length > 0 || this.#isByEngine;
+  }
+
+  /** What the decisions that allowed it depend on, for whoever sends the answer. */
+  get obligations(): readonly Obligation[] {
+    return this.#asked.flatMap(({ decision }) => (decision.allow ? (decision.obligations ?? []) : []));
   }
 
   /** As histories and receipts name the caller. */
@@ -81,7 +99,7 @@ export class Access {
   /** Errors: `denied` with the reasons. */
   async on(target: Target, action = this.#parts.rule.action): Promise<Decision> {
     const decision = await this.#decide(target, action);
-    if (!decision.allow) throw refusal(action, target, decision);
+    if (!decision.allow) throw refusal(this.#asked.at(-1)!);
     return decision;
   }
 
@@ -104,17 +122,30 @@ export class Access {
     }
     const everywhere: Target = { type: "namespace", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE };
     const decision = await this.#decide(everywhere, action);
+    const refused = this.#asked.at(-1)!;
     if (decision.allow) return undefined;
     const allowed: string[] = [];
     for (const namespace of namespacesOf(this.caller))
       if ((await this.#decide({ type: "namespace", id: namespace, namespace }, action)).allow) allowed.push(namespace);
-    if (allowed.length === 0) throw refusal(action, everywhere, decision);
+    if (allowed.length === 0) throw refusal(refused);
     return allowed;
   }
 
-  /** The engine asks, and records the answer in the run's own history. */
+  /** The engine asks, and records the answer in the run's own history. What became of it `did` is told. */
   leftToEngine(): void {
     this.#isByEngine = true;
+  }
+
+  did(run: RunRow): void {
+    this.#done = { target: runTarget(run), allow: run.status !== "denied" };
+  }
+
+  get done(): Done | undefined {
+    return this.#done;
+  }
+
+  get wasPreview(): boolean {
+    return this.#isByEngine && this.#done === undefined;
   }
 
   /** The namespaces that the caller has any part in; undefined: all. What lies elsewhere is not there for them. */
@@ -129,7 +160,7 @@ export class Access {
   }
 
   async #decide(target: Target, action: string): Promise<Decision> {
-    const { gate, now, environment, purpose, authority, requestId } = this.#parts;
+    const { gate, now, environment, purpose, authority, requestId, redacts } = this.#parts;
     const request: GateRequest = {
       subject: subjectIn(this.caller, target.namespace),
       action: { name: action },
@@ -139,9 +170,10 @@ export class Access {
     const decision = await gate.decide(request, {
       at: now(),
       request: requestId,
+      redacts,
       ...(target.run === undefined ? {} : { run: target.run }),
     });
-    this.#asked.push({ target, decision });
+    this.#asked.push({ target, action, question: request, decision });
     return decision;
   }
 }
@@ -157,8 +189,13 @@ export function runTarget(run: RunRow): Target {
   };
 }
 
-function refusal(action: string, target: Target, { id, reasons, rules }: Decision): MaestroError {
-  return new MaestroError("denied", `${action} on ${target.type} ${target.id} is denied: ${reasons.join("; ")}.`, {
-    facts: { action, decision: id, rules, reasons },
-  });
+function refusal({ action, target, question, decision }: Asked): MaestroError {
+  const { id, reasons, rules, obligations } = decision;
+  const stepUp = missingStepUp(obligations ?? [], question);
+  const wanted = stepUp === undefined ? {} : { acr_values: stepUp.acr, amr_values: stepUp.amr };
+  return new MaestroError(
+    stepUp === undefined ? "denied" : "step_up_required",
+    `${action} on ${target.type} ${target.id} is denied: ${reasons.join("; ")}.`,
+    { facts: { action, decision: id, rules, reasons, ...wanted }, fix: adviceOf(decision, question) },
+  );
 }

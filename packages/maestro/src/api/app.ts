@@ -15,6 +15,7 @@ import { Refused } from "../identity/refused.ts";
 import type { RefusalReason } from "../identity/refused.ts";
 import type { Issuer } from "../identity/issuer.ts";
 import type { Gate } from "../policy/gate.ts";
+import type { AuditTrail } from "../provenance/audit.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
@@ -27,6 +28,7 @@ import { Access } from "./access.ts";
 import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
+import { recordDone, recordFailed } from "./record.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import { matchPath } from "./route.ts";
@@ -77,6 +79,7 @@ export interface AppDeps {
   readonly now: () => number;
   readonly version: string;
   readonly gate: Gate;
+  readonly audit: AuditTrail;
   /** What policies call this installation. */
   readonly environment: string;
   /** Told of what was thrown that is not a MaestroError: a fault of our own. */
@@ -146,10 +149,17 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
       purpose: headerOf(request, PURPOSE),
       authority: headerOf(request, AUTHORITY),
     });
-    const response = await route.handle(deps, { request, url, params: found.params, access });
-    if (route.access !== null && !access.wasAsked)
-      throw new TypeError(`${route.operation} answered without having asked the gate`);
-    return { route, response };
+    const occurrence = { operation: route.operation, rule: route.access ?? NOTHING, request, requestId };
+    try {
+      const response = await route.handle(deps, { request, url, params: found.params, access });
+      if (route.access === null) return { route, response };
+      if (!access.wasAsked) throw new TypeError(`${route.operation} answered without having asked the gate`);
+      await recordDone(deps.audit, access, occurrence);
+      return { route, response };
+    } catch (error) {
+      if (route.access !== null && error instanceof MaestroError) recordFailed(deps.audit, access, occurrence, error);
+      throw error;
+    }
   } catch (thrown) {
     if (thrown instanceof Refused) deps.refused(thrown.reason, requestId);
     const error = thrown instanceof Refused ? problemOf(thrown) : thrown;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import { keepPeer } from "./peer.ts";
 import { requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import type { Slots } from "./slots.ts";
@@ -152,8 +153,12 @@ function toRequest(incoming: IncomingMessage, origin: string): Request | Respons
     const headers = new Headers();
     for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
       headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-    if (method === "GET" || method === "HEAD") return new Request(url, { method: "GET", headers });
-    return new Request(url, { method, headers, body: bodyOf(incoming), duplex: "half" });
+    const request =
+      method === "GET" || method === "HEAD"
+        ? new Request(url, { method: "GET", headers })
+        : new Request(url, { method, headers, body: bodyOf(incoming), duplex: "half" });
+    keepPeer(request, incoming.socket.remoteAddress);
+    return request;
   } catch (error) {
     return refuse(
       new MaestroError("invalid_request", `The request cannot be read: ${messageOf(error)}`, { cause: error }),

@@ -93,6 +93,7 @@ export const startRun = route({
     };
     if (body.dryRun === true) return object("Preview", await deps.engine.preview(start));
     const run = await deps.engine.start(start);
+    access.did(run);
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });
@@ -224,6 +225,7 @@ export const rerunRun = route({
     const { id, namespace } = await access.onRun(params.run, "run.read");
     access.leftToEngine();
     const run = await engine.rerun(id, { initiator: access.actor(namespace), origin: originOf(request), ...body });
+    access.did(run);
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });
