@@ -11,7 +11,13 @@ import { isTerminal } from "./run.ts";
 export function receiptFacts(
   program: Program,
   run: Run,
-  sealed: { readonly head: Digest; readonly previous?: Digest; readonly builder: ReceiptFacts["builder"] },
+  sealed: {
+    readonly head: Digest;
+    readonly previous?: Digest;
+    readonly builder: ReceiptFacts["builder"];
+    /** False: as receipts were before they named the request. */
+    readonly request?: false;
+  },
 ): ReceiptFacts {
   const { plan } = program;
   const { created, endedAt } = run;
@@ -30,6 +36,7 @@ export function receiptFacts(
     initiator: created.initiator,
     ...(created.parent === undefined ? {} : { parent: created.parent }),
     ...(created.rerunOf === undefined ? {} : { rerunOf: created.rerunOf }),
+    ...(created.origin?.request === undefined || sealed.request === false ? {} : { request: created.origin.request }),
     status: run.status as ReceiptFacts["status"],
     ...(run.error === null ? {} : { error: { code: run.error.code } }),
     ...(run.cancel === null ? {} : { cancelledBy: run.cancel.by }),

@@ -85,6 +85,7 @@ const anyFacts: fc.Arbitrary<ReceiptFacts> = fc
         roles: fc.array(fc.string()),
       }),
       parent: fc.record({ run: fc.string(), task: fc.string(), item: fc.integer({ min: -1, max: 10 }) }),
+      request: fc.string(),
       rerunOf: fc.record({ run: fc.string(), from: fc.string() }, { requiredKeys: ["run"] }),
       status: fc.constantFrom("succeeded", "failed", "cancelled", "denied"),
       error: fc.record({ code: fc.string() }),

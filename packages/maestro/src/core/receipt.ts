@@ -34,6 +34,8 @@ export interface ReceiptFacts {
   readonly initiator: Actor;
   readonly parent?: { readonly run: string; readonly task: string; readonly item: number };
   readonly rerunOf?: { readonly run: string; readonly from?: string };
+  /** The correlation id of the request that it began with. */
+  readonly request?: string;
   readonly status: TerminalStatus;
   /** Only the code is written: messages may quote data and stay in the events. */
   readonly error?: { readonly code: string };
@@ -203,6 +205,7 @@ function runPart(facts: ReceiptFacts): JsonObject {
         ? { run: facts.rerunOf.run }
         : { run: facts.rerunOf.run, from: facts.rerunOf.from };
   }
+  if (facts.request !== undefined) run["request"] = facts.request;
   return run;
 }
 

@@ -131,7 +131,7 @@ describe("the trace of a run", () => {
 describe("where a run came from", () => {
   const origin: Origin = { request: "q1", traceparent: GIVEN, tracestate: "a=1", repeats: GIVEN };
 
-  it("decides nothing, and no receipt speaks of it", () => {
+  it("decides nothing, and a receipt says the request alone", () => {
     const world = new World(planOf([{ id: "a" }, { id: "b", uses: "exec", needs: ["a"] }]));
     world.end("a").end("b");
     const traced = world.events.map((event): RunEvent => (event.kind === "run_created" ? { ...event, origin } : event));
@@ -141,6 +141,11 @@ describe("where a run came from", () => {
     assert.deepEqual(other.created.origin, origin);
     assert.equal(snapshot({ ...other, created: plain.created }), snapshot(plain));
     const sealed = { head: sha256("head"), builder: { id: "https://example.test", version: "0.0.0" } };
-    assert.deepEqual(statement(receiptFacts(program, other, sealed)), statement(receiptFacts(program, plain, sealed)));
+    const told = receiptFacts(program, other, sealed);
+    assert.deepEqual(told, { ...receiptFacts(program, plain, sealed), request: "q1" });
+    assert.match(JSON.stringify(statement(told)), /"run":\{[^{}]*"request":"q1"\}/);
+    // As receipts were that are older.
+    const untold = receiptFacts(program, other, { ...sealed, request: false });
+    assert.deepEqual(statement(untold), statement(receiptFacts(program, plain, sealed)));
   });
 });

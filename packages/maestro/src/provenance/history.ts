@@ -29,6 +29,10 @@ export function agreesWithHistory({ events }: History, claims: ReceiptClaims): s
     compared.push("inputs");
   }
   same("the time of creation", created["at"], claims.createdAt);
+  if (claims.request !== null) {
+    const { origin } = created;
+    same("the request", isJsonObject(origin) ? origin["request"] : undefined, claims.request);
+  }
   same("the last event", ended["kind"], "run_ended");
   same("the status", ended["status"], claims.status);
   same("the time of the end", ended["at"], claims.endedAt);
@@ -64,6 +68,7 @@ function retell(plan: JsonValue, events: readonly JsonObject[], claims: ReceiptC
         head: claims.head,
         builder: { id: claims.builder, version: claims.version },
         ...previous,
+        ...(claims.request === null ? { request: false } : {}),
       }),
     );
   } catch (error) {

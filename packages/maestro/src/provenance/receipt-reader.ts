@@ -40,6 +40,8 @@ export interface ReceiptClaims {
   /** Maestro's, as the signer says. */
   readonly version: string;
   readonly previousReceipt: Digest | null;
+  /** The correlation id of the request that it began with; null: it does not say. */
+  readonly request: string | null;
 }
 
 /** Throws a SyntaxError that says which member is wrong. */
@@ -121,6 +123,7 @@ function readReceipt(statement: Statement, receipt: JsonObject, where: string): 
     builder: textOf(builder, "id", `${where}.builder`),
     version: textOf(builder, "version", `${where}.builder`),
     previousReceipt: receipt["previousReceipt"] === undefined ? null : digestOf(receipt, "previousReceipt", where),
+    request: run["request"] === undefined ? null : textOf(run, "request", `${where}.run`),
   };
 }
 

@@ -105,6 +105,8 @@ describe("verifyReceipt()", () => {
         ["history", "no events were given"],
         ["previous", "it is the first receipt of its run"],
         ["ledger", "no proof of the ledger was given"],
+        ["witnesses", "no key of a witness was given"],
+        ["timestamp", "no timestamp, or no certificate of an authority, was given"],
       ],
     );
   });
@@ -198,6 +200,7 @@ describe("claims", () => {
       builder: BUILDER,
       version: "0.1.0",
       previousReceipt: null,
+      request: null,
     });
   });
 });

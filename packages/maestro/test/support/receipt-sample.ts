@@ -39,6 +39,8 @@ export function sampleRun(
     readonly run?: string;
     readonly path?: string;
     readonly status?: "succeeded" | "denied";
+    /** The correlation id that its history has. */
+    readonly request?: string;
   } = {},
 ): Sample {
   const { tasks = 2, artifact = false, run = "r_1k7q0c9g0abcdefghjk", path = ".", status = "succeeded" } = options;
@@ -58,6 +60,7 @@ export function sampleRun(
       initiator: { type: "user", id: "local", roles: ["owner"] },
       labels: {},
       priority: 0,
+      ...(options.request === undefined ? {} : { origin: { request: options.request } }),
     },
     { kind: "policy_decided", action: "run.start", decision: decision("d_1k7q0c9g0abcdefghjk", allow) },
     ...(allow
