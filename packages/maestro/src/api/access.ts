@@ -67,6 +67,7 @@ export class Access {
   readonly #asked: Asked[] = [];
   #isByEngine = false;
   #done: Done | undefined;
+  #told: JsonObject = {};
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
@@ -96,9 +97,9 @@ export class Access {
     return `${this.caller.type}:${this.caller.id}`;
   }
 
-  /** Errors: `denied` with the reasons. */
-  async on(target: Target, action = this.#parts.rule.action): Promise<Decision> {
-    const decision = await this.#decide(target, action);
+  /** `context`: what the gate is to know beside; its purpose and authority stand for those of the headers. Errors: `denied` with the reasons. */
+  async on(target: Target, action = this.#parts.rule.action, context: JsonObject = {}): Promise<Decision> {
+    const decision = await this.#decide(target, action, context);
     if (!decision.allow) throw refusal(this.#asked.at(-1)!);
     return decision;
   }
@@ -136,6 +137,15 @@ export class Access {
     this.#isByEngine = true;
   }
 
+  /** What the audit is to have beside: whatever tells this time from others. No secret. */
+  tell(detail: JsonObject): void {
+    this.#told = detail;
+  }
+
+  get told(): JsonObject {
+    return this.#told;
+  }
+
   did(run: RunRow): void {
     this.#done = { target: runTarget(run), allow: run.status !== "denied" };
   }
@@ -159,13 +169,13 @@ export class Access {
     return this.scope?.includes(namespace) ?? true;
   }
 
-  async #decide(target: Target, action: string): Promise<Decision> {
+  async #decide(target: Target, action: string, context: JsonObject = {}): Promise<Decision> {
     const { gate, now, environment, purpose, authority, requestId, redacts } = this.#parts;
     const request: GateRequest = {
       subject: subjectIn(this.caller, target.namespace),
       action: { name: action },
       resource: { type: target.type, id: target.id, properties: { namespace: target.namespace, ...target.properties } },
-      context: { purpose, authority, environment },
+      context: { purpose, authority, environment, ...context },
     };
     const decision = await gate.decide(request, {
       at: now(),

@@ -83,7 +83,12 @@ function entryOf(access: Access, occurrence: Occurrence, touched: Touched): Audi
     ...(from === undefined ? {} : { from }),
     ...(decision === undefined ? {} : { decision }),
     ...(question === undefined ? {} : { question }),
-    detail: { operation, via: caller.via, ...(caller.session === undefined ? {} : { session: caller.session }) },
+    detail: {
+      ...access.told,
+      operation,
+      via: caller.via,
+      ...(caller.session === undefined ? {} : { session: caller.session }),
+    },
   };
 }
 
