@@ -1,5 +1,5 @@
 import { digestOf } from "../core/digest.ts";
-import type { Evaluator, Verdict } from "./evaluator.ts";
+import type { Evaluator, PolicyRule, Verdict } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
 
 /** What each role may do. The same policy stands as Cedar and as Rego in `policies/`, for those who want to change it: npm run docs. */
@@ -67,6 +67,7 @@ export const ACTIONS: ReadonlySet<string> = new Set(Object.values(ALLOWED).flat(
 interface Rule {
   readonly id: string;
   readonly why: string;
+  readonly fix: string;
   /** A sentence when the rule forbids the request. */
   forbids(request: GateRequest): string | undefined;
 }
@@ -75,6 +76,7 @@ const FORBIDDEN: readonly Rule[] = [
   {
     id: "purpose-declared",
     why: "A run says why it happens, in a word its runbook knows.",
+    fix: "Name one of the runbook's purposes with --purpose.",
     forbids: ({ action, resource, context }) => {
       if (action.name !== "run.start") return undefined;
       const purposes = resource.properties["purposes"];
@@ -89,6 +91,7 @@ const FORBIDDEN: readonly Rule[] = [
   {
     id: "authority-given",
     why: "Where the runbook asks for a mandate, a run names its ticket, approval or legal basis.",
+    fix: "Name it with --authority.",
     forbids: ({ action, resource, context }) => {
       if (action.name !== "run.start" || resource.properties["authorityRequired"] === false) return undefined;
       return typeof context.authority === "string" && context.authority !== ""
@@ -100,13 +103,31 @@ const FORBIDDEN: readonly Rule[] = [
 
 /** The default policy, evaluated in process without loading an engine: the owner may do everything, roles what they are for, nobody else anything. */
 export function builtinEvaluator(): Evaluator {
-  const policyDigest = digestOf({
+  const document = {
     engine: "builtin@1",
     allowed: ALLOWED,
     forbidden: FORBIDDEN.map(({ id, why }) => ({ id, why })),
-  });
-  return { engine: "builtin@1", policyDigest, repeatable: true, evaluate };
+  };
+  return {
+    engine: "builtin@1",
+    policyDigest: digestOf(document),
+    repeatable: true,
+    evaluate,
+    sources: () => [{ document, files: [] }],
+    rules: RULES,
+  };
 }
+
+const RULES: ReadonlyMap<string, PolicyRule> = new Map(
+  [
+    ...["owner", ...Object.keys(ALLOWED)].map((role) => ({
+      id: `role-${role}`,
+      effect: "permit" as const,
+      why: role === "owner" ? "The owner may do everything." : `${role} may do ${ALLOWED[role]?.join(", ")}.`,
+    })),
+    ...FORBIDDEN.map(({ id, why, fix }) => ({ id, effect: "forbid" as const, why, fix })),
+  ].map((rule) => [rule.id, rule]),
+);
 
 function evaluate(request: GateRequest): Verdict {
   const { subject, action } = request;

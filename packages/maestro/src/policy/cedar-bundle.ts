@@ -1,5 +1,6 @@
 import type * as Cedar from "@cedar-policy/cedar-wasm/nodejs";
 import type { Digest } from "../core/digest.ts";
+import { digestOf } from "../core/digest.ts";
 import type { Obligation } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
@@ -8,7 +9,8 @@ import type { CedarSchema } from "./cedar-schema.ts";
 import { readCedarSchema } from "./cedar-schema.ts";
 import { OBLIGATION_TYPES } from "./obligation-types.ts";
 import type { PolicyFile } from "./policy-files.ts";
-import { filesDigest, readPolicyFolder } from "./policy-files.ts";
+import { filesDocument, readPolicyFolder } from "./policy-files.ts";
+import type { PolicySource } from "./evaluator.ts";
 import { unusable } from "./unusable.ts";
 
 export type CedarEngine = typeof Cedar;
@@ -16,6 +18,7 @@ export type CedarEngine = typeof Cedar;
 /** What a folder holds: policies by their ids, checked against its schema. */
 export interface CedarBundle {
   readonly digest: Digest;
+  readonly source: PolicySource;
   readonly rules: ReadonlyMap<string, CedarRule>;
   readonly schemaText: Cedar.Schema;
   readonly schema: CedarSchema;
@@ -30,6 +33,8 @@ export interface CedarRule {
   readonly why?: string;
   readonly fix?: string;
   readonly obligations: readonly Obligation[];
+  /** `@shadow`: it is reported and decides nothing. */
+  readonly shadow?: true;
 }
 
 export const CEDAR_LIMITS = { rules: 2_000 } as const;
@@ -70,7 +75,17 @@ export async function readCedarBundle(
   if (rules.size > CEDAR_LIMITS.rules) faults.push(`it has more than ${CEDAR_LIMITS.rules} policies`);
   if (faults.length === 0) faults.push(...validate(cedar, rules, schemaText));
   if (faults.length > 0) throw unusable(folder, faults);
-  return { digest: filesDigest("cedar", files), rules, schemaText, schema };
+  const document = filesDocument(
+    { engine: "cedar" },
+    files.map(({ name, text }) => ({ name, bytes: text })),
+  );
+  return {
+    digest: digestOf(document),
+    source: { document, files: files.map(({ text }) => Buffer.from(text)) },
+    rules,
+    schemaText,
+    schema,
+  };
 }
 
 /** As Cedar takes them: an id each, since of one text it would make up `policy0`, `policy1`, ... */
@@ -120,7 +135,7 @@ async function rulesOf(
       continue;
     }
     const { effect, annotations = {} } = parsed.json;
-    const { id, why, fix, obligation } = annotations;
+    const { id, why, fix, obligation, shadow } = annotations;
     if (id === undefined || !ID.test(id)) {
       const what = id === undefined ? "a policy has no @id" : `@id(${JSON.stringify(id)}) is no name`;
       faults.push(`${name}: ${what}; write @id("letters-digits-and-hyphens") before: ${firstLine(policy)}`);
@@ -135,6 +150,7 @@ async function rulesOf(
       obligations,
       ...(why === undefined ? {} : { why }),
       ...(fix === undefined ? {} : { fix }),
+      ...(shadow === undefined ? {} : { shadow: true as const }),
     });
   }
   return rules;

@@ -1,5 +1,6 @@
 import type * as Cedar from "@cedar-policy/cedar-wasm/nodejs";
 import type { Digest } from "../core/digest.ts";
+import { digestOf } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CedarBundle, CedarEngine, CedarRule } from "./cedar-bundle.ts";
 import { loadCedarBundle, policiesOf } from "./cedar-bundle.ts";
@@ -42,6 +43,18 @@ export async function loadCedar(): Promise<CedarEngine> {
 
 /** As `cedarEvaluator`, of a bundle that was read. Errors: `policy_unusable`. */
 export function evaluatorOf(cedar: CedarEngine, bundle: CedarBundle, folder: string): CedarEvaluator {
+  const inForce = new Map([...bundle.rules].filter(([, rule]) => rule.shadow !== true));
+  if (inForce.size === bundle.rules.size) return alone(cedar, bundle, folder);
+  const trial = alone(cedar, { ...bundle, digest: digestOf({ policy: bundle.digest, trial: true }) }, folder);
+  return {
+    ...alone(cedar, { ...bundle, rules: inForce }, folder),
+    rules: bundle.rules,
+    trial: { ...trial, engine: `${trial.engine} with @shadow` },
+  };
+}
+
+/** Of all rules that the bundle has. */
+function alone(cedar: CedarEngine, bundle: CedarBundle, folder: string): CedarEvaluator {
   prepare(cedar, bundle, folder);
   const { digest, rules, schema } = bundle;
   const wantsTime = asksFor(schema, "time");
@@ -51,6 +64,7 @@ export function evaluatorOf(cedar: CedarEngine, bundle: CedarBundle, folder: str
     // What looks at the clock may answer otherwise in a moment.
     repeatable: !wantsTime,
     rules,
+    sources: () => [bundle.source],
     evaluate: (request, occasion) => {
       const call = callOf(bundle, request, wantsTime ? occasion : undefined);
       return verdictOf(cedar.statefulIsAuthorized(call), rules, request);

@@ -1,13 +1,16 @@
 import { digestOf } from "../core/digest.ts";
 import { messageOf } from "../core/problem.ts";
-import type { Evaluator, Verdict } from "./evaluator.ts";
+import type { Evaluator, PolicyRule, Verdict } from "./evaluator.ts";
 
 /** Several policies as one: each is asked, and what one of them denies is denied. One that fails denies. */
 export function combined(evaluators: readonly [Evaluator, ...Evaluator[]]): Evaluator {
-  if (evaluators.length === 1) return evaluators[0];
+  const [first, ...others] = evaluators;
+  if (others.length === 0) return first;
+  const document = { every: evaluators.map(({ policyDigest }) => policyDigest) };
   return {
     engine: evaluators.map(({ engine }) => engine).join(" and "),
-    policyDigest: digestOf({ every: evaluators.map(({ policyDigest }) => policyDigest) }),
+    policyDigest: digestOf(document),
+    sources: () => [{ document, files: [] }, ...evaluators.flatMap((evaluator) => evaluator.sources?.() ?? [])],
     repeatable: evaluators.every(({ repeatable }) => repeatable),
     evaluate(request, occasion) {
       const asked = evaluators.map((evaluator): Verdict | Promise<Verdict> => {
@@ -22,6 +25,10 @@ export function combined(evaluators: readonly [Evaluator, ...Evaluator[]]): Eval
       const atOnce = asked.filter((one): one is Verdict => !(one instanceof Promise));
       return atOnce.length === asked.length ? merge(atOnce) : Promise.all(asked.map(async (one) => one)).then(merge);
     },
+    rules: new Map(evaluators.flatMap(({ rules = new Map<string, PolicyRule>() }) => [...rules])),
+    ...(evaluators.every(({ trial }) => trial === undefined)
+      ? {}
+      : { trial: combined([first.trial ?? first, ...others.map((one) => one.trial ?? one)]) }),
     async close() {
       await Promise.all(evaluators.map(async (evaluator) => evaluator.close?.()));
     },

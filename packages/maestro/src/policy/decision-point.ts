@@ -75,7 +75,7 @@ export class DecisionPoint {
 
   async close(): Promise<void> {
     const agent = await this.#agent;
-    await agent?.destroy();
+    await agent?.close();
   }
 
   get #origin(): string {

@@ -1,5 +1,6 @@
 import type { Obligation } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { GateRequest, Occasion } from "./gate.ts";
 
 /**
@@ -14,8 +15,36 @@ export interface Evaluator {
   /** Whether the answer follows from the request alone, so that it may be remembered until the policy is another one. */
   readonly repeatable: boolean;
   evaluate(request: GateRequest, occasion: Occasion): Verdict | Promise<Verdict>;
+  /** By id, where the policy lies here and consists of rules that can be told apart. */
+  readonly rules?: ReadonlyMap<string, PolicyRule>;
+  /** The same policy with the rules that are on trial (`@shadow`) in force; absent where there are none. */
+  readonly trial?: Evaluator;
+  /** What the policy is made of, where it lies here. */
+  sources?(): readonly PolicySource[];
   /** Lets go of connections. */
   close?(): Promise<void>;
+}
+
+/** A rule as people look at it. */
+export interface PolicyRule {
+  readonly id: string;
+  readonly effect: "permit" | "forbid";
+  readonly why?: string;
+  /** What to do when it says no. */
+  readonly fix?: string;
+  /** The file it stands in; absent: none. */
+  readonly file?: string;
+  readonly text?: string;
+  /** It decides nothing yet. */
+  readonly shadow?: true;
+}
+
+/** What somebody else needs to make a policy's digest again. */
+export interface PolicySource {
+  /** The policy's digest is `digestOf` this; of a policy that is made of files it has `files`, each with its name and digest. */
+  readonly document: JsonValue;
+  /** The files themselves. */
+  readonly files: readonly Uint8Array[];
 }
 
 /** What stands for the digest of a policy elsewhere that does not say which one it is. */

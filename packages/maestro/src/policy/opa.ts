@@ -14,9 +14,6 @@ export interface OpaSettings extends DecisionPointSettings {
   readonly path: string;
 }
 
-/** `maestro/authz/decision`: names, each of which may be part of an address as it stands. */
-export const OPA_PATH = /^[A-Za-z_][\w-]*(?:\/[A-Za-z_][\w-]*){0,15}$/;
-
 /**
  * The Open Policy Agent over its REST API. Its bundles can change at any moment, so no answer is remembered; each names the
  * revisions it was made by.

@@ -29,6 +29,8 @@ const REMEMBERED = 10_000;
 interface Answer {
   readonly requestDigest: Digest;
   readonly policyDigest: Digest;
+  /** The policy may be another one when the answer comes. */
+  readonly engine: string;
   readonly verdict: Verdict;
 }
 
@@ -43,14 +45,19 @@ export function openGate(parts: GateParts): OpenGate {
   const { evaluator, shadows } = parts;
   const remembered = new Map<string, Answer>();
   const ask = (text: string, request: GateRequest, occasion: Occasion): Answer | Promise<Answer> => {
-    const { policyDigest } = evaluator;
+    const { policyDigest, engine, repeatable } = evaluator;
     const known = remembered.get(text);
     if (known?.policyDigest === policyDigest) return known;
     const requestDigest = digestOf(request);
-    const failed = (error: unknown): Answer => ({ requestDigest, policyDigest, verdict: failure(error) });
+    const failed = (error: unknown): Answer => ({ requestDigest, policyDigest, engine, verdict: failure(error) });
     const settle = (verdict: Verdict): Answer => {
-      const answer = { requestDigest, policyDigest: verdict.policyDigest ?? policyDigest, verdict: checked(verdict) };
-      if (evaluator.repeatable) remember(remembered, text, answer);
+      const answer = {
+        requestDigest,
+        policyDigest: verdict.policyDigest ?? policyDigest,
+        engine,
+        verdict: checked(verdict),
+      };
+      if (repeatable) remember(remembered, text, answer);
       return answer;
     };
     try {
@@ -78,7 +85,7 @@ export function openGate(parts: GateParts): OpenGate {
   };
 }
 
-function decisionOf({ verdict, policyDigest, requestDigest }: Answer, { evaluator, newId }: GateParts): Decision {
+function decisionOf({ verdict, policyDigest, requestDigest, engine }: Answer, { newId }: GateParts): Decision {
   return {
     id: newId(),
     allow: verdict.allow,
@@ -86,7 +93,7 @@ function decisionOf({ verdict, policyDigest, requestDigest }: Answer, { evaluato
     rules: verdict.rules,
     policyDigest,
     requestDigest,
-    engine: evaluator.engine,
+    engine,
     ...(verdict.obligations === undefined || verdict.obligations.length === 0
       ? {}
       : { obligations: verdict.obligations }),

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "../core/digest.ts";
-import { digestOf, sha256 } from "../core/digest.ts";
+import { sha256 } from "../core/digest.ts";
+import type { JsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
 import { unusable } from "./unusable.ts";
 
@@ -52,9 +52,12 @@ export async function readPolicyBytes(path: string, most: number): Promise<Buffe
   }
 }
 
-/** Of names and contents; the order in which a disk lists them does not matter. */
-export function filesDigest(engine: string, files: readonly PolicyFile[]): Digest {
-  return digestOf({ engine, files: files.map(({ name, text }) => ({ name, digest: sha256(text) })) });
+/** What the digest of a policy is of: names and contents. The order in which a disk lists them does not matter. */
+export function filesDocument(
+  engine: JsonObject,
+  files: readonly { readonly name: string; readonly bytes: string | Uint8Array }[],
+): JsonObject {
+  return { ...engine, files: files.map(({ name, bytes }) => ({ name, digest: sha256(bytes) })) };
 }
 
 export function utf8(bytes: Uint8Array, path: string): string {

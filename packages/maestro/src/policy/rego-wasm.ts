@@ -1,13 +1,12 @@
 import type { LoadedPolicy } from "@open-policy-agent/opa-wasm";
-import type { Digest } from "../core/digest.ts";
-import { digestOf, sha256 } from "../core/digest.ts";
+import { digestOf } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
-import { FILE_LIMITS, readPolicyBytes, utf8 } from "./policy-files.ts";
+import { FILE_LIMITS, filesDocument, readPolicyBytes, utf8 } from "./policy-files.ts";
 import { unusable } from "./unusable.ts";
 import { denialOf, readVerdict } from "./verdict.ts";
 
@@ -51,14 +50,15 @@ export async function wasmEvaluator({ file, entrypoint, data }: WasmSettings): P
     policy = loaded;
     return verdict;
   };
+  const files = [
+    { name: "policy.wasm", bytes },
+    ...(known === undefined ? [] : [{ name: "data.json", bytes: known.bytes }]),
+  ];
+  const document = filesDocument({ engine: "opa-wasm", entrypoint }, files);
   return {
     engine: "opa-wasm@1",
-    policyDigest: digestOf({
-      engine: "opa-wasm",
-      entrypoint,
-      wasm: sha256(bytes),
-      ...(known === undefined ? {} : { data: known.digest }),
-    }),
+    policyDigest: digestOf(document),
+    sources: () => [{ document, files: files.map((one) => one.bytes) }],
     repeatable: true,
     evaluate: (request) =>
       policy === undefined ? open().then((loaded) => ask(loaded, request)) : ask(policy, request),
@@ -128,11 +128,11 @@ function answerOf(policy: LoadedPolicy, entrypoint: string, request: GateRequest
   return verdict.allow ? verdict : { ...verdict, reasons: denialOf(request.action.name, verdict.reasons) };
 }
 
-async function readData(path: string): Promise<{ readonly value: JsonObject; readonly digest: Digest }> {
+async function readData(path: string): Promise<{ readonly value: JsonObject; readonly bytes: Buffer }> {
   const bytes = await readPolicyBytes(path, FILE_LIMITS.totalBytes);
   try {
     const value = parseStrict(utf8(bytes, path));
-    if (isJsonObject(value)) return { value, digest: sha256(bytes) };
+    if (isJsonObject(value)) return { value, bytes };
   } catch (error) {
     throw error instanceof SyntaxError ? unusable(path, [messageOf(error)], error) : error;
   }
