@@ -12,7 +12,6 @@ import type { Catalog } from "./catalog/catalog.ts";
 import type { FolderOptions } from "./catalog/folder.ts";
 import type { FolderWatch } from "./catalog/watch-folder.ts";
 import type { Actor } from "./core/event.ts";
-import { makeId } from "./core/id.ts";
 import type { MaestroError } from "./core/problem.ts";
 import { messageOf } from "./core/problem.ts";
 import { steadyClock } from "./engine/clock.ts";
@@ -30,8 +29,7 @@ import { lazyIdentity } from "./api/open-identity.ts";
 import { openIssuer, readIssuerUrl } from "./identity/issuer.ts";
 import { tokenDesk } from "./identity/workload.ts";
 import { Retention } from "./operations/retention.ts";
-import { builtinEvaluator } from "./policy/builtin.ts";
-import { openGate } from "./policy/open-gate.ts";
+import { openDesk } from "./policy/desk.ts";
 import { openAudit } from "./provenance/audit.ts";
 import { Ledger } from "./provenance/ledger/ledger.ts";
 import { LedgerWatch } from "./provenance/ledger/watch.ts";
@@ -194,7 +192,19 @@ async function open(
     failed: (error) => log("warn", "the audit could not be written; it is tried again", { error: messageOf(error) }),
   });
   releases.push(() => audit.close());
-  const gate = openGate({ evaluator: builtinEvaluator(), newId: () => makeId("d", clock.now(), randomBytes(10)) });
+  const policy = await openDesk({
+    dataDir,
+    store,
+    audit,
+    source: builder,
+    now: () => clock.now(),
+    randomBytes,
+    environment,
+    log,
+    passive: options.passive === true,
+  });
+  releases.push(() => policy.close());
+  const { gate } = policy;
   const issuer = openIssuer({
     dir: join(dataDir, "keys"),
     now: () => clock.now(),
@@ -262,7 +272,7 @@ async function open(
     random: () => randomInt(2 ** 32) / 2 ** 32,
     workDir,
     version: VERSION,
-    environment: "local",
+    environment: policy.live.settings.environment,
     limits,
     passive: options.passive === true,
     ...telemetry.engineParts,
@@ -334,7 +344,7 @@ async function open(
     version: VERSION,
     gate,
     audit,
-    environment: "local",
+    environment: policy.live.settings.environment,
     fault: (thrown, requestId) =>
       log("error", "a request met a fault of our own", {
         requestId,
@@ -353,6 +363,7 @@ async function open(
     engine,
     owner,
     authenticate: async () => identity.authenticate((reason, request) => refused(reason, requestIdOf(request))),
+    policy,
     listens(url) {
       listening = url;
       issuer.listens(url);

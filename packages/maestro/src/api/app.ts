@@ -14,6 +14,7 @@ import { problemOf } from "../identity/refused-problem.ts";
 import { Refused } from "../identity/refused.ts";
 import type { RefusalReason } from "../identity/refused.ts";
 import type { Issuer } from "../identity/issuer.ts";
+import type { PolicyDesk } from "../policy/desk.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { AuditTrail } from "../provenance/audit.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
@@ -29,6 +30,7 @@ import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
 import { recordDone, recordFailed } from "./record.ts";
+import { canRedact, redactAnswer } from "./redact-answer.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import { matchPath } from "./route.ts";
@@ -82,6 +84,7 @@ export interface AppDeps {
   readonly audit: AuditTrail;
   /** What policies call this installation. */
   readonly environment: string;
+  readonly policy: PolicyDesk;
   /** Told of what was thrown that is not a MaestroError: a fault of our own. */
   readonly fault: (thrown: unknown, requestId: string) => void;
   /** Told of every answer when it begins. */
@@ -151,11 +154,12 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
     });
     const occurrence = { operation: route.operation, rule: route.access ?? NOTHING, request, requestId };
     try {
+      redacts: route.hides || canRedact(route.answers),
       const response = await route.handle(deps, { request, url, params: found.params, access });
       if (route.access === null) return { route, response };
       if (!access.wasAsked) throw new TypeError(`${route.operation} answered without having asked the gate`);
       await recordDone(deps.audit, access, occurrence);
-      return { route, response };
+      return { route, response: route.hides ? response : await redactAnswer(response, access.obligations) };
     } catch (error) {
       if (route.access !== null && error instanceof MaestroError) recordFailed(deps.audit, access, occurrence, error);
       throw error;

@@ -66,6 +66,7 @@ export function problemText(
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       ...(status === 503 ? { "retry-after": "1" } : {}),
+      ...(error.code === "step_up_required" ? { "www-authenticate": stepUpChallenge(error.facts) } : {}),
       ...override.headers,
     },
   };
@@ -77,6 +78,15 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = {
   removed: 410,
   unsupported_media_type: 415,
 };
+
+/** RFC 9470: what a client asks its provider for, to come again with a token that is enough. */
+function stepUpChallenge({ acr_values: acr }: JsonObject): string {
+  const values = Array.isArray(acr) ? (acr as readonly JsonValue[]).filter((one) => typeof one === "string") : [];
+  // Policies choose these texts; none of them ends the header or the quotes.
+  const wanted = values.map((one) => one.replaceAll(/[^\x21\x23-\x5b\x5d-\x7e]/g, "")).join(" ");
+  const challenge = 'Bearer error="insufficient_user_authentication"';
+  return wanted === "" ? challenge : `${challenge}, acr_values="${wanted}"`;
+}
 
 function problemObject(error: MaestroError): JsonObject {
   return {

@@ -80,6 +80,11 @@ export const PROBLEMS = {
     title: "Policy denies it.",
     fix: "Read the reasons of the decision; ask the owner of the rule.",
   },
+  step_up_required: {
+    class: "auth",
+    title: "Policy wants a stronger login for this.",
+    fix: "Log in again in the way that the message names, then do the same again.",
+  },
   policy_unusable: {
     class: "usage",
     title: "The policy cannot be enforced as it is written.",

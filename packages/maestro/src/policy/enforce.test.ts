@@ -245,7 +245,7 @@ describe("notices, break-glass and trials", () => {
   it("a policy on trial is recorded with the decision, decides nothing and holds up nobody", async () => {
     const late: string[] = [];
     const shadows = (evaluator: Evaluator): Shadows =>
-      new Shadows({ evaluators: [evaluator], late: ({ reasons }) => late.push(...reasons) });
+      new Shadows({ evaluators: () => [evaluator], late: ({ reasons }) => late.push(...reasons) });
     const beside = shadows(saying(NO, "cedar@1"));
     const { allow, shadow } = await decide(saying(YES), ask("run.start"), { shadows: beside });
     assert.equal(allow, true);

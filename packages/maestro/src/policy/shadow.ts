@@ -22,7 +22,8 @@ export interface Trial {
 }
 
 export interface ShadowParts {
-  readonly evaluators: readonly Evaluator[];
+  /** As they are now. */
+  readonly evaluators: () => readonly Evaluator[];
   /** Told of an answer that came too late to be recorded with its decision, and would have been another one. */
   readonly late: (verdict: ShadowVerdict, request: GateRequest, occasion: Occasion) => void;
 }
@@ -46,11 +47,11 @@ export class Shadows {
   }
 
   get evaluators(): readonly Evaluator[] {
-    return this.#parts.evaluators;
+    return this.#parts.evaluators();
   }
 
   begin(text: string, request: GateRequest, occasion: Occasion): Trial | undefined {
-    const { evaluators } = this.#parts;
+    const { evaluators } = this;
     if (evaluators.length === 0) return undefined;
     const came: ShadowVerdict[] = [];
     let allowed: boolean | undefined;
