@@ -343,6 +343,7 @@ async function open(
     now: () => clock.now(),
     version: VERSION,
     gate,
+    policy,
     audit,
     environment: policy.live.settings.environment,
     fault: (thrown, requestId) =>
@@ -363,7 +364,6 @@ async function open(
     engine,
     owner,
     authenticate: async () => identity.authenticate((reason, request) => refused(reason, requestIdOf(request))),
-    policy,
     listens(url) {
       listening = url;
       issuer.listens(url);

@@ -29,8 +29,8 @@ import { Access } from "./access.ts";
 import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
-import { recordDone, recordFailed } from "./record.ts";
 import { canRedact, redactAnswer } from "./redact-answer.ts";
+import { recordDone, recordFailed } from "./record.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import { matchPath } from "./route.ts";
@@ -81,10 +81,10 @@ export interface AppDeps {
   readonly now: () => number;
   readonly version: string;
   readonly gate: Gate;
+  readonly policy: PolicyDesk;
   readonly audit: AuditTrail;
   /** What policies call this installation. */
   readonly environment: string;
-  readonly policy: PolicyDesk;
   /** Told of what was thrown that is not a MaestroError: a fault of our own. */
   readonly fault: (thrown: unknown, requestId: string) => void;
   /** Told of every answer when it begins. */
@@ -151,10 +151,10 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
       requestId,
       purpose: headerOf(request, PURPOSE),
       authority: headerOf(request, AUTHORITY),
+      redacts: route.hides || canRedact(route.answers),
     });
     const occurrence = { operation: route.operation, rule: route.access ?? NOTHING, request, requestId };
     try {
-      redacts: route.hides || canRedact(route.answers),
       const response = await route.handle(deps, { request, url, params: found.params, access });
       if (route.access === null) return { route, response };
       if (!access.wasAsked) throw new TypeError(`${route.operation} answered without having asked the gate`);

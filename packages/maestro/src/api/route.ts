@@ -22,6 +22,8 @@ export interface Route {
   readonly body: Shape | null;
   /** Headers that mean something to it. */
   readonly headers: readonly HeaderField[];
+  /** Its handler takes out of the answer what policies hide; else that is done to the JSON that it gives. */
+  readonly hides: boolean;
   /** What the gate is asked; null: answered to everybody who can connect, because it tells nothing, as the probes of a supervisor. */
   readonly access: AccessRule | null;
   /** Bytes of its body at most. */
@@ -85,6 +87,7 @@ interface Definition<Path extends string, Q extends Shape, B extends Shape> {
   readonly maxBody?: number;
   readonly headers?: readonly HeaderField[];
   readonly access: AccessRule | null;
+  readonly hides?: true;
   readonly answers: readonly Answer[];
   handle(deps: AppDeps, call: Call<ParamsOf<Path>, Q, B>): Promise<Response>;
 }
@@ -109,6 +112,7 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
     body,
     headers: definition.headers ?? [],
     access: definition.access,
+    hides: definition.hides === true,
     maxBody: definition.maxBody ?? DEFAULT_MAX_BODY,
     answers: definition.answers,
     async handle(deps, { request, url, params, access }) {
