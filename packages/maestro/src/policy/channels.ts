@@ -125,8 +125,8 @@ function webhookChannel(
         body: text,
         signal: AbortSignal.timeout(CHANNEL_LIMITS.timeoutMs),
       });
-      // What it says does not matter, and may not hold the connection.
-      body.destroy();
+      // What it says does not matter, and may not hold the connection; that it was cut is no news to anybody.
+      body.on("error", () => undefined).destroy();
       if (statusCode < 200 || statusCode > 299) throw new Error(`it answered with status ${statusCode}`);
     },
   };

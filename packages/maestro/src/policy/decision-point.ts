@@ -157,8 +157,8 @@ async function openAgent({ caFile }: DecisionPointSettings): Promise<Dispatcher>
 async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, origin: string): Promise<JsonObject> {
   const problem = headProblem(statusCode, headers["content-type"]);
   if (problem !== undefined) {
-    // Nothing that is not read may hold the connection.
-    body.destroy();
+    // What is not read may not hold the connection; that it was cut is no news to anybody.
+    body.on("error", () => undefined).destroy();
     throw new Error(`${origin} ${problem}`);
   }
   const chunks: Buffer[] = [];
