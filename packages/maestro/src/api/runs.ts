@@ -7,7 +7,7 @@ import { choice, flag, integer, json, jsonObject, list, optional, text, textMap 
 import { originOf, TRACE_HEADERS } from "./origin.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
-import { object } from "./respond.ts";
+import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
 import type { SchemaName } from "./schemas.ts";
 
@@ -128,7 +128,7 @@ export const listRuns = route({
     const { label, parent, namespace, limit = 50, ...rest } = query;
     const namespaces = await access.inNamespaces(namespace);
     const [labelKey = "", ...value] = label?.split("=") ?? [];
-    const page = await store.runList({
+    const { runs, cursor } = await store.runListText({
       ...rest,
       limit,
       ...(namespace === undefined ? {} : { namespace }),
@@ -136,7 +136,7 @@ export const listRuns = route({
       ...(label === undefined ? {} : { label: { key: labelKey, value: value.join("=") } }),
       ...(parent === undefined ? {} : { parentRun: (await access.onRun(parent, "run.read")).id }),
     });
-    return object("RunList", page);
+    return objectOfTexts("RunList", { runs, cursor: JSON.stringify(cursor) });
   },
 });
 

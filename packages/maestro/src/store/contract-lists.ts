@@ -49,6 +49,19 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
         assert.equal((await store.runList({ limit: 25 })).cursor, null);
       });
 
+      it("is the same as text, asked for once and again and again, and has what was committed just before", async () => {
+        for (let n = 0; n < 60; n++) {
+          const [row] = await put(sampleRun(n, n % 2 === 0 ? {} : { labels: { odd: "ü\u2028" } }));
+          const query = { limit: 1 + (n % 7), text: "R" };
+          const page = await store.runList(query);
+          const text = await store.runListText(query);
+          assert.deepEqual([JSON.parse(text.runs), text.cursor], [page.runs, page.cursor]);
+          assert.equal((JSON.parse(text.runs) as readonly RunRow[])[0]?.id, row?.id);
+        }
+        await assert.rejects(store.runListText({ limit: 5, cursor: "no" }), { code: "invalid_request" });
+        await assert.rejects(store.runListText({ limit: 0 }), { code: "invalid_request" });
+      });
+
       it("keeps its place while runs are added", async () => {
         const rows = await put(...Array.from({ length: 10 }, (_, n) => sampleRun(n)));
         const first = await store.runList({ limit: 4 });

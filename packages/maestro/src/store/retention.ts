@@ -68,6 +68,12 @@ export interface TextSlice {
   readonly next: number | null;
 }
 
+export interface HoldQuery {
+  readonly open: boolean;
+  readonly namespaces?: readonly string[];
+  readonly limit: number;
+}
+
 /** The part of a store that removes what has had its time. Errors: as Store, and `held`, `conflict`, `not_found`. */
 export interface RetentionStore {
   /** Runs that have ended, in the order (createdAt, id) after the key given, created at or before `until`. */
@@ -94,7 +100,8 @@ export interface RetentionStore {
     release: { readonly by: string; readonly at: number; readonly reason: string },
   ): Promise<Hold>;
   /** Newest first. */
-  holdList(query: { readonly open: boolean; readonly limit: number }): Promise<readonly Hold[]>;
+  /** With `namespaces` only those on these and on their runs. */
+  holdList(query: HoldQuery): Promise<readonly Hold[]>;
 
   passPut(pass: RetentionPass): Promise<void>;
   /** Newest first. */

@@ -49,6 +49,7 @@ describe("the statements of store/sql", () => {
       "sqlite.ts",
       "commit.ts",
       "run-list.ts",
+      "run-lists.ts",
       "sqlite-retention.ts",
       "sqlite-ledger.ts",
       "sqlite-audit.ts",

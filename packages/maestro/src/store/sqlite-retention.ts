@@ -1,6 +1,15 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MaestroError } from "../core/problem.ts";
-import type { Hold, EndedRun, Part, Removal, RetentionPass, RetentionStore, TextSlice } from "./retention.ts";
+import type {
+  Hold,
+  HoldQuery,
+  EndedRun,
+  Part,
+  Removal,
+  RetentionPass,
+  RetentionStore,
+  TextSlice,
+} from "./retention.ts";
 import { holdValues, passValues, readHold, readPass, readRemoval, removalValues } from "./retention-rows.ts";
 import { readRun } from "./rows.ts";
 import type { SqlRow } from "./sql.ts";
@@ -22,6 +31,7 @@ const STATEMENTS = [
   "hold-get",
   "hold-release",
   "hold-list",
+  "hold-list-by-namespace",
   "retention-pass-insert",
   "retention-pass-list",
   "event-texts",
@@ -118,12 +128,13 @@ export class SqliteRetention implements RetentionStore {
     });
   }
 
-  async holdList(query: { readonly open: boolean; readonly limit: number }): Promise<readonly Hold[]> {
-    return this.#guard(() =>
-      this.#statement("hold-list")
-        .all(query.open ? 1 : 0, query.limit)
-        .map(readHold),
-    );
+  async holdList({ open, namespaces, limit }: HoldQuery): Promise<readonly Hold[]> {
+    const values = [open ? 1 : 0, limit];
+    const rows = (): readonly SqlRow[] =>
+      namespaces === undefined
+        ? this.#statement("hold-list").all(...values)
+        : this.#statement("hold-list-by-namespace").all(...values, JSON.stringify(namespaces));
+    return this.#guard(() => rows().map(readHold));
   }
 
   async passPut(pass: RetentionPass): Promise<void> {

@@ -8,24 +8,15 @@ import { connect } from "./connect.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { keepBefore } from "./keep-before.ts";
 import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
-import {
-  readApproval,
-  readCache,
-  readEvents,
-  readPlan,
-  readReceipt,
-  readRun,
-  readRunValues,
-  reversed,
-  runChecksum,
-} from "./rows.ts";
+import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
 import type { BreakGlassStore } from "./break-glass.ts";
 import { SqliteBreakGlass } from "./sqlite-break-glass.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { RetentionStore } from "./retention.ts";
 import { listReceipts } from "./receipt-list.ts";
-import type { ListSource, RunList } from "./run-list.ts";
-import { listRuns, RUN_LISTS } from "./run-list.ts";
+import { ReadThread } from "./read-thread.ts";
+import { listRuns } from "./run-list.ts";
+import { RunLists } from "./run-lists.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 import type { AuditStore } from "./audit.ts";
 import type { SessionStore } from "./session.ts";
@@ -34,7 +25,7 @@ import { SqliteLedger } from "./sqlite-ledger.ts";
 import { SqliteRetention } from "./sqlite-retention.ts";
 import { SqliteWitness } from "./sqlite-witness.ts";
 import { SqliteSessions } from "./sqlite-sessions.ts";
-import { ListStatement, Statement, storeProblem } from "./sql.ts";
+import { Statement, storeProblem } from "./sql.ts";
 import { storageError } from "./storage-error.ts";
 import type {
   ApprovalQuery,
@@ -47,6 +38,7 @@ import type {
   ReceiptQuery,
   ReceiptRow,
   RunPage,
+  RunPageText,
   RunQuery,
   RunRow,
   Store,
@@ -145,8 +137,9 @@ class SqliteStore implements Store {
   readonly #thread: WriteThread;
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
-  readonly #lists: Readonly<Record<RunList, ListStatement>>;
-  readonly #rows: ListStatement;
+  readonly #lists: RunLists;
+  /** Nobody else can open a database in memory. */
+  readonly #listThread: ReadThread | undefined;
 
   constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
     this.#db = db;
@@ -162,11 +155,8 @@ class SqliteStore implements Store {
     this.#thread = writing.thread;
     this.#threadFrom = writing.from;
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
-    this.#rows = new ListStatement(db, "run-rows");
-    this.#lists = Object.fromEntries(RUN_LISTS.map((name) => [name, new ListStatement(db, name)])) as Record<
-      RunList,
-      ListStatement
-    >;
+    this.#lists = new RunLists(db, path);
+    this.#listThread = path === ":memory:" ? undefined : new ReadThread(path);
   }
 
   async commit(batch: Commit): Promise<void> {
@@ -226,9 +216,9 @@ class SqliteStore implements Store {
   async runFind(part: string, limit: number, namespaces?: readonly string[]): Promise<readonly string[]> {
     const tail = reversed(part);
     if (namespaces !== undefined) {
-      const near = await listRuns(this.#listSource, { namespaces, idPart: part, limit });
+      const near = await listRuns(this.#lists, { namespaces, idPart: part, limit });
       const far = this.#all("run-find-suffix", readId, tail, `${tail}${BEYOND}`, MAX_TAILS);
-      const own = this.#runs(far).filter(({ namespace }) => namespaces.includes(namespace));
+      const own = this.#lists.runs(far).filter(({ namespace }) => namespaces.includes(namespace));
       return [...new Set([...near.runs, ...own].map(({ id }) => id))].slice(0, limit);
     }
     const begin = this.#all("run-find-prefix", readId, part, `${part}${BEYOND}`, limit);
@@ -252,7 +242,13 @@ class SqliteStore implements Store {
   }
 
   async runList(query: RunQuery): Promise<RunPage> {
-    return listRuns(this.#listSource, query);
+    return listRuns(this.#lists, query);
+  }
+
+  async runListText(query: RunQuery): Promise<RunPageText> {
+    if (this.#listThread?.isReady === true) return this.#listThread.list(query);
+    const { runs, cursor } = await this.runList(query);
+    return { runs: JSON.stringify(runs), cursor };
   }
 
   async runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]> {
@@ -287,7 +283,8 @@ class SqliteStore implements Store {
     if (namespaces !== undefined)
       return listReceipts(
         {
-          ...this.#listSource,
+          slice: (statement, values) => this.#lists.slice(statement, values),
+          runs: (ids) => this.#lists.runs(ids),
           receipts: (runs) => this.#all("receipt-list-by-runs", readReceipt, JSON.stringify(runs)),
         },
         { ...query, namespaces },
@@ -329,18 +326,8 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#thread.close();
+    await this.#listThread?.close();
     if (this.#db.isOpen) this.#guard(() => this.#db.close());
-  }
-
-  get #listSource(): ListSource {
-    return {
-      slice: (statement, values) => this.#guard(() => this.#lists[statement].all(...values)),
-      runs: (ids) => this.#runs(ids),
-    };
-  }
-
-  #runs(ids: readonly string[]): readonly RunRow[] {
-    return this.#guard(() => this.#rows.all(JSON.stringify(ids)).map(readRunValues));
   }
 
   #one<T>(name: ReadName, read: (row: SqlRow) => T, ...values: readonly SqlValue[]): T | undefined {

@@ -51,6 +51,8 @@ export interface Store {
    * empty and still have a cursor; only `cursor: null` is the end. `limit` is 1 to 1,000.
    */
   runList(query: RunQuery): Promise<RunPage>;
+  /** The same page as it is sent: its runs as JSON text, in the form of `RunRow`. Errors: as `runList`. */
+  runListText(query: RunQuery): Promise<RunPageText>;
   /** Rows of runs that are not ended and not asleep, oldest first, after `afterId`: what an engine adopts when it starts. */
   runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]>;
   /** Sleeping runs in the order (wakeAt, id), strictly after `after`, with `wakeAt` at or before `until`. */
@@ -229,6 +231,12 @@ export interface RunQuery {
   readonly limit: number;
   /** From the page before. Opaque. */
   readonly cursor?: string;
+}
+
+export interface RunPageText {
+  /** A JSON list. */
+  readonly runs: string;
+  readonly cursor: string | null;
 }
 
 export interface RunPage {

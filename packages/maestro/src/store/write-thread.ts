@@ -1,16 +1,8 @@
 import { Worker } from "node:worker_threads";
-import type { JsonValue } from "../core/json.ts";
-import type { ProblemCode } from "../core/problem.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import type { Refusal } from "./refusal.ts";
+import { revive } from "./refusal.ts";
 import type { Commit } from "./store.ts";
-
-/** Why a batch was not committed, in a form that crosses threads. */
-export interface Refusal {
-  readonly code: ProblemCode;
-  readonly detail: string;
-  readonly facts: Readonly<Record<string, JsonValue>>;
-  readonly fix: string;
-}
 
 interface Waiting {
   resolve(): void;
@@ -133,8 +125,4 @@ export class WriteThread {
     });
     for (const waiting of this.#waiting.splice(0)) waiting.reject(lost);
   }
-}
-
-function revive({ code, detail, facts, fix }: Refusal): MaestroError {
-  return new MaestroError(code, detail, { facts, fix });
 }

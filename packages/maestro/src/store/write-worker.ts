@@ -3,9 +3,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { SqliteWriter } from "./commit.ts";
 import { connect } from "./connect.ts";
+import type { Refusal } from "./refusal.ts";
 import { storeProblem } from "./sql.ts";
 import type { Commit } from "./store.ts";
-import type { Refusal } from "./write-thread.ts";
 
 const path = workerData as string;
 const db = connect(path);
