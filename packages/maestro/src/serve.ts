@@ -33,6 +33,8 @@ import { openDesk } from "./policy/desk.ts";
 import { openAudit } from "./provenance/audit.ts";
 import { Ledger } from "./provenance/ledger/ledger.ts";
 import { LedgerWatch } from "./provenance/ledger/watch.ts";
+import { witnessAlarm } from "./provenance/witness/alarm.ts";
+import { Cosigning } from "./provenance/witness/cosigning.ts";
 import { openKeyRing } from "./provenance/keys.ts";
 import { TRUST_ROOT_FILE } from "./provenance/trust.ts";
 import { executeAttempt } from "./runner/attempt.ts";
@@ -249,7 +251,24 @@ async function open(
       detail: { reason },
     });
   };
+  const cosigning = await Cosigning.open({
+    dataDir,
+    store,
+    ledger: async () => ledger.get(),
+    passive: options.passive === true,
+    now: () => clock.now(),
+    randomBytes,
+    alarm(witness, detail) {
+      log("error", "a witness has seen another ledger than this one", { witness, detail });
+      const failed = (error: unknown): void =>
+        log("error", "the audit could not be written", { error: messageOf(error) });
+      audit.write(witnessAlarm(witness, detail)).catch(failed);
+    },
+    failed: (whom, detail) => log("warn", "a checkpoint was not cosigned or timestamped", { by: whom, detail }),
+  });
+  releases.push(() => cosigning.close());
   const ledger = new LedgerWatch({
+    signed: (checkpoint) => cosigning.submit(checkpoint),
     open: async () => Ledger.open({ store, signer: keys.signer, trustRoot: keys.trustRoot, now: () => clock.now() }),
     broken: (error) => {
       log("error", "the ledger is not the one that was signed", { error: error.message });
@@ -330,6 +349,7 @@ async function open(
     compare: async (run, plan) => compareRun(engine, run, plan),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
     ledger: async () => ledger.get(),
+    cosigning,
     issuer,
     identity: async () => identity.get(),
     refused,

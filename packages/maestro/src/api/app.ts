@@ -18,6 +18,7 @@ import type { PolicyDesk } from "../policy/desk.ts";
 import type { Gate } from "../policy/gate.ts";
 import type { AuditTrail } from "../provenance/audit.ts";
 import type { Ledger } from "../provenance/ledger/ledger.ts";
+import type { Cosigning } from "../provenance/witness/cosigning.ts";
 import type { LogStore } from "../runner/logs.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Store, StoredPlan } from "../store/store.ts";
@@ -66,6 +67,8 @@ export interface AppDeps {
   readonly trustRoot: () => Promise<string>;
   /** Errors: `ledger_broken`. */
   readonly ledger: () => Promise<Ledger>;
+  /** What others put under its checkpoints. */
+  readonly cosigning: Pick<Cosigning, "cosigned" | "noteOf" | "covering" | "status" | "quorum">;
   /** Of tokens for workloads. */
   readonly issuer: Pick<Issuer, "discovery" | "keySet">;
   /** Rejects with the reason when new work would be refused: `shutting_down`, `overloaded`, `storage_full`, … */

@@ -3,6 +3,8 @@ import { MaestroError } from "../core/problem.ts";
 import { readCheckpoint } from "../provenance/ledger/checkpoint.ts";
 import { readNote } from "../provenance/ledger/note.ts";
 import { parseTilePath } from "../provenance/ledger/tile.ts";
+import { REPLY_TYPE } from "../provenance/timestamp/request.ts";
+import { noCheckpoint } from "../provenance/witness/cosigning.ts";
 import { integer, optional, text } from "./field.ts";
 import { findReceipt } from "./receipts.ts";
 import { bytes, object } from "./respond.ts";
@@ -80,12 +82,106 @@ export const getCheckpoint = route({
   path: "/ledger/checkpoint",
   operation: "getCheckpoint",
   access: { action: "ledger.read", as: "evidence" },
-  summary: "The ledger's newest checkpoint, signed anew where it has grown: a signed note (c2sp.org/tlog-checkpoint).",
-  answers: [{ status: 200, type: "text/plain", description: "Origin, number of entries, root; then the signature." }],
-  async handle({ ledger }, { access }) {
+  summary:
+    "The ledger's newest checkpoint, signed anew where it has grown, with what witnesses put under it: a signed note (c2sp.org/tlog-checkpoint).",
+  query: {
+    size: optional(integer("An earlier one, of so many entries.", { min: 0, max: Number.MAX_SAFE_INTEGER })),
+  },
+  answers: [{ status: 200, type: "text/plain", description: "Origin, number of entries, root; then the signatures." }],
+  async handle({ ledger, store, cosigning }, { query, access }) {
     await access.onInstallation();
-    const { note } = await (await ledger()).checkpoint();
-    return bytes(Buffer.from(note), TEXT);
+    const newest = query.size === undefined ? await (await ledger()).checkpoint() : undefined;
+    if (newest !== undefined) return bytes(Buffer.from(await cosigning.cosigned(newest)), TEXT);
+    const earlier = await store.witness.checkpoint(query.size ?? 0);
+    if (earlier === undefined) throw noCheckpoint(query.size ?? 0);
+    return bytes(Buffer.from(await cosigning.noteOf(earlier)), TEXT);
+  },
+});
+
+export const proveConsistency = route({
+  method: "GET",
+  path: "/v1/ledger/consistency",
+  operation: "proveConsistency",
+  access: { action: "ledger.read", as: "evidence" },
+  summary: "That the ledger of the newest checkpoint begins with what an older checkpoint was about.",
+  query: {
+    from: integer("Entries of the older checkpoint.", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "LedgerConsistency",
+      description: "`hashes`, base64: the proof of RFC 6962, section 2.1.2; `checkpoint`, the newest.",
+    },
+  ],
+  async handle({ ledger }, { query, access }) {
+    await access.onInstallation();
+    const log = await ledger();
+    const { note, size } = await log.checkpoint();
+    if (query.from > size) throw noCheckpoint(query.from);
+    const hashes = await log.consistencyWith(query.from, size);
+    return object("LedgerConsistency", {
+      from: query.from,
+      size,
+      hashes: hashes.map((hash) => Buffer.from(hash).toString("base64")),
+      checkpoint: note,
+    });
+  },
+});
+
+export const getTimestamp = route({
+  method: "GET",
+  path: "/ledger/checkpoint.tsr",
+  operation: "getTimestamp",
+  access: { action: "ledger.read", as: "evidence" },
+  summary:
+    "What an authority said about the time of a checkpoint (RFC 3161): over the note as the log signed it, without the lines of witnesses.",
+  query: {
+    size: optional(
+      integer("The first of so many entries or more; default: the newest that there is.", {
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+      }),
+    ),
+  },
+  answers: [
+    {
+      status: 200,
+      type: "application/timestamp-reply",
+      description: "The reply, DER. `maestro-ledger-size` says of how many entries the checkpoint is.",
+    },
+  ],
+  async handle({ store }, { query, access }) {
+    await access.onInstallation();
+    const stamp =
+      query.size === undefined ? await store.witness.newestStamp() : await store.witness.stampedAfter(query.size - 1);
+    if (stamp === undefined)
+      throw new MaestroError("not_found", "No such checkpoint of the ledger was timestamped.", {
+        fix: "Timestamps are made where `timestamp` stands in witness.yaml: see docs/guides/ledger-and-witness.md.",
+      });
+    return bytes(Buffer.from(stamp.reply, "base64"), REPLY_TYPE, { "maestro-ledger-size": String(stamp.size) });
+  },
+});
+
+export const listWitnesses = route({
+  method: "GET",
+  path: "/v1/ledger/witnesses",
+  operation: "listWitnesses",
+  access: { action: "ledger.read", as: "read" },
+  summary: "The witnesses of this ledger, and how each was met last.",
+  answers: [
+    {
+      status: 200,
+      type: "application/json",
+      schema: "WitnessList",
+      description: "`witnesses`: name, url, entries of the newest checkpoint it cosigned, outcome, detail; `quorum`.",
+    },
+  ],
+  async handle({ cosigning }, { access }) {
+    await access.onInstallation();
+    const witnesses = (await cosigning.status()).map((one) => ({ ...one }));
+    return object("WitnessList", { quorum: cosigning.quorum, witnesses });
   },
 });
 
@@ -133,8 +229,15 @@ export const getReceiptProof = route({
       description: "The entry, its place, the hashes up to the root, the checkpoint.",
     },
   ],
-  async handle({ store, ledger }, { params, query, access }) {
+  async handle({ store, ledger, cosigning }, { params, query, access }) {
     const receipt = await findReceipt(store, access, params.run, query.ordinal);
-    return bytes(Buffer.from(await (await ledger()).proofOf(receipt.run, receipt.digest)), TEXT);
+    const log = await ledger();
+    const covering = async (place: number) => {
+      const found = await cosigning.covering(place);
+      if (found !== undefined) return found;
+      const newest = await log.checkpoint();
+      return { ...newest, note: await cosigning.cosigned(newest) };
+    };
+    return bytes(Buffer.from(await log.proofOf(receipt.run, receipt.digest, covering)), TEXT);
   },
 });

@@ -53,6 +53,7 @@ export interface Answer {
     | "application/json"
     | "application/jsonl"
     | "application/problem+json"
+    | "application/timestamp-reply"
     | "text/event-stream"
     | "text/plain"
     | "text/html"

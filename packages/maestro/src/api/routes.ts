@@ -2,7 +2,16 @@ import { answerApproval, listApprovals } from "./approvals.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { compareRuns } from "./compare.ts";
 import { listEvents } from "./events.ts";
-import { checkLedger, getCheckpoint, getReceiptProof, getTile, listLedger } from "./ledger.ts";
+import {
+  checkLedger,
+  getCheckpoint,
+  getReceiptProof,
+  getTile,
+  getTimestamp,
+  listLedger,
+  listWitnesses,
+  proveConsistency,
+} from "./ledger.ts";
 import { describeIdentity, makeLoginLink, redeemLoginLink, showLoginPage } from "./login.ts";
 import { listLogs, readLog } from "./logs.ts";
 import { getRunPlan, planWorkflow } from "./plans.ts";
@@ -43,7 +52,10 @@ export const ROUTES: readonly Route[] = [
   listLedger,
   checkLedger,
   getCheckpoint,
+  getTimestamp,
   getTile,
+  listWitnesses,
+  proveConsistency,
   replayRun,
   compareRuns,
   listApprovals,

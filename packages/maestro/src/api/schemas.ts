@@ -205,6 +205,18 @@ const ANSWERS = {
     cursor: orNull(string),
   }),
   LedgerCheck: answer("LedgerCheck", { size: integer, checked: integer, root: string, signedAt: time }),
+  LedgerConsistency: answer("LedgerConsistency", {
+    from: integer,
+    size: integer,
+    hashes: listOf(string),
+    checkpoint: string,
+  }),
+  WitnessList: answer("WitnessList", {
+    quorum: integer,
+    witnesses: listOf(
+      members({ name: string, url: string, size: integer, outcome: string, detail: string, at: integer }),
+    ),
+  }),
   ReceiptList: answer("ReceiptList", {
     receipts: listOf(members({ id: string, run: string, ordinal: integer, digest, createdAt: time })),
     cursor: orNull(string),

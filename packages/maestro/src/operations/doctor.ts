@@ -7,6 +7,7 @@ import { keyChecks } from "./doctor-keys.ts";
 import { machineChecks } from "./doctor-machine.ts";
 import { sandboxChecks } from "./doctor-sandbox.ts";
 import { taskTypeChecks } from "./doctor-task-types.ts";
+import { witnessChecks } from "./doctor-witnesses.ts";
 import { workChecks } from "./doctor-work.ts";
 import type { Check, Finding, Patient } from "./finding.ts";
 
@@ -17,6 +18,7 @@ const CHECKS: readonly Check[] = [
   engineChecks,
   databaseChecks,
   keyChecks,
+  witnessChecks,
   sandboxChecks,
   workChecks,
   taskTypeChecks,

@@ -26,6 +26,8 @@ export const RUNGS = [
   { id: "history", title: "says what the history says" },
   { id: "previous", title: "follows the receipt before it" },
   { id: "ledger", title: "is in the ledger" },
+  { id: "witnesses", title: "is in a ledger that witnesses saw" },
+  { id: "timestamp", title: "is as old as an authority says" },
 ] as const;
 
 export type CheckId = (typeof RUNGS)[number]["id"];

@@ -16,6 +16,7 @@ import {
 import { checkBundle, checkSignature, checkSigner, checkStatement, withoutFinalNewline } from "./check-signed.ts";
 import type { BlobLookup } from "./events.ts";
 import { checkLedger } from "./ledger/check-proof.ts";
+import { checkTimestamp, checkWitnesses, type TimestampProof, type WitnessPolicy } from "./ledger/check-witnesses.ts";
 import { climb, type Check } from "./ladder.ts";
 import type { ReceiptClaims } from "./receipt-reader.ts";
 import type { TrustRoot } from "./trust.ts";
@@ -37,6 +38,10 @@ export interface VerifyRequest {
   readonly previous?: Uint8Array;
   /** That it is in the ledger: the text of a `.tlog-proof` file. */
   readonly proof?: string;
+  /** Who else must have seen that ledger. */
+  readonly witnesses?: WitnessPolicy;
+  /** When an authority saw it. */
+  readonly timestamp?: TimestampProof;
   readonly expected?: Expected;
 }
 
@@ -78,7 +83,9 @@ export function checkReceipt(bytes: Uint8Array, request: VerifyRequest, files: r
     const events = checkEvents(ladder, said, request.events, request.eventsMissing);
     checkHistory(ladder, signedStatement, { events, plan, blob: request.blob });
     checkPrevious(ladder, said, request.previous);
-    checkLedger(ladder, { claims: said, digest }, request.trustRoot, request.proof);
+    const checkpoint = checkLedger(ladder, { claims: said, digest }, request.trustRoot, request.proof);
+    checkWitnesses(ladder, checkpoint, request.witnesses);
+    checkTimestamp(ladder, checkpoint, request.trustRoot, request.timestamp);
   });
   return { verified: checks.every((check) => check.status !== "failed"), digest, checks, claims, keyid };
 }

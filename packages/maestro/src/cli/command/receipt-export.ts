@@ -3,8 +3,12 @@ import { join, relative, resolve } from "node:path";
 import { canonical } from "../../core/canonical.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { MaestroError } from "../../core/problem.ts";
-import { PROOF_SUFFIX } from "../../provenance/ledger/proof.ts";
+import { readCheckpoint } from "../../provenance/ledger/checkpoint.ts";
+import { readNote } from "../../provenance/ledger/note.ts";
+import { PROOF_SUFFIX, readProof } from "../../provenance/ledger/proof.ts";
+import { TIMESTAMP_SUFFIX } from "../../provenance/timestamp/request.ts";
 import type { Cli, Input } from "../cli.ts";
+import { textOf } from "../client.ts";
 import type { Client } from "../client.ts";
 import { historyOf, verifyOf } from "../proof.ts";
 
@@ -32,9 +36,12 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     const proof = await ledgerProof(client, reference, ordinal);
     if (typeof proof === "string") cli.terminal.say(proof);
     else await writeFile(join(folder, `receipt${PROOF_SUFFIX}`), proof);
+    const timestamp = typeof proof === "string" ? undefined : await timestampOf(client, proof);
+    if (timestamp !== undefined) await writeFile(join(folder, `receipt${TIMESTAMP_SUFFIX}`), timestamp);
     const files = [
       "receipt.json",
       ...(typeof proof === "string" ? [] : [`receipt${PROOF_SUFFIX}`]),
+      ...(timestamp === undefined ? [] : [`receipt${TIMESTAMP_SUFFIX}`]),
       "trust-root.json",
       "plan.json",
       ...(events === undefined ? [] : ["events.jsonl"]),
@@ -48,6 +55,18 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     return 0;
   } finally {
     await client.close();
+  }
+}
+
+/** What an authority said about the very checkpoint that the proof ends in; undefined where there is none, or it may not be seen. */
+async function timestampOf(client: Client, proof: Uint8Array): Promise<Uint8Array | undefined> {
+  const { size } = readCheckpoint(readNote(readProof(textOf(proof)).checkpoint).text);
+  try {
+    const { bytes, headers } = await client.read(`/ledger/checkpoint.tsr?size=${size}`);
+    return headers.get("maestro-ledger-size") === String(size) ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof MaestroError && (error.code === "not_found" || error.code === "denied")) return undefined;
+    throw error;
   }
 }
 

@@ -2,7 +2,9 @@ import { access, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Digest } from "../../core/digest.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
+import { readNoteKey } from "../../provenance/ledger/note.ts";
 import { PROOF_SUFFIX } from "../../provenance/ledger/proof.ts";
+import { TIMESTAMP_SUFFIX } from "../../provenance/timestamp/request.ts";
 import { readTrustRoot, TRUST_ROOT_FILE } from "../../provenance/trust.ts";
 import { isWorkflowBundle, verifyWorkflow } from "../../provenance/verify-workflow.ts";
 import { hashFile, verifyReceipt } from "../../provenance/verify.ts";
@@ -20,11 +22,9 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   let code = 0;
   const reports: object[] = [];
   for (const file of files) {
-    const proof = input.text("proof") ?? (await proofBeside(resolve(cli.cwd, file)));
-    const verification = await verifyEither(await readBytes(cli, file), {
-      ...request,
-      ...(proof === undefined ? {} : { proof: await readWhole(cli, proof) }),
-    });
+    const verification = (await isPackage(resolve(cli.cwd, file)))
+      ? await verifyPackageAt(cli, input, file, request)
+      : await verifyFile(cli, input, file, request);
     code = Math.max(code, exitCodeOf(verification));
     if (isData(cli)) reports.push({ file, ...reportJson(verification) });
     else if (cli.output === "name") await printLines(cli, [verification.digest]);
@@ -45,9 +45,31 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   return code;
 }
 
+/** A package is a folder or a tar. Errors: `invalid_request` where it cannot be read. */
+async function isPackage(path: string): Promise<boolean> {
+  const { isPackage: looksLikeOne } = await import("../../operations/disclosure/read-package.ts");
+  return looksLikeOne(path);
+}
+
+async function verifyPackageAt(cli: Cli, input: Input, file: string, request: VerifyRequest): Promise<AnyVerification> {
+  const verifier = await import("../verify-package.ts");
+  return verifier.verifyPackageAt(cli, input, file, request);
+}
+
+async function verifyFile(cli: Cli, input: Input, file: string, request: VerifyRequest): Promise<AnyVerification> {
+  if (input.text("salts") !== undefined) throw usage("--salts goes with a disclosure package; this is a single file.");
+  const proof = input.text("proof") ?? (await fileBeside(resolve(cli.cwd, file), PROOF_SUFFIX));
+  const timestamp = await readTimestamp(cli, input, resolve(cli.cwd, file));
+  return verifyEither(await readBytes(cli, file), {
+    ...request,
+    ...(proof === undefined ? {} : { proof: await readWhole(cli, proof) }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  });
+}
+
 /** `receipt.tlog-proof` beside `receipt.json` or `receipt.sigstore.json`: it is meant for it. */
-async function proofBeside(file: string): Promise<string | undefined> {
-  const path = `${file.replace(/(?:\.sigstore)?\.json$/, "")}${PROOF_SUFFIX}`;
+async function fileBeside(file: string, suffix: string): Promise<string | undefined> {
+  const path = `${file.replace(/(?:\.sigstore)?\.json$/, "")}${suffix}`;
   try {
     await access(path);
     return path;
@@ -55,6 +77,43 @@ async function proofBeside(file: string): Promise<string | undefined> {
     // There is none, which is nothing wrong.
     return undefined;
   }
+}
+
+/** Undefined where there is none, or nobody to believe. */
+async function readTimestamp(cli: Cli, input: Input, file: string): Promise<VerifyRequest["timestamp"]> {
+  const certificates = input.text("tsa");
+  const given = input.text("timestamp");
+  if (certificates === undefined && given !== undefined)
+    throw usage("--timestamp goes with --tsa, the certificates of the authority to believe.");
+  const path = given ?? (await fileBeside(file, TIMESTAMP_SUFFIX));
+  if (certificates === undefined || path === undefined) return undefined;
+  const { timestampCheck } = await import("../../provenance/timestamp/verify.ts");
+  try {
+    return { reply: await readBytes(cli, path), check: await timestampCheck(await readWhole(cli, certificates)) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw usage(
+      `--tsa ${certificates}: ${error.message}.`,
+      "Name a file with the authority's certificates, or those above them (PEM).",
+    );
+  }
+}
+
+/** `--witness` and `--quorum`; the quorum is all of them where it is not given. */
+function readWitnesses(input: Input): VerifyRequest["witnesses"] {
+  const keys = input.texts("witness").map((text) => {
+    try {
+      const key = readNoteKey(text);
+      if (key.kind === "witness") return key;
+      throw new SyntaxError("it is the key of a log");
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw usage(`--witness ${text.slice(0, 80)} is not the key of a witness: ${error.message}.`);
+    }
+  });
+  const quorum = input.integer("quorum", { min: 1, max: Math.max(1, keys.length) }) ?? keys.length;
+  if (keys.length === 0 && input.text("quorum") !== undefined) throw usage("--quorum goes with --witness.");
+  return keys.length === 0 ? undefined : { keys, quorum };
 }
 
 /** A receipt, or the statement of a published workflow: each says itself which it is. */
@@ -78,7 +137,9 @@ async function readRequest(cli: Cli, input: Input): Promise<VerifyRequest> {
   const plan = input.text("plan");
   const events = input.text("events");
   const previous = input.text("previous");
+  const witnesses = readWitnesses(input);
   return {
+    ...(witnesses === undefined ? {} : { witnesses }),
     trustRoot: await readTrust(cli, input.text("trust-root")),
     files: input.texts("subject").map((path) => ({ path: resolve(cli.cwd, path) })),
     ...(plan === undefined ? {} : planCheck(plan, plan.startsWith("sha256:") ? "" : await readWhole(cli, plan))),

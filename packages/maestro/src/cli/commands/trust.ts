@@ -6,12 +6,17 @@ export const TRUST: readonly CommandSpec[] = [
   {
     name: "verify",
     group: "trust",
-    summary: "verify receipts, and signatures of published workflows, offline",
+    summary: "verify receipts, disclosure packages, and signatures of published workflows, offline",
     description:
       "Goes through the checks in order and says of each whether it passed, failed or was not made, and why. Needs no engine, no database and no network; with --trust-root no data directory either. " +
       "Exit code 0 when every check that was made passed, 7 when one failed, 2 when a file cannot be read.",
     args: [
-      { name: "file", about: "Bundles: receipts, or what `maestro catalog show NAME --signature` prints", many: true },
+      {
+        name: "file",
+        about:
+          "Bundles: receipts, or what `maestro catalog show NAME --signature` prints; or packages, folders and tars of `maestro receipt disclose`",
+        many: true,
+      },
     ],
     options: [
       { flags: "--trust-root <file>", about: "Keys to believe (default: the data directory's own)" },
@@ -22,6 +27,21 @@ export const TRUST: readonly CommandSpec[] = [
       {
         flags: "--proof <file>",
         about: "That the receipt is in the ledger (default: FILE.tlog-proof beside it, where there is one)",
+      },
+      {
+        flags: "--witness <vkey>",
+        about: "A witness who must stand under the ledger's checkpoint, by its key",
+        many: true,
+      },
+      { flags: "--quorum <n>", about: "So many of them are enough (default: all)" },
+      { flags: "--tsa <file>", about: "Certificates of an authority for timestamps to believe (PEM)" },
+      {
+        flags: "--timestamp <file>",
+        about: "What it said about the checkpoint (default: FILE.tsr beside the receipt, where there is one)",
+      },
+      {
+        flags: "--salts <file>",
+        about: "Redacted values of a package that were revealed, to prove that they stood there",
       },
       { flags: "--run <id>", about: "The receipt must be about this run" },
       { flags: "--workflow <ref>", about: "… about this workflow, namespace/name@version" },
@@ -74,6 +94,63 @@ export const TRUST: readonly CommandSpec[] = [
     load: () => import("../command/receipt-list.ts"),
   },
   {
+    name: "receipt disclose",
+    group: "trust",
+    summary: "make a package of receipts and evidence for somebody else, redacted as asked",
+    description:
+      "The receipts of runs that have ended, their proofs of the ledger, the policy that allowed it, and the evidence (the run, its plan, its events), without what is redacted, in a folder or a tar that `maestro verify` checks offline. " +
+      "Asks the gate for `receipt.disclose` on every run, and applies what it wants redacted; the audit keeps who got what. " +
+      "A redacted value is replaced by a salted digest everywhere in the evidence, and can be revealed later (`maestro receipt reveal`). " +
+      "The same request gives the same bytes, wherever and whenever it is made; SOURCE_DATE_EPOCH sets the time of the files.",
+    args: [{ name: "run", about: "Run ids, unique beginnings or ends of them, @last, @failed", many: true }],
+    options: [
+      { flags: "--recipient <who>", about: "Who gets it (required)" },
+      { flags: "--purpose <why>", about: "Why they get it (required)" },
+      { flags: "--authority <ref>", about: "Under which mandate: a contract, a request, a legal basis (required)" },
+      {
+        flags: "--redact <what>",
+        about:
+          "A JSON Pointer into the run (`/inputs/email`; `*` is any member, `**` any number of them), or `inputs`, `outputs`, `secrets`, `key:NAME`",
+        many: true,
+      },
+      { flags: "--artifacts", about: "With the runs' artifacts" },
+      { flags: "--logs", about: "With the runs' logs" },
+      { flags: "--out <path>", about: "A new folder, or a file that ends in .tar (default: a tar to stdout)" },
+      {
+        flags: "--salts <file>",
+        about: "Write the redacted values with their salts there; keep that file to yourself",
+      },
+    ],
+    examples: [
+      [
+        "maestro receipt disclose @last --recipient 'Auditor Ltd' --purpose audit --authority 'contract 17' --out package",
+        "a folder",
+      ],
+      [
+        "maestro receipt disclose 8k2f --recipient acme --purpose dispute --authority TICKET-4 --redact /inputs/email --salts salts.json --out package.tar",
+        "a tar without an address that can be shown later",
+      ],
+    ],
+    load: () => import("../command/receipt-disclose.ts"),
+  },
+  {
+    name: "receipt reveal",
+    group: "trust",
+    summary: "take some redacted values out of a salts file, for whoever is to see them",
+    description:
+      "Lists what was redacted in a package, without the values; with --field writes a file that has these values and their salts and no other. `maestro verify PACKAGE --salts FILE` proves that they stood there.",
+    args: [{ name: "salts", about: "What `maestro receipt disclose --salts` wrote" }],
+    options: [
+      { flags: "--field <pointer>", about: "A pointer, in every file that has it, or FILE#POINTER", many: true },
+      { flags: "--out <file>", about: "Where to write it (default: stdout)" },
+    ],
+    examples: [
+      ["maestro receipt reveal salts.json", "what there is"],
+      ["maestro receipt reveal salts.json --field /inputs/email --out email.json", "one of them"],
+    ],
+    load: () => import("../command/receipt-reveal.ts"),
+  },
+  {
     name: "audit",
     group: "trust",
     summary: "show, verify or export the ledger of decisions and receipts",
@@ -86,6 +163,10 @@ export const TRUST: readonly CommandSpec[] = [
       { flags: "--from <place>", about: "Begin at this place, counted from 0" },
       { flags: "--limit <n>", about: "At most so many (default 100)" },
       { flags: "--verify", about: "Compare every entry with what was signed" },
+      {
+        flags: "--checkpoint <file>",
+        about: "With --verify: the ledger must begin with what this older checkpoint was about",
+      },
       { flags: "--export <folder>", about: "Write checkpoint, tiles and entries there" },
       { flags: "--key", about: "Print the ledger's keys, which witnesses and monitors ask for" },
     ],
@@ -136,6 +217,17 @@ export const TRUST: readonly CommandSpec[] = [
     ],
     examples: [["maestro witness up --dir /srv/witness --listen 0.0.0.0:7718", "reachable from other machines"]],
     load: () => import("../command/witness-up.ts"),
+  },
+  {
+    name: "witness list",
+    group: "trust",
+    summary: "list the witnesses of a control plane's ledger and what they said last",
+    description:
+      "The witnesses stand in `witness.yaml` of the data directory. `refused` means that one of them has seen another ledger than this one: somebody rewrote it, or a backup was restored.",
+    args: [],
+    options: [],
+    examples: [["maestro witness list", "who has seen the ledger, up to which entry"]],
+    load: () => import("../command/witness-list.ts"),
   },
   {
     name: "key rotate",

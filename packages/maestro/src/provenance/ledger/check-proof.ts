@@ -12,19 +12,19 @@ import { readProof } from "./proof.ts";
 
 /**
  * The receipt is in the ledger of the installation that sealed it. The proof brings the entry along; that the entry is
- * the ledger's follows from the signed root, and that it is about this receipt from its digest.
+ * the ledger's follows from the signed root, and that it is about this receipt from its digest. Gives the checkpoint.
  */
 export function checkLedger(
   ladder: Ladder,
   receipt: { readonly claims: ReceiptClaims; readonly digest: Digest },
   trustRoot: TrustRoot,
   proof: string | undefined,
-): void {
+): string | undefined {
   if (proof === undefined) {
     ladder.skip("ledger", "no proof of the ledger was given");
-    return;
+    return undefined;
   }
-  ladder.check("ledger", () => {
+  return ladder.check("ledger", () => {
     const { extra, index, hashes, checkpoint } = readProof(proof);
     if (extra === undefined) throw new CheckFailed("the proof does not bring its entry along");
     const { origin, size, root } = readSigned(checkpoint, receipt.claims, trustRoot);
@@ -34,7 +34,7 @@ export function checkLedger(
     const about = digestIn(extra);
     if (about !== receipt.digest)
       throw new CheckFailed(`the entry is about ${about ?? "something else"}, this is ${receipt.digest}`);
-    return { value: undefined, detail: `entry ${index} of ${size} in ${origin}` };
+    return { value: checkpoint, detail: `entry ${index} of ${size} in ${origin}` };
   });
 }
 

@@ -82,15 +82,22 @@ export class Ledger {
     return next;
   }
 
-  /** That a receipt is in the ledger, as a file that verifies offline. Errors: `not_found`. */
-  async proofOf(run: string, digest: string): Promise<string> {
+  /**
+   * That a receipt is in the ledger, as a file that verifies offline. `covering` may name a signed checkpoint that has the
+   * entry at a place, with what others put under it; else it is the newest. Errors: `not_found`.
+   */
+  async proofOf(
+    run: string,
+    digest: string,
+    covering: (place: number) => Promise<CheckpointRow | undefined> = async () => undefined,
+  ): Promise<string> {
     const row = await this.#find(run, digest);
     if (row === undefined)
       throw new MaestroError("not_found", `The ledger has no entry of receipt ${digest} of run ${run}.`, {
         facts: { run, digest },
         fix: "Receipts from before the ledger began are not in it. They verify without it.",
       });
-    const { size, note } = await this.checkpoint();
+    const { size, note } = (await covering(row.place)) ?? (await this.checkpoint());
     const hashes = await this.#withTiles(size, (read) => inclusionProof(row.place, size, read));
     return writeProof({ extra: Buffer.from(row.text), index: row.place, hashes, checkpoint: note });
   }
@@ -101,11 +108,13 @@ export class Ledger {
    */
   async proofsOf(
     receipts: readonly { readonly run: string; readonly digest: string }[],
+    covering: (place: number) => Promise<CheckpointRow | undefined> = async (place) =>
+      this.#deps.store.ledger.checkpoint(place + 1),
   ): Promise<{ readonly checkpoint: CheckpointRow; readonly proofs: readonly (string | undefined)[] }> {
     const rows: (LedgerRow | undefined)[] = [];
     for (const { run, digest } of receipts) rows.push(await this.#find(run, digest));
-    const covering = 1 + Math.max(-1, ...rows.map((row) => row?.place ?? -1));
-    const checkpoint = (await this.#deps.store.ledger.checkpoint(covering)) ?? (await this.checkpoint());
+    const last = Math.max(-1, ...rows.map((row) => row?.place ?? -1));
+    const checkpoint = (await covering(last)) ?? (await this.checkpoint());
     const { size, note } = checkpoint;
     readSigned(checkpoint, logKeys(this.#deps.trustRoot));
     const proofs = rows.map(async (row) => {
@@ -116,11 +125,9 @@ export class Ledger {
     return { checkpoint, proofs: await Promise.all(proofs) };
   }
 
-  /** That the tree of the newest checkpoint begins with that of `from` entries. */
-  async consistency(from: number): Promise<{ readonly hashes: readonly Hash[]; readonly checkpoint: CheckpointRow }> {
-    const checkpoint = await this.checkpoint();
-    const hashes = await this.#withTiles(checkpoint.size, (read) => consistencyProof(from, checkpoint.size, read));
-    return { hashes, checkpoint };
+  /** That the tree of the first `to` entries, which were signed, begins with that of `from`. */
+  async consistencyWith(from: number, to: number): Promise<readonly Hash[]> {
+    return this.#withTiles(to, (read) => consistencyProof(from, to, read));
   }
 
   /**

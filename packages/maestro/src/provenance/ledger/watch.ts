@@ -1,10 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import type { ProblemCode } from "../../core/problem.ts";
 import { MaestroError } from "../../core/problem.ts";
+import type { CheckpointRow } from "../../store/ledger.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface LedgerWatchDeps {
   open(): Promise<Ledger>;
+  /** Told each time that a checkpoint is due, also where it is the one of before. */
+  signed?(checkpoint: CheckpointRow): void;
   /** It is not the ledger that was signed. */
   broken(error: MaestroError): void;
   /** It could not be signed, or not be read; the next time is due all the same. */
@@ -66,7 +69,8 @@ export class LedgerWatch {
 
   async #sign(): Promise<void> {
     try {
-      await (await this.get()).checkpoint();
+      const checkpoint = await (await this.get()).checkpoint();
+      this.#deps.signed?.(checkpoint);
     } catch (error) {
       this.#deps.failed(error);
     }

@@ -3,6 +3,8 @@ import { sha256Bytes } from "../../core/digest.ts";
 // What an authority is asked (RFC 3161, 2.4.1), in DER. Fixed but for the digest and the nonce.
 
 export const QUERY_TYPE = "application/timestamp-query";
+/** Files with replies end in it. */
+export const TIMESTAMP_SUFFIX = ".tsr";
 export const REPLY_TYPE = "application/timestamp-reply";
 
 /** TimeStampReq: version 1, the SHA-256 of the data, the nonce, and that the authority's certificate is wanted. `nonce` is 16 bytes. */
