@@ -1,3 +1,4 @@
+import { isRequestId } from "../api/request-id.ts";
 import { MaestroError } from "../core/problem.ts";
 import { readTraceContext } from "../core/trace-context.ts";
 import { suggest } from "../core/suggest.ts";
@@ -165,9 +166,12 @@ export function makeCli(
   };
 }
 
-/** Whoever calls this command in a trace means its runs to be part of it. */
+/** Whoever calls this command in a trace, or for a request, means its runs to be part of it. */
 function within(env: NodeJS.ProcessEnv, client: Client): Client {
   client.trace = readTraceContext(env["TRACEPARENT"] ?? null, env["TRACESTATE"] ?? null);
+  // What is no id of ours would be replaced there, and need not be sent; a header could not carry all of it.
+  const requestId = env["MAESTRO_REQUEST_ID"];
+  client.requestId = requestId !== undefined && isRequestId(requestId) ? requestId : undefined;
   return client;
 }
 

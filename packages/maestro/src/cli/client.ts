@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { REQUEST_ID } from "../api/request-id.ts";
 import { errorOf } from "../api/respond.ts";
 import { SOCKET_ORIGIN } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -23,6 +24,8 @@ export class Client {
   #link: Link;
   /** The trace that this command belongs to; runs that it starts do as well. */
   trace: TraceContext | undefined;
+  /** The correlation id of who calls it, if there is one. */
+  requestId: string | undefined;
 
   private constructor(way: Way, link: Link) {
     this.#way = way;
@@ -110,7 +113,8 @@ export class Client {
   }
 
   async send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
-    const headers = { "content-type": "application/json", ...this.trace };
+    const correlated = this.requestId === undefined ? {} : { [REQUEST_ID]: this.requestId };
+    const headers = { "content-type": "application/json", ...correlated, ...this.trace };
     const response = await this.fetch(path, { method, body: JSON.stringify(body), headers });
     try {
       return (await response.json()) as T;

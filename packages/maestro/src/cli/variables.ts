@@ -174,6 +174,12 @@ export const VARIABLES: readonly VariableGroup[] = [
       },
       { name: "TRACESTATE", about: "The same trace's state, passed on as it is." },
       {
+        name: "MAESTRO_REQUEST_ID",
+        about:
+          "Correlation id of who calls maestro: runs that it starts have it, in logs, events and receipts. Tasks get that of their run.",
+        otherwise: "each request has one of its own",
+      },
+      {
         name: "CI",
         about: "Nothing is asked and nothing drawn in place.",
         otherwise: "as the terminal is",
