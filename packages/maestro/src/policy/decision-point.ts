@@ -82,6 +82,17 @@ export class DecisionPoint {
     return new URL(this.#settings.url).origin;
   }
 
+  async #dispatcher(): Promise<Dispatcher> {
+    const opening = (this.#agent ??= openAgent(this.#settings));
+    try {
+      return await opening;
+    } catch (error) {
+      // The certificates may be readable the next time.
+      this.#agent = undefined;
+      throw error;
+    }
+  }
+
   async #exchange(
     method: "GET" | "POST",
     path: string,
@@ -93,7 +104,7 @@ export class DecisionPoint {
     const token = tokenFile === undefined ? {} : { authorization: `Bearer ${await readBearer(tokenFile)}` };
     // Loaded by the first question: it is a tenth of the time in which a command starts.
     const { request } = await import("undici");
-    const dispatcher = await (this.#agent ??= openAgent(this.#settings));
+    const dispatcher = await this.#dispatcher();
     const send = async (): Promise<JsonObject> => {
       const response = await request(new URL(path, this.#origin), {
         dispatcher,

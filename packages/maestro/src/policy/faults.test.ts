@@ -19,7 +19,7 @@ interface Protocol {
   readonly name: string;
   readonly yes: Yes;
   readonly no: Yes;
-  open(settings: { url: string; timeoutMs: number }, now?: () => number): Evaluator;
+  readonly open: (settings: { url: string; timeoutMs: number }, now?: () => number) => Evaluator;
 }
 
 const PROTOCOLS: readonly Protocol[] = [

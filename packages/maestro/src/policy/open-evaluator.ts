@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { combined } from "./combine.ts";
 import type { EvaluatorSettings } from "./evaluator-settings.ts";
 import type { Evaluator } from "./evaluator.ts";
+import { FILE_LIMITS, readPolicyBytes } from "./policy-files.ts";
 import { unusable } from "./unusable.ts";
 
 export interface EvaluatorParts {
@@ -43,9 +44,9 @@ export async function openEvaluator(settings: EvaluatorSettings, { dataDir, now 
       return pinned(await wasmEvaluator(wanted), wanted.file, digest);
     }
     case "opa":
-      return (await import("./opa.ts")).opaEvaluator(withFiles(settings, at), now);
+      return (await import("./opa.ts")).opaEvaluator(await withFiles(settings, at), now);
     case "authzen":
-      return (await import("./authzen.ts")).authzenEvaluator(withFiles(settings, at), now);
+      return (await import("./authzen.ts")).authzenEvaluator(await withFiles(settings, at), now);
   }
 }
 
@@ -55,13 +56,16 @@ function pinned(evaluator: Evaluator, path: string, digest: string | undefined):
   throw unusable(path, [`its digest is ${evaluator.policyDigest}, and policy.yaml asks for ${digest}`]);
 }
 
-function withFiles<T extends { readonly tokenFile?: string; readonly caFile?: string }>(
+/** A decision point may be down for now; a file that is not there is a mistake in the settings. */
+async function withFiles<T extends { readonly tokenFile?: string; readonly caFile?: string }>(
   settings: T,
   at: (path: string) => string,
-): T {
+): Promise<T> {
+  const { tokenFile, caFile } = settings;
+  for (const path of [tokenFile, caFile]) if (path !== undefined) await readPolicyBytes(at(path), FILE_LIMITS.bytes);
   return {
     ...settings,
-    ...(settings.tokenFile === undefined ? {} : { tokenFile: at(settings.tokenFile) }),
-    ...(settings.caFile === undefined ? {} : { caFile: at(settings.caFile) }),
+    ...(tokenFile === undefined ? {} : { tokenFile: at(tokenFile) }),
+    ...(caFile === undefined ? {} : { caFile: at(caFile) }),
   };
 }
