@@ -92,6 +92,12 @@ namespace Maestro {
     planDigest?: String,
     audience?: String,
     budget?: { wallMs?: Long, tasks?: Long, usdMicros?: Long },
+    /// Of a disclosure: to whom, the license of the run's data, and what goes along; \`values\` are those that were redacted.
+    recipient?: String,
+    license?: String,
+    artifacts?: Bool,
+    logs?: Bool,
+    values?: Bool,
   };
 
   // What a role may do is the group that is named after it.

@@ -235,6 +235,7 @@ async function open(
     owner: owner.id,
     now: () => clock.now(),
     randomBytes,
+    failed: (error) => log("error", "nobody but the owner comes in", { error: messageOf(error) }),
   });
   let listening: string | undefined;
   const refused = (reason: RefusalReason, requestId: string): void => {
@@ -348,6 +349,25 @@ async function open(
     replay: async (run) => replayRun(engine, run),
     compare: async (run, plan) => compareRun(engine, run, plan),
     trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
+    // Loaded when the first package is made.
+    async disclose(request, permitted) {
+      const { disclose } = await import("./operations/disclosure/build.ts");
+      return disclose(
+        {
+          store,
+          blobs,
+          logs,
+          view: async (run) => engine.view(run),
+          signer: keys.signer,
+          trustRoot: async () => readFile(join(dataDir, "keys", TRUST_ROOT_FILE), "utf8"),
+          ledger: async () => ledger.get(),
+          covering: async (place) => (await cosigning.covering(place)) ?? store.ledger.checkpoint(place + 1),
+          policies: () => policy.live.sources(),
+        },
+        request,
+        permitted,
+      );
+    },
     ledger: async () => ledger.get(),
     cosigning,
     issuer,

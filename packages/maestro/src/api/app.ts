@@ -7,6 +7,7 @@ import type { RunComparison } from "../engine/compare-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
 import type { EngineReport } from "../engine/report.ts";
+import type { Disclosure, DisclosureRequest, PermittedRun } from "../operations/disclosure/build.ts";
 import type { Retention } from "../operations/retention.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -65,6 +66,8 @@ export interface AppDeps {
   readonly compare: (run: string, plan: StoredPlan) => Promise<RunComparison>;
   /** The trust root file's text: the public keys whose receipts this control plane vouches for. */
   readonly trustRoot: () => Promise<string>;
+  /** Makes a package of runs that may be disclosed. Errors: as of `operations/disclosure/build.ts`. */
+  readonly disclose: (request: DisclosureRequest, permitted: readonly PermittedRun[]) => Promise<Disclosure>;
   /** Errors: `ledger_broken`. */
   readonly ledger: () => Promise<Ledger>;
   /** What others put under its checkpoints. */

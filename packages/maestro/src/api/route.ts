@@ -58,6 +58,7 @@ export interface Answer {
     | "text/plain"
     | "text/html"
     | "application/octet-stream"
+    | "application/x-tar"
     | "application/vnd.dev.sigstore.bundle.v0.3+json";
   readonly description: string;
   /** What the JSON is, by its name in `schemas.ts`. */

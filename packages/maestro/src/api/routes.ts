@@ -1,6 +1,7 @@
 import { answerApproval, listApprovals } from "./approvals.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { compareRuns } from "./compare.ts";
+import { createDisclosure, createDisclosureSalts } from "./disclosures.ts";
 import { listEvents } from "./events.ts";
 import {
   checkLedger,
@@ -49,6 +50,8 @@ export const ROUTES: readonly Route[] = [
   listReceipts,
   getReceipt,
   getReceiptProof,
+  createDisclosure,
+  createDisclosureSalts,
   listLedger,
   checkLedger,
   getCheckpoint,

@@ -273,12 +273,16 @@ const ANSWERS = {
   TaskTypeRemoved: answer("TaskTypeRemoved", { name: string }),
   TrustRoot: anyObject,
   SigstoreBundle: members({ mediaType: string, verificationMaterial: anyObject, dsseEnvelope: anyObject }),
+  DisclosureSalts: answer("DisclosureSalts", {
+    package: digest,
+    fields: listOf(members({ path: string, pointer: string, salt: string, value: {} })),
+  }),
   Health: answer("Health", {
     status: { const: "ok" },
     version: string,
     now: time,
-    pid: integer,
-    engine: ref("EngineReport"),
+    "pid?": integer,
+    "engine?": ref("EngineReport"),
   }),
   RetentionPass: answer("RetentionPass", {
     dryRun: boolean,

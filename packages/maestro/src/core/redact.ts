@@ -24,7 +24,11 @@ export function redact(text: string): string {
   return PATTERNS.reduce((rest, [pattern, instead]) => rest.replaceAll(pattern, instead), text);
 }
 
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
 /** The value of a named field: nothing of it where the name says that it is a secret. */
 export function redactField(name: string, value: string): string {
-  return SECRET_NAME.test(name) ? HIDDEN : redact(value);
+  return isSecretName(name) ? HIDDEN : redact(value);
 }

@@ -25,14 +25,14 @@ export function fieldDigest({ salt, path, pointer, value }: RevealedField): Dige
   return digestOf([salt, path, pointer, value]);
 }
 
-/** Takes out what is at the places; none lies within another. Throws a RangeError where nothing is. */
+/** Takes out what is at the places; none lies within another. `at`: where in its file the document stands. Throws a RangeError where nothing is. */
 export function hide(
   document: JsonValue,
   places: readonly Tokens[],
-  field: { readonly path: string; readonly salt: (pointer: string) => string },
+  field: { readonly path: string; readonly at?: Tokens; readonly salt: (pointer: string) => string },
 ): { readonly document: JsonValue; readonly fields: readonly RevealedField[] } {
   const fields = places.map((tokens): RevealedField => {
-    const pointer = writePointer(tokens);
+    const pointer = writePointer([...(field.at ?? []), ...tokens]);
     const value = valueAt(document, tokens);
     if (value === undefined) throw new RangeError(`there is nothing at ${pointer}`);
     return { path: field.path, pointer, salt: field.salt(pointer), value };
@@ -42,11 +42,11 @@ export function hide(
   return { document: rest.root, fields };
 }
 
-/** Puts values back, each checked. Throws a SyntaxError that names the one that does not fit. */
-export function reveal(document: JsonValue, fields: readonly RevealedField[]): JsonValue {
+/** Puts values back, each checked; `depth` is that of the document in its file. Throws a SyntaxError that names the one that does not fit. */
+export function reveal(document: JsonValue, fields: readonly RevealedField[], depth = 0): JsonValue {
   const whole = new Draft(document);
   for (const field of fields) {
-    const tokens = parsePointer(field.pointer);
+    const tokens = parsePointer(field.pointer).slice(depth);
     const found = markerDigest(valueAt(whole.root, tokens));
     if (found === undefined) throw new SyntaxError(`${field.path} has nothing redacted at ${field.pointer}`);
     if (fieldDigest(field) !== found)

@@ -30,7 +30,29 @@ export const RUNGS = [
   { id: "timestamp", title: "is as old as an authority says" },
 ] as const;
 
-export type CheckId = (typeof RUNGS)[number]["id"];
+/** Those of a disclosure package; docs/reference/disclosure-package.md explains every one. */
+export const PACKAGE_RUNGS = [
+  { id: "paths", title: "holds nothing but files, under names that every system takes" },
+  { id: "manifest", title: "has a manifest of canonical form" },
+  { id: "files", title: "holds the files of its manifest, each unchanged, and no other" },
+  { id: "readable", title: "has a seal that is one well-formed document" },
+  { id: "bundle", title: "has a seal that is a Sigstore bundle v0.3, with nothing beside it" },
+  { id: "payload-type", title: "has a seal that carries an in-toto statement" },
+  { id: "key", title: "names a key of the trust root" },
+  { id: "signature", title: "was signed by that key" },
+  { id: "statement", title: "has a seal over this manifest" },
+  { id: "signer", title: "was signed for its builder by a key that had not been retired" },
+  { id: "receipts", title: "has the receipts of its runs, each verified" },
+  { id: "ledger", title: "proves that they are in the ledger" },
+  { id: "checkpoint", title: "proves it by one checkpoint of that ledger" },
+  { id: "witnesses", title: "proves it by a checkpoint that witnesses saw" },
+  { id: "policy", title: "has the policy that allowed it" },
+  { id: "redactions", title: "shows where something was taken out" },
+  { id: "revealed", title: "had these values in those places" },
+  { id: "evidence", title: "has evidence that the receipts bear out" },
+] as const;
+
+export type CheckId = (typeof RUNGS)[number]["id"] | (typeof PACKAGE_RUNGS)[number]["id"];
 
 /** Thrown inside a rung: the claim does not hold. The message says what was expected and what was found. */
 export class CheckFailed extends Error {}

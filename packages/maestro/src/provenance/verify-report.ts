@@ -1,11 +1,12 @@
 import type { JsonObject } from "../core/json.ts";
 import { EXIT_CODES } from "../core/problem.ts";
 import type { Check } from "./ladder.ts";
+import type { PackageVerification } from "./disclosure/verify-package.ts";
 import type { WorkflowVerification } from "./verify-workflow.ts";
 import type { Verification } from "./verify.ts";
 
-/** Of a receipt, or of the statement of a published workflow. */
-export type AnyVerification = Verification | WorkflowVerification;
+/** Of a receipt, of the statement of a published workflow, or of a disclosure package. */
+export type AnyVerification = Verification | WorkflowVerification | PackageVerification;
 
 /** One line of the terminal report. Whoever prints it chooses glyph, colour and width; `text` says everything in words. */
 export type ReportLine =
@@ -76,6 +77,20 @@ function verdictOf({ checks }: AnyVerification): string {
 function factsOf({ digest, keyid, claims }: AnyVerification): readonly (readonly [name: string, value: string])[] {
   if (claims === null) return [];
   const signed = ["signed by", `${claims.builder}, key ${keyid ?? ""}`] as const;
+  if ("recipient" in claims)
+    return [
+      ["package", digest],
+      ["recipient", claims.recipient],
+      ["purpose", claims.purpose],
+      ["authority", claims.authority],
+      ["license", claims.licenses.join(", ")],
+      ...claims.runs.map(({ run, workflow, status }) => ["run", `${run} ${status}, ${workflow}`] as const),
+      ["redacted", `${claims.redactions} values`],
+      ...claims.revealed.map(
+        ({ path, pointer, value }) => ["revealed", `${path}#${pointer} = ${JSON.stringify(value)}`] as const,
+      ),
+      signed,
+    ];
   if (!("run" in claims))
     return [
       ["statement", digest],
@@ -105,7 +120,11 @@ const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed", fai
 /** What a signature by the installation itself is worth, said every time so that nobody has to guess. */
 function notesOf({ claims }: AnyVerification): readonly string[] {
   const [subject, document] =
-    claims !== null && !("run" in claims) ? ["this workflow", "statement"] : ["the run", "receipt"];
+    claims === null || "run" in claims
+      ? ["the run", "receipt"]
+      : "recipient" in claims
+        ? ["these runs", "package"]
+        : ["this workflow", "statement"];
   return [
     `It proves that the holder of this key wrote exactly this about ${subject}, and that nobody changed it since.`,
     "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority.",
