@@ -130,6 +130,8 @@ function walks(query: ListQuery): readonly Walk[] {
   if (label !== undefined) return [{ statement: "run-list-by-label", values: [label.key, label.value] }];
   if (typeof parentRun === "string") return [{ statement: "run-list-by-parent", values: [parentRun, null] }];
   if (byStatus !== undefined && status?.every((one) => ACTIVE.includes(one)) === true) return byStatus;
+  // What went wrong is rarer than the runs of a workflow, and that index knows workflow and namespace too.
+  if (byStatus !== undefined && status?.every((one) => one !== "succeeded") === true) return byStatus;
   if (workflow !== undefined) return [{ statement: "run-list-by-workflow", values: [workflow] }];
   if (initiator !== undefined) return [{ statement: "run-list-by-initiator", values: [initiator] }];
   if (byStatus !== undefined) return byStatus;

@@ -313,7 +313,7 @@ CREATE INDEX run_by_namespace on run (namespace, created_at, id);
 
 CREATE INDEX run_by_parent on run (parent_run, created_at, id) where parent_run is not null;
 
-CREATE INDEX run_by_status on run (status, created_at, id);
+CREATE INDEX run_by_status on run (status, created_at, id, namespace, workflow);
 
 CREATE INDEX run_by_tail on run (id_reversed, id);
 

@@ -5,12 +5,9 @@
 select id, created_at as "createdAt",
   case when ($5 is null or namespace = $5) and ($6 is null or $6 like '%,' || status || ',%') and ($7 is null or workflow = $7)
     and ($8 is null or initiator = $8) and ($9 is null or coalesce(parent_run, '') = $9) and ($10 is null or search like $10 escape '\')
-    and ($12 is null or exists (select 1 from run_label where key = $12 and value = $13 and run_label.created_at = slice.created_at and run_id = slice.id))
+    and ($12 is null or exists (select 1 from run_label where key = $12 and value = $13 and run_label.created_at = run.created_at and run_id = run.id))
     and ($14 is null or substr(id, 1, length($14)) = $14 or substr(id, -length($14)) = $14)
     then 1 else 0 end as hit
-from (
-  select * from run
-  where namespace = $11 and (created_at, id) < ($1, $2) and created_at >= $3
-  order by created_at desc, id desc limit $4
-) as slice
-order by created_at desc, id desc
+from run
+where namespace = $11 and (created_at, id) < ($1, $2) and created_at >= $3
+order by created_at desc, id desc limit $4

@@ -5,9 +5,6 @@ select id, created_at as "createdAt",
   case when ($5 is null or namespace = $5) and ($6 is null or $6 like '%,' || status || ',%') and ($7 is null or workflow = $7)
     and ($8 is null or initiator = $8) and ($9 is null or coalesce(parent_run, '') = $9) and ($10 is null or search like $10 escape '\')
     then 1 else 0 end as hit
-from (
-  select * from run
-  where workflow = $11 and (created_at, id) < ($1, $2) and created_at >= $3
-  order by created_at desc, id desc limit $4
-) as slice
-order by created_at desc, id desc
+from run
+where workflow = $11 and (created_at, id) < ($1, $2) and created_at >= $3
+order by created_at desc, id desc limit $4
