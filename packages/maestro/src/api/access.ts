@@ -122,14 +122,14 @@ export class Access {
       return this.scope === undefined ? undefined : [wanted];
     }
     const everywhere: Target = { type: "namespace", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE };
-    const decision = await this.#decide(everywhere, action);
-    const refused = this.#asked.at(-1)!;
-    if (decision.allow) return undefined;
+    // What every member may know of the installation is not the same as what lies in every namespace.
+    if (this.scope === undefined && (await this.#decide(everywhere, action)).allow) return undefined;
     const allowed: string[] = [];
-    for (const namespace of namespacesOf(this.caller))
+    for (const namespace of this.scope ?? namespacesOf(this.caller))
       if ((await this.#decide({ type: "namespace", id: namespace, namespace }, action)).allow) allowed.push(namespace);
-    if (allowed.length === 0) throw refusal(refused);
-    return allowed;
+    if (allowed.length > 0) return allowed;
+    await this.on(everywhere, action);
+    return [];
   }
 
   /** The engine asks, and records the answer in the run's own history. What became of it `did` is told. */

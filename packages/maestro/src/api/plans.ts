@@ -148,6 +148,8 @@ async function compileGiven(
 ): Promise<StoredPlan> {
   await access.inNamespaces(undefined, "plan.compile");
   const { plan } = await compileOrRefuse(deps, access, manifest, file ?? "manifest", folder);
+  // What a manifest calls its namespace is not told before it is read; a run that nobody there may start leaves no trace there.
+  await access.on(workflowTarget(plan.workflow), "plan.compile");
   return storedPlan(plan, manifest, deps.now());
 }
 

@@ -35,7 +35,8 @@ export const getRetention = route({
   path: "/v1/retention",
   operation: "getRetention",
   access: { action: "system.read", as: "read" },
-  summary: "The policy as it is now, and what was removed by it, newest first.",
+  summary:
+    "The policy as it is now, and what was removed by it, newest first: to those who have a part in all namespaces.",
   query: { limit: optional(integer("Passes; default 20.", { min: 1, max: 1000 })) },
   answers: [
     {
@@ -47,7 +48,8 @@ export const getRetention = route({
   ],
   async handle({ retention, store }, { query, access }) {
     await access.onInstallation();
-    const passes = await store.retention.passList(query.limit ?? 20);
+    // They count what was removed anywhere.
+    const passes = access.scope === undefined ? await store.retention.passList(query.limit ?? 20) : [];
     return object("Retention", {
       policy: await retention.policy(),
       passes: passes.map(({ startedAt, endedAt, startedBy, removed }) => ({ startedAt, endedAt, startedBy, removed })),
@@ -121,16 +123,20 @@ export const listHolds = route({
   path: "/v1/holds",
   operation: "listHolds",
   access: { action: "system.read", as: "read" },
-  summary: "Legal holds, newest first; with `all` also those that were released.",
+  summary: "Legal holds on what the caller has a part in, newest first; with `all` also those that were released.",
   query: {
     all: optional(integer("1: also released ones.", { min: 0, max: 1 })),
     limit: optional(integer("Default 100.", { min: 1, max: 1000 })),
   },
   answers: [{ status: 200, type: "application/json", schema: "HoldList", description: "`holds`." }],
   async handle({ store }, { query, access }) {
-    await access.onInstallation();
+    const namespaces = await access.inNamespaces();
     return object("HoldList", {
-      holds: await store.retention.holdList({ open: query.all !== 1, limit: query.limit ?? 100 }),
+      holds: await store.retention.holdList({
+        open: query.all !== 1,
+        limit: query.limit ?? 100,
+        ...(namespaces === undefined ? {} : { namespaces }),
+      }),
     });
   },
 });

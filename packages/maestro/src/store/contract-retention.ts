@@ -205,6 +205,13 @@ export function testRetention(name: string, makePlace: () => Promise<StorePlace>
         const [, released] = await store.retention.holdList({ open: false, limit: 9 });
         assert.deepEqual([released?.id, released?.releasedBy, released?.releaseReason], ["h_1", "local:bo", "settled"]);
         await store.retention.holdPut(hold(4, "run", released?.target ?? ""));
+        const { namespace = "" } = (await store.runGet(released?.target ?? "")) ?? {};
+        const on = async (...namespaces: readonly string[]): Promise<readonly string[]> =>
+          (await store.retention.holdList({ open: false, namespaces, limit: 9 })).map(({ id }) => id);
+        assert.deepEqual(await on("court"), ["h_2"]);
+        assert.deepEqual(await on(namespace), ["h_4", "h_1"]);
+        assert.deepEqual(await on("court", namespace), ["h_4", "h_2", "h_1"]);
+        assert.deepEqual(await on("nobody's"), []);
       });
     });
 
