@@ -42,7 +42,7 @@ export const makeLoginLink = route({
   method: "POST",
   path: "/v1/login-links",
   operation: "makeLoginLink",
-  access: { action: "session.link", as: "change" },
+  access: { action: "session.manage", as: "change" },
   summary:
     "Makes a link that lets a browser of this machine in as the owner, once, within five minutes. Only where the server listens on loopback.",
   body: {},

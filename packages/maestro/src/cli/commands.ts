@@ -1,3 +1,4 @@
+import { ACCESS } from "./commands/access.ts";
 import { AUTHOR } from "./commands/author.ts";
 import { CATALOG } from "./commands/catalog.ts";
 import { DAILY } from "./commands/daily.ts";
@@ -15,5 +16,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...CATALOG,
   ...OBJECTS,
   ...OPERATIONS,
+  ...ACCESS,
   ...SYSTEM,
 ];

@@ -161,6 +161,36 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
   "hold set": { exits: NO_RUN, see: ["hold list", "hold release", "gc"], guide: "keep-and-remove" },
   "hold release": { exits: { 5: "there is no such hold" }, see: ["hold list", "gc"], guide: "keep-and-remove" },
   "hold list": { exits: {}, see: ["hold set", "hold release"], guide: "keep-and-remove" },
+  login: {
+    exits: {
+      3: "the provider's token gives no role here",
+      4: "the provider or the control plane let nobody in",
+      8: "nobody logged in in time",
+      9: "the provider or the control plane does not answer",
+    },
+    see: ["logout", "whoami", "session list", "token rotate"],
+    guide: "identity",
+  },
+  logout: {
+    exits: { 5: "nobody is logged in from here", 9: "the control plane does not answer; the session goes on" },
+    see: ["login", "session revoke"],
+    guide: "identity",
+  },
+  whoami: {
+    exits: { 4: "the control plane does not know who asks" },
+    see: ["login", "session list"],
+    guide: "identity",
+  },
+  "session list": {
+    exits: { 3: "others' sessions are not yours to see" },
+    see: ["session revoke", "whoami"],
+    guide: "identity",
+  },
+  "session revoke": {
+    exits: { 3: "others' sessions are not yours to end", 5: "there is no such session" },
+    see: ["session list", "logout"],
+    guide: "identity",
+  },
   "config view": { exits: {}, see: ["config set", "config use", "environment"] },
   "config get": { exits: { 2: "there is no such key", 5: "it is not set" }, see: ["config view", "config set"] },
   "config set": { exits: { 2: "there is no such key, or not with such a value" }, see: ["config view", "config use"] },

@@ -66,6 +66,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   hold: "legal holds, which keep runs from being removed",
   key: "the key that signs",
   receipt: "signed receipts of runs",
+  session: "logins to a control plane",
   task: "task types, which `uses` names",
   token: "the token of the API",
 };

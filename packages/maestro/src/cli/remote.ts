@@ -4,6 +4,7 @@ import type { Handler } from "../api/http.ts";
 import { sendRequest } from "../api/outgoing.ts";
 import { readToken } from "../api/token.ts";
 import { MaestroError } from "../core/problem.ts";
+import { time } from "./format.ts";
 import type { Target } from "./target.ts";
 
 type Server = Extract<Target, { readonly kind: "server" }>;
@@ -11,11 +12,12 @@ type Server = Extract<Target, { readonly kind: "server" }>;
 /** How long a server may take until its answer begins. */
 const WAIT_MS = 60_000;
 
+const NAME_IT = "`--token-file FILE`, MAESTRO_TOKEN_FILE, or `tokenFile` in a context";
+
 /** Sends requests to a control plane by its URL, with the token that was named for it. Errors: `token_unusable`. */
 export async function remoteHandler({ server, token }: Server): Promise<Handler> {
   const url = new URL(server.value);
-  const secret =
-    token === undefined ? undefined : token.kind === "value" ? token.token : await readToken(token.file.value);
+  const secret = await secretOf(server.value, token);
   return async (request) =>
     sendRequest(
       request,
@@ -32,6 +34,25 @@ export async function remoteHandler({ server, token }: Server): Promise<Handler>
     );
 }
 
+/** Errors: `token_unusable`, `unauthorized` for a login that is over. */
+async function secretOf(server: string, token: Server["token"]): Promise<string | undefined> {
+  switch (token?.kind) {
+    case undefined:
+      return undefined;
+    case "value":
+      return token.token;
+    case "file":
+      return readToken(token.file.value);
+    case "login": {
+      const { expiresAt } = token.credential;
+      if (expiresAt > Date.now()) return token.credential.token;
+      throw new MaestroError("unauthorized", `The login to ${server} ended at ${time(expiresAt)}.`, { fix: LOG_IN });
+    }
+  }
+}
+
+const LOG_IN = "Log in again: `maestro login`.";
+
 /** Whether the token would be read by whoever is on the way. */
 export function isInTheClear({ server }: Server): boolean {
   const { protocol, hostname } = new URL(server.value);
@@ -40,9 +61,23 @@ export function isInTheClear({ server }: Server): boolean {
 
 /** What a refused token means here: which one, and where it came from. */
 export function notAccepted({ server, token }: Server, error: MaestroError): MaestroError {
+  if (token?.kind === "login")
+    return new MaestroError("unauthorized", `The login to ${server.value} is over: ${error.message}`, {
+      cause: error,
+      facts: error.facts,
+      fix: LOG_IN,
+    });
+  // What was refused came in the request itself: a provider's token that is exchanged.
+  if (token === undefined && error.facts["reason"] !== "no_credentials") return error;
   const which =
     token === undefined
       ? "wants a token, and none was named for it"
       : `does not accept the token of ${token.kind === "value" ? token.variable : token.file.value}`;
-  return new MaestroError("unauthorized", `The control plane at ${server.value} ${which}.`, { cause: error });
+  return new MaestroError("unauthorized", `The control plane at ${server.value} ${which}.`, {
+    cause: error,
+    facts: error.facts,
+    ...(token === undefined
+      ? { fix: `Log in with \`maestro login\`, or name the file with the owner's token: ${NAME_IT}.` }
+      : {}),
+  });
 }

@@ -55,9 +55,9 @@ function shown(target: Target): string {
   const token =
     target.kind === "data" || target.token === undefined
       ? ""
-      : target.token.kind === "file"
-        ? ` ${target.token.file.value} (${target.token.file.origin})`
-        : ` (${target.token.variable})`;
+      : target.token.kind === "value"
+        ? ` (${target.token.variable})`
+        : ` ${target.token.file.value} (${target.token.file.origin})`;
   return `${value.value} (${value.origin})${token}`.replaceAll(root, "");
 }
 

@@ -5,6 +5,8 @@ import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { readConfig, readProject } from "./config-file.ts";
 import type { Config } from "./config-file.ts";
+import { credentialFor, credentialsPath } from "./credentials.ts";
+import type { Credential } from "./credentials.ts";
 
 /** A value, and where it came from: a flag, a variable, a file, or `default`. */
 export interface Setting {
@@ -26,7 +28,9 @@ export type Target =
 export type TokenSource =
   | { readonly kind: "file"; readonly file: Setting }
   /** The value itself; it is never printed. */
-  | { readonly kind: "value"; readonly variable: string; readonly token: string };
+  | { readonly kind: "value"; readonly variable: string; readonly token: string }
+  /** Of the session that `maestro login` began. */
+  | { readonly kind: "login"; readonly file: Setting; readonly credential: Credential };
 
 /** What was typed. */
 export interface TargetFlags {
@@ -128,7 +132,7 @@ function onServer(place: Place, server: Setting, context?: Setting): Target {
   return { kind: "server", context, server: { value, origin: server.origin }, token: tokenFor(place, value) };
 }
 
-/** By flag, by variable, or of the context whose server this is: a token never goes to a server that it was not given for. */
+/** By flag, by variable, of the context whose server this is, or of a login there: a token never goes to a server that it was not given for. */
 function tokenFor({ flags, env, cwd }: Place, url: string): TokenSource | undefined {
   const fromFile = (value: string, origin: string): TokenSource => ({ kind: "file", file: { value, origin } });
   const flag = given(flags.tokenFile);
@@ -142,7 +146,9 @@ function tokenFor({ flags, env, cwd }: Place, url: string): TokenSource | undefi
     if (context.tokenFile === undefined || URL.parse(context.server ?? "")?.href.replace(/\/$/, "") !== url) continue;
     return fromFile(inHome(env, dirname(config.path), context.tokenFile), `${config.path}, context ${name}`);
   }
-  return undefined;
+  const credential = credentialFor(env, url);
+  if (credential === undefined) return undefined;
+  return { kind: "login", file: { value: credentialsPath(env), origin: "maestro login" }, credential };
 }
 
 function defaultDataDir(env: NodeJS.ProcessEnv): string {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { JsonObject } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
+import { MaestroError } from "../core/problem.ts";
 import type { SessionRow, SessionStore } from "../store/session.ts";
 import type { Caller } from "./caller.ts";
 import { ownerCaller } from "./caller.ts";
@@ -25,6 +26,8 @@ export interface IdentityParts {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
+  /** Told what is wrong with identity.yaml, once for each state of the file. */
+  readonly failed: (error: unknown) => void;
 }
 
 export interface OwnerToken {
@@ -54,6 +57,7 @@ export class Identity {
   readonly #parts: IdentityParts;
   readonly #file: SettingsFile;
   readonly #codes: LoginCodes;
+  #told: unknown;
   #known: IdentitySettings | undefined;
   #providers = new Map<string, Provider>();
 
@@ -64,9 +68,19 @@ export class Identity {
     this.#codes = new LoginCodes(parts.now, parts.randomBytes);
   }
 
-  /** Errors: `identity_unusable`. */
+  /** Errors: `identity_unusable`, without what is in the file: whoever asks may be a stranger. */
   async settings(): Promise<IdentitySettings> {
-    return this.#file.get();
+    try {
+      return await this.#file.get();
+    } catch (error) {
+      if (error !== this.#told) this.#parts.failed(error);
+      this.#told = error;
+      throw new MaestroError(
+        "identity_unusable",
+        "The identity settings of this control plane cannot be used; its log and `maestro doctor` say why.",
+        { cause: error },
+      );
+    }
   }
 
   /** Whoever holds an access token of a provider. Rejects with Refused, `identity_unusable`, `issuer_unreachable`. */

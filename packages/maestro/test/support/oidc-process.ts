@@ -4,8 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair } from "jose";
 import type { JWK } from "jose";
-import Provider from "oidc-provider";
-import type { Configuration, JWKS } from "oidc-provider";
+import { Provider } from "oidc-provider";
+import type { Configuration } from "oidc-provider";
 
 const ALGORITHM = "RS256";
 
@@ -22,7 +22,7 @@ async function makeKey(): Promise<JWK> {
 
 function configuration(keys: readonly JWK[]): Configuration {
   return {
-    jwks: { keys: [...keys] } as JWKS,
+    jwks: { keys: [...keys] },
     clients: [
       {
         client_id: "maestro-cli",
@@ -47,7 +47,7 @@ function configuration(keys: readonly JWK[]): Configuration {
     ttl: { Session: 3_600, Interaction: 600, Grant: 3_600, DeviceCode: 600, AccessToken: 300, IdToken: 300 },
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: (_context, token) => {
-      const [, ...groups] = ("accountId" in token ? String(token.accountId) : "").split("+");
+      const [, ...groups] = ("accountId" in token ? token.accountId : "").split("+");
       return { groups, acr: "urn:test:password" };
     },
     features: {

@@ -38,6 +38,7 @@ function linesOf(target: Target): readonly Line[] {
 
 function tokenLines(token: Extract<Target, { kind: "server" }>["token"]): readonly Line[] {
   if (token === undefined) return [{ key: "token", value: "(none)", origin: "default" }];
+  if (token.kind === "login") return [{ key: "login", value: token.credential.subject, origin: token.file.value }];
   if (token.kind === "file") return [{ key: "tokenFile", ...token.file }];
   return [{ key: "token", value: "(hidden)", origin: token.variable }];
 }
