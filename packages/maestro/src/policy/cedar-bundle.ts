@@ -194,7 +194,7 @@ function validate(cedar: CedarEngine, rules: ReadonlyMap<string, CedarRule>, sch
   // A warning is a policy that can never apply, or one that looks like another: in a policy that is a mistake.
   return [...answer.validationErrors, ...answer.validationWarnings].map(({ policyId, error }) => {
     const help = error.help === null || error.help === "" ? "" : ` (${error.help})`;
-    return `${rules.get(policyId)?.file ?? ""}: ${policyId}: ${error.message}${help}`;
+    return `${rules.get(policyId)?.file ?? ""}: ${policyId}: ${error.message.replace(`for policy \`${policyId}\`, `, "")}${help}`;
   });
 }
 
