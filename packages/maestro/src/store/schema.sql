@@ -17,6 +17,8 @@ CREATE TABLE approval (
 
 CREATE INDEX approval_by_age on approval (requested_at, id);
 
+CREATE INDEX approval_by_namespace on approval (namespace, requested_at, id);
+
 CREATE INDEX approval_by_run on approval (run_id, requested_at, id);
 
 CREATE TABLE audit (
@@ -198,6 +200,8 @@ CREATE TABLE plan (
 CREATE INDEX plan_by_age on plan (created_at, digest);
 
 CREATE INDEX plan_by_name on plan (name, created_at, digest);
+
+CREATE INDEX plan_by_namespace on plan (namespace, created_at, digest);
 
 CREATE TABLE question (
   digest text not null primary key,
@@ -397,6 +401,8 @@ CREATE TABLE workflow (
 CREATE INDEX workflow_by_age on workflow (created_at, plan_digest);
 
 CREATE INDEX workflow_by_name on workflow (name, created_at, plan_digest);
+
+CREATE INDEX workflow_by_namespace on workflow (namespace, created_at, plan_digest);
 
 CREATE UNIQUE INDEX workflow_by_plan on workflow (plan_digest);
 

@@ -65,12 +65,14 @@ describe("the statements of store/sql", () => {
     );
   });
 
-  it("ask the partial indexes, not all runs with a status", () => {
+  it("ask the indexes that are meant for them", () => {
     const indexOf = (name: string): string =>
       String(db.prepare(`explain query plan ${sqliteText(name)}`).get()?.["detail"]);
     assert.match(indexOf("run-active"), /USING INDEX run_active /);
     assert.match(indexOf("run-due"), /USING INDEX run_asleep /);
     assert.match(indexOf("next-wake"), /USING INDEX run_asleep /);
+    for (const table of ["approval", "plan", "workflow"])
+      assert.match(indexOf(`${table}-list-by-namespace`), new RegExp(`USING INDEX ${table}_by_namespace `));
     assert.match(indexOf("run-by-concurrency-key"), /USING INDEX run_by_concurrency_key /);
   });
 });
