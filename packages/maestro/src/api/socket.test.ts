@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { LIVE_HEADER } from "./http.ts";
-import { serveSocket, socketHandler, SOCKET_ORIGIN, socketPath } from "./socket.ts";
+import { openTokenFolder, serveSocket, socketHandler, SOCKET_ORIGIN, socketPath } from "./socket.ts";
 
 describe("the control socket", () => {
   let dir = "";
@@ -132,5 +132,25 @@ describe("the control socket", () => {
       { code: "storage_failed", message: /control socket .* could not be made/ },
     );
     taken.close();
+  });
+});
+
+describe("the folder of attempts' sockets", () => {
+  it("lies in the data directory, private and empty, or elsewhere where a socket's name would be too long", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "maestro-sockets-"));
+    try {
+      const short = await openTokenFolder(dir);
+      assert.equal(short, join(dir, "sockets"));
+      await writeFile(join(short, "left"), "by an engine that died");
+      const again = await openTokenFolder(dir);
+      assert.deepEqual([await readdir(again), (await stat(again)).mode & 0o777], [[], 0o700]);
+      const long = await openTokenFolder(join(dir, "x".repeat(90)));
+      assert.match(long, new RegExp(`/maestro-${process.getuid?.() ?? 0}/[0-9a-f]{24}\\.d$`));
+      assert.ok(Buffer.byteLength(long) + 28 <= 100);
+      assert.equal((await stat(long)).mode & 0o777, 0o700);
+      await rm(long, { recursive: true });
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 });

@@ -42,7 +42,7 @@ export class Server {
   static async start(place: Place, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
     const up = place.start(["up", "--listen", "127.0.0.1:0", ...args], env);
     await up.shows(/is up: process \d+/);
-    const url = /listens +(http:\S+)/.exec(up.err)?.[1] ?? "";
+    const url = /(?:listens +|"url":")(http:[^\s"]+)/.exec(up.err)?.[1] ?? "";
     const tokenFile = join(place.dir, "data/token");
     return new Server(up, url, tokenFile, (await readFile(tokenFile, "utf8")).trim());
   }
