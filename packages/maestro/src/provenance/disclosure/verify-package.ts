@@ -96,7 +96,7 @@ export function verifyPackage(contents: PackageContents, request: VerifyPackageR
     checkFiles(ladder, contents, manifest);
     const signed = checkBundle(ladder, text.bytes(SEAL), undefined);
     const key = checkSignature(ladder, signed, trustRoot);
-    checkSeal(ladder, parseStrict(decode(signed.payload)), digest);
+    checkSeal(ladder, signed.payload, digest);
     if (salts !== undefined && salts.package !== digest)
       throw new MaestroError("invalid_request", `The salts are those of package ${salts.package}, this is ${digest}.`, {
         fix: "Use the file that was written with this package.",
@@ -141,6 +141,7 @@ export class Texts {
 function checkFiles(ladder: Ladder, { files }: PackageContents, manifest: DisclosureManifest): void {
   ladder.check("files", () => {
     const named = new Set([MANIFEST, SEAL]);
+    if (!files.has(SEAL)) throw new CheckFailed(`${SEAL} is missing`);
     for (const { path, size, sha256 } of manifest.files) {
       const found = files.get(path);
       if (found === undefined) throw new CheckFailed(`${path} is missing`);
@@ -155,8 +156,9 @@ function checkFiles(ladder: Ladder, { files }: PackageContents, manifest: Disclo
   });
 }
 
-function checkSeal(ladder: Ladder, document: JsonValue, digest: Digest): void {
+function checkSeal(ladder: Ladder, payload: Uint8Array, digest: Digest): void {
   ladder.check("statement", () => {
+    const document = parseStrict(decode(payload));
     const statement = isJsonObject(document) ? document : {};
     const { _type, subject, predicateType } = statement;
     if (_type !== STATEMENT_TYPE) throw new CheckFailed(`_type is ${JSON.stringify(_type)}, not ${STATEMENT_TYPE}`);
