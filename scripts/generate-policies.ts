@@ -24,7 +24,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
 export function policySchema(): string {
   const actions = [...ACTIONS].toSorted().map((action) => {
     const groups = rolesOf(action).map((role) => `"${role}"`);
-    const resources = RESOURCES[action] ?? "Runbook, Task, Run, Resource";
+    const resources = RESOURCES[action] ?? "Runbook, Task, Run, Namespace, Resource";
     return `  action "${action}" in [${groups.join(", ")}] appliesTo {
     principal: [User, Service, Workload, Schedule],
     resource: [${resources}],
@@ -35,7 +35,11 @@ export function policySchema(): string {
 namespace Maestro {
   /// A role, in the namespace of the resource.
   entity Role;
-  entity Namespace;
+  /// What it lies in, and what lists are about.
+  entity Namespace {
+    id: String,
+    namespace: String,
+  };
 
   /// Who asks: a person, a program with an identity of its own, a run that does something on its own, a schedule.
   entity User, Service, Workload, Schedule in [Role] {
@@ -78,7 +82,7 @@ namespace Maestro {
     initiator?: String,
   };
 
-  /// Whatever else there is: namespaces, receipts, the installation. \`type\` says which.
+  /// Whatever else there is: receipts, approvals, the installation. \`type\` says which.
   entity Resource in [Namespace] {
     type: String,
     id: String,

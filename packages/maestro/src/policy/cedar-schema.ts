@@ -5,8 +5,14 @@ import { isJsonObject } from "../core/json.ts";
 export interface CedarSchema {
   /** By qualified name, `Maestro::User`. */
   readonly entities: ReadonlyMap<string, CedarEntity>;
-  /** The context of each action, by the id of the action. */
-  readonly actions: ReadonlyMap<string, CedarType>;
+  /** By the id of the action. */
+  readonly actions: ReadonlyMap<string, CedarAction>;
+}
+
+export interface CedarAction {
+  readonly context: CedarType;
+  /** What it can be done with, by qualified name. */
+  readonly resources: ReadonlySet<string>;
 }
 
 export interface CedarEntity {
@@ -26,7 +32,7 @@ const EMPTY: CedarType = { kind: "record", attributes: new Map() };
 /** `schema` is what Cedar answers to `schemaToJsonWithResolvedTypes`: it has checked it, and nothing is recursive. */
 export function readCedarSchema(schema: JsonObject): CedarSchema {
   const entities = new Map<string, CedarEntity>();
-  const actions = new Map<string, CedarType>();
+  const actions = new Map<string, CedarAction>();
   const common = new Map<string, JsonValue>();
   for (const [namespace, definition] of objects(schema))
     for (const [name, type] of objects(definition["commonTypes"])) common.set(qualified(namespace, name), type);
@@ -50,8 +56,11 @@ export function readCedarSchema(schema: JsonObject): CedarSchema {
       });
     if (namespace !== NAMESPACE) continue;
     for (const [name, action] of objects(definition["actions"])) {
-      const appliesTo = action["appliesTo"];
-      actions.set(name, typeOf(isJsonObject(appliesTo) ? appliesTo["context"] : undefined));
+      const { context, resourceTypes } = isJsonObject(action["appliesTo"]) ? action["appliesTo"] : {};
+      actions.set(name, {
+        context: typeOf(context),
+        resources: new Set(Array.isArray(resourceTypes) ? (resourceTypes as readonly string[]) : []),
+      });
     }
   }
   return { entities, actions };
@@ -89,7 +98,9 @@ export function project(value: JsonValue, type: CedarType): JsonValue {
 
 /** Whether a schema wants an attribute in any of its contexts. */
 export function asksFor(schema: CedarSchema, attribute: string): boolean {
-  return [...schema.actions.values()].some((type) => type.kind === "record" && type.attributes.has(attribute));
+  return [...schema.actions.values()].some(
+    ({ context }) => context.kind === "record" && context.attributes.has(attribute),
+  );
 }
 
 /** Cedar's decimals have four places; rounding to them could carry a number across a limit. */

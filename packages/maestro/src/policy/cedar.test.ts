@@ -304,6 +304,18 @@ describe("a policy in Cedar", () => {
     assert.match(reasons.join(), /does not fit the policy's schema/);
   });
 
+  it("finds a namespace to be in itself, and what the action does not name to be a Resource", async () => {
+    const inShop = '@id("ns") permit (principal, action, resource in Maestro::Namespace::"shop");';
+    const list = { action: { name: "run.list" }, resource: { type: "namespace", id: "shop" } };
+    assert.equal((await ask(inShop, SCHEMA, list)).allow, true);
+    // A schema that has namespaces only above resources.
+    const schema = `namespace Maestro {
+      entity User; entity Namespace; entity Resource in [Namespace] { type: String };
+      action "run.list" appliesTo { principal: [User], resource: [Resource], context: {} };
+    }`;
+    assert.equal((await ask(inShop, schema, list)).allow, true);
+  });
+
   it("finds the namespace of a resource above it", async () => {
     const text = '@id("ns") permit (principal, action, resource in Maestro::Namespace::"shop");';
     assert.equal((await ask(text)).allow, true);

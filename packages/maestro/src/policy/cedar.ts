@@ -4,7 +4,6 @@ import { digestOf } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CedarBundle, CedarEngine, CedarRule } from "./cedar-bundle.ts";
 import { loadCedarBundle, policiesOf } from "./cedar-bundle.ts";
-import type { CedarType } from "./cedar-schema.ts";
 import { asksFor, NAMESPACE, project } from "./cedar-schema.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
 import type { GateRequest, Occasion } from "./gate.ts";
@@ -23,7 +22,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   run: "Workload",
   schedule: "Schedule",
 };
-/** What resources are whose type the schema does not name. */
+/** What resources are whose type the schema does not name for an action. */
 const ANY_RESOURCE = `${NAMESPACE}::Resource`;
 
 export interface CedarEvaluator extends Evaluator {
@@ -113,14 +112,14 @@ function callOf(
     subject.properties,
     Array.isArray(roles) ? roles.map((role) => ({ type: `${NAMESPACE}::Role`, id: role })) : [],
   );
+  const known = schema.actions.get(action.name);
   const resourceType = `${NAMESPACE}::${pascal(resource.type)}`;
   const target = entityOf(
-    schema.entities.has(resourceType) ? resourceType : ANY_RESOURCE,
+    known?.resources.has(resourceType) === true ? resourceType : ANY_RESOURCE,
     resource.id,
     { ...resource.properties, type: resource.type },
     [{ type: `${NAMESPACE}::Namespace`, id: resource.properties.namespace }],
   );
-  const known: CedarType | undefined = schema.actions.get(action.name);
   const told: Record<string, JsonValue> = {
     ...context,
     ...(action.properties === undefined ? {} : { action: action.properties }),
@@ -130,7 +129,7 @@ function callOf(
     principal: principal.uid,
     action: { type: `${NAMESPACE}::Action`, id: action.name },
     resource: target.uid,
-    context: (known === undefined ? {} : project(told, known)) as Cedar.Context,
+    context: (known === undefined ? {} : project(told, known.context)) as Cedar.Context,
     preparsedSchemaName: digest,
     preparsedPolicySetId: digest,
     validateRequest: true,

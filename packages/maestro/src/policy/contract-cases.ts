@@ -29,6 +29,13 @@ interface CaseFile {
 export const DEFAULT_POLICY = fileURLToPath(new URL("../../policies/default/", import.meta.url));
 export const CASES = `${DEFAULT_POLICY}cases.yaml`;
 
+/** What an action is done with; the others with a run. */
+const RESOURCES: Readonly<Record<string, string>> = {
+  "run.start": "runbook",
+  "task.execute": "task",
+  "identity.token": "task",
+};
+
 const file = parse(readFileSync(CASES, "utf8")) as CaseFile;
 /** A question that an operator is allowed. */
 export const BASE = file.base as unknown as GateRequest;
@@ -66,16 +73,17 @@ export function patched(patch: JsonObject): GateRequest {
 
 /** A question that nothing speaks against but the role. */
 export function ask(role: string, action: string): GateRequest {
-  const resource =
-    action === "run.start"
-      ? {}
-      : {
-          resource: {
-            type: action === "task.execute" ? "task" : "run",
-            properties: { purposes: null, authorityRequired: null },
-          },
-        };
-  return patched({ subject: { properties: { roles: [role] } }, action: { name: action }, ...resource });
+  return patched({
+    subject: { properties: { roles: [role] } },
+    action: { name: action },
+    resource: resourceOf(action),
+  });
+}
+
+/** A patch that makes of the base's runbook what the action is done with. */
+export function resourceOf(action: string): JsonObject {
+  const type = RESOURCES[action] ?? "run";
+  return type === "runbook" ? {} : { type, properties: { purposes: null, authorityRequired: null } };
 }
 
 function merge(value: JsonValue, patch: JsonValue): JsonValue {

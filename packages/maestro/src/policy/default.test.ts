@@ -8,7 +8,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import { ACTIONS, ALLOWED, builtinEvaluator } from "./builtin.ts";
 import { readCedarBundle } from "./cedar-bundle.ts";
 import { cedarEvaluator, evaluatorOf, loadCedar } from "./cedar.ts";
-import { CASES, DEFAULT_POLICY, MAY, patched, policyCases } from "./contract-cases.ts";
+import { CASES, DEFAULT_POLICY, MAY, patched, policyCases, resourceOf } from "./contract-cases.ts";
 import { decideWith, evaluatorContract } from "./contract.ts";
 import type { Evaluator } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
@@ -195,13 +195,14 @@ function requests(): fc.Arbitrary<GateRequest> {
         patched({
           subject: { type, id, properties: { roles, org } },
           action: { name },
-          resource:
-            name === "run.start"
-              ? { properties: { purposes, authorityRequired, license } }
-              : {
-                  type: name === "task.execute" ? "task" : "run",
-                  properties: { purposes: null, authorityRequired: null, license },
-                },
+          resource: {
+            ...resourceOf(name),
+            properties: {
+              ...(resourceOf(name)["properties"] as JsonObject | undefined),
+              license,
+              ...(name === "run.start" ? { purposes, authorityRequired } : {}),
+            },
+          },
           context: { purpose, authority, environment, budget: { usdMicros } },
         }),
     );

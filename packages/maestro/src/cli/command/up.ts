@@ -9,6 +9,7 @@ import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { Interrupts } from "../interrupts.ts";
+import { reloadOnHangup } from "../reload-on-hangup.ts";
 import { serverLog } from "../server-log.ts";
 import type { ServerLog } from "../server-log.ts";
 import { watchedManifests } from "../watched-manifests.ts";
@@ -49,6 +50,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       asked.abort();
     },
   });
+  const forgetHangup = reloadOnHangup(log, client, cli.terminal.errIsTty);
   try {
     if (demo !== undefined) await fill(cli, client, log, demo, asked.signal);
     filling = false;
@@ -62,6 +64,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     if (broken !== undefined) throw broken;
     return 0;
   } finally {
+    forgetHangup();
     await client.close();
     interrupts.stop();
   }
