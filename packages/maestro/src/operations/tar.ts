@@ -112,7 +112,8 @@ export async function* readTar(stream: Readable): AsyncGenerator<TarMember> {
     const body = input.body(size);
     yield { path, size, header: block === first ? first : undefined, body };
     for await (const _ of body);
-    await input.take(tarPadding(size).length);
+    const padding = await input.take(tarPadding(size).length);
+    if (padding.some((byte) => byte !== 0)) throw new SyntaxError(`there is something after the end of ${path}`);
   }
 }
 
@@ -128,7 +129,7 @@ const KINDS: Readonly<Record<string, string>> = {
 
 function readHeader(header: Buffer): { readonly path: string; readonly size: number; readonly type: string } {
   const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
-  if (octal(header, 148, 8) !== sum || header.toString("latin1", 257, 262) !== "ustar")
+  if (header.toString("latin1", 257, 262) !== "ustar" || octal(header, 148, 8) !== sum)
     throw new SyntaxError("it is not a tar, or is damaged");
   const prefix = text(header, 345, PREFIX_BYTES);
   const name = text(header, 0, NAME_BYTES);
