@@ -74,7 +74,8 @@ class Draft {
   root: JsonValue;
 
   constructor(document: JsonValue) {
-    this.root = structuredClone(document);
+    // Not structuredClone: what stands in two places would still be one.
+    this.root = JSON.parse(JSON.stringify(document)) as JsonValue;
   }
 
   put(tokens: Tokens, value: JsonValue): void {
