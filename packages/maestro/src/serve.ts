@@ -27,6 +27,7 @@ import { ownerCaller } from "./identity/caller.ts";
 import type { RefusalReason } from "./identity/refused.ts";
 import { lazyIdentity } from "./api/open-identity.ts";
 import { openIssuer, readIssuerUrl } from "./identity/issuer.ts";
+import { leaseDesk } from "./identity/lease-desk.ts";
 import { tokenDesk } from "./identity/workload.ts";
 import { Retention } from "./operations/retention.ts";
 import { openDesk } from "./policy/desk.ts";
@@ -219,6 +220,7 @@ async function open(
     blobs,
     now: () => clock.now(),
     environment,
+    lease: leaseDesk({ gate, audit, now: () => clock.now() }),
     tokens: tokenDesk({
       issuer,
       gate,

@@ -14,6 +14,7 @@ import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { isOfStorage } from "./parts.ts";
+import { leaseQuestion } from "./questions.ts";
 import { workloadOf } from "./workload.ts";
 
 /** An attempt that has its slot and, once its start is durable, is executed. */
@@ -116,6 +117,11 @@ export class Effects {
         return contextFor(created, { kind: "attempt", task, item, attempt: number }, engine.parts.traces?.(created));
       },
       requestId: live.run.created.origin?.request,
+      lessee: (secret: string) => ({
+        actor: live.run.created.initiator,
+        origin: live.run.created.origin,
+        question: leaseQuestion(live.program, live.run, secret, engine.parts.environment),
+      }),
       workload: workloadOf(live, command, engine.parts.environment),
       get graceMs(): number {
         return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;

@@ -75,6 +75,17 @@ function taskResource(program: Program, run: Run, task: number): GateRequest["re
   };
 }
 
+/** What the gate is asked before an attempt reads a credential: `env:NAME` or `file:PATH`, never its value. */
+export function leaseQuestion(program: Program, run: Run, secret: string, environment: string): GateRequest {
+  const { namespace } = run.created;
+  return {
+    subject: subjectOf(run.created.initiator),
+    action: { name: "secret.lease" },
+    resource: { type: "secret", id: secret, properties: { namespace } },
+    context: contextOf(program, run.created, environment),
+  };
+}
+
 function contextOf(program: Program, { purpose, authority }: Mandate, environment: string): GateRequest["context"] {
   const { digest, plan } = program;
   // Blanks are no mandate; a policy need not know how to see that.

@@ -94,6 +94,13 @@ export class AttemptContext implements TaskContext {
     return this.#deps.environment(name);
   }
 
+  async lease(secret: string): Promise<void> {
+    const { request } = this;
+    const { run, namespace, task, item, attempt } = request;
+    const lessee = request.lessee?.(secret);
+    if (lessee !== undefined) await this.#deps.lease?.({ run, namespace, task, item, attempt, ...lessee });
+  }
+
   emit(event: TaskEvent): void {
     if (this.over) return;
     switch (event.kind) {

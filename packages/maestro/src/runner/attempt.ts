@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import type { TraceContext } from "../core/trace-context.ts";
+import type { Lease, Lessee } from "../identity/lease-desk.ts";
 import type { OpenTokens, Workload } from "../identity/workload.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { compileSchema, type SchemaError } from "../task/json-schema.ts";
@@ -43,6 +44,8 @@ export interface AttemptRequest {
   readonly trace?: TraceContext | undefined;
   /** The correlation id of the request that its run began with, for programs that it calls. */
   readonly requestId?: string | undefined;
+  /** Who wants to read a credential, and what the gate is asked before; absent: nobody asks. */
+  lessee?(secret: string): Pick<Lessee, "actor" | "origin" | "question">;
   /** What it may get tokens for; absent: nothing. */
   readonly workload?: Workload | undefined;
   /** Called at every sign of life: output, progress, heartbeat. */
@@ -59,6 +62,8 @@ export interface AttemptDeps {
   environment(name: string): string | undefined;
   /** Opens the socket of an attempt's tokens; absent: there are none here. */
   readonly tokens?: OpenTokens;
+  /** Asks before a credential is read; absent: whoever tests asks nobody. */
+  readonly lease?: Lease;
   onEvent?(request: AttemptRequest, event: Extract<TaskEvent, { kind: "progress" | "heartbeat" }>): void;
 }
 

@@ -39,17 +39,18 @@ export const CREDENTIAL_SCHEMA: JsonObject = {
   ],
 };
 
-/** Where variables come from, and relative paths are meant from. */
-export type CredentialPlace = Pick<TaskContext, "base" | "environment">;
+/** Where variables come from, relative paths are meant from, and leave is asked for; without `lease` the control plane reads one of its own. */
+export type CredentialPlace = Pick<TaskContext, "base" | "environment"> & Partial<Pick<TaskContext, "lease">>;
 
 /** Longer than any key or token is. */
 const MAX_BYTES = 64 * 1024;
 
 /**
- * The value, without the line end that editors put at the end of a file. Rejects with TaskFailure `CREDENTIAL`, which
- * names the source and never quotes what was found there.
+ * The value, once policy allows it, without the line end that editors put at the end of a file. Rejects with TaskFailure
+ * `DENIED`, or `CREDENTIAL`, which names the source and never quotes what was found there.
  */
 export async function readCredential(context: CredentialPlace, source: CredentialSource): Promise<string> {
+  await context.lease?.("env" in source ? `env:${source.env}` : `file:${source.file}`);
   const where = "env" in source ? `The variable ${source.env}` : `The file ${source.file}`;
   const value = "env" in source ? context.environment(source.env) : await readSecretFile(context, source.file);
   if (value === undefined || value === "") throw missing(`${where} is not set or empty, and the task needs it.`);

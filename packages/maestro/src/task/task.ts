@@ -52,6 +52,8 @@ export interface TaskContext {
   now(): number;
   /** A variable of the environment the engine was started in: only for credentials that an input names. */
   environment(name: string): string | undefined;
+  /** Leave to read a credential, `env:NAME` or `file:PATH`. Rejects with TaskFailure `DENIED` where policy says no. */
+  lease(secret: string): Promise<void>;
   /** What the attempt reports while it works. */
   emit(event: TaskEvent): void;
   /** Resolves when the log has room again; who passes on what others write waits for it now and then. */

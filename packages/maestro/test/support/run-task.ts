@@ -59,6 +59,7 @@ export function workbench(
     base,
     now: () => Date.now(),
     environment: (name) => options.environment?.[name],
+    lease: async () => undefined,
     emit: (event) => void events.push(event),
     command: async (command) => options.command?.(command) ?? runCommand(command, dir, abort.signal),
     sandbox: "none",
