@@ -78,6 +78,11 @@ export class Access {
     return this.#asked;
   }
 
+  /** The correlation id. */
+  get requestId(): string {
+    return this.#parts.requestId;
+  }
+
   get wasAsked(): boolean {
     return this.#asked.length > 0 || this.#isByEngine;
   }

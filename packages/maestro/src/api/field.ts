@@ -149,6 +149,13 @@ export function textMap(
   };
 }
 
+export function objectOf<S extends Shape>(description: string, shape: S): Field<Read<S>> {
+  return {
+    schema: { ...objectSchema(shape), description },
+    read: (value, path, wrong) => readMembers(shape, value, path, wrong) as Read<S>,
+  };
+}
+
 export function optional<T>(field: Field<T>): OptionalField<T> {
   return { ...field, optional: true };
 }
@@ -164,31 +171,36 @@ export function objectSchema(shape: Shape): JsonObject {
 export function readObject<S extends Shape>(shape: S, value: unknown, what: string): Read<S> {
   const problems: { path: string; message: string }[] = [];
   const wrong: Wrong = (path, message) => void problems.push({ path, message });
-  const read: Record<string, unknown> = {};
-  if (isJsonObject(value)) {
-    for (const name of Object.keys(value)) {
-      if (Object.hasOwn(shape, name)) continue;
-      const near = suggest(name, Object.keys(shape));
-      wrong(`/${name}`, `is not known here${near === undefined ? "" : `; did you mean "${near}"?`}`);
-    }
-    for (const [name, field] of Object.entries(shape)) {
-      const given = Object.hasOwn(value, name) ? value[name] : undefined;
-      if (given === undefined) {
-        if (!("optional" in field)) wrong(`/${name}`, "is missing");
-        continue;
-      }
-      const one = field.read(given, `/${name}`, wrong);
-      if (one !== undefined) read[name] = one;
-    }
-  } else {
-    wrong("", `must be an object, not ${kindOf(value)}`);
-  }
+  const read = readMembers(shape, value, "", wrong);
   if (problems.length > 0) {
     const shown = problems.slice(0, 20);
     const sentence = shown.map(({ path, message }) => `${path === "" ? what : path.slice(1)} ${message}`).join("; ");
     throw new MaestroError("invalid_request", `${what}: ${sentence}`, { facts: { problems: shown } });
   }
   return read as Read<S>;
+}
+
+function readMembers(shape: Shape, value: unknown, at: string, wrong: Wrong): Record<string, unknown> {
+  const read: Record<string, unknown> = {};
+  if (!isJsonObject(value)) {
+    wrong(at, `must be an object, not ${kindOf(value)}`);
+    return read;
+  }
+  for (const name of Object.keys(value)) {
+    if (Object.hasOwn(shape, name)) continue;
+    const near = suggest(name, Object.keys(shape));
+    wrong(`${at}/${name}`, `is not known here${near === undefined ? "" : `; did you mean "${near}"?`}`);
+  }
+  for (const [name, field] of Object.entries(shape)) {
+    const given = Object.hasOwn(value, name) ? value[name] : undefined;
+    if (given === undefined) {
+      if (!("optional" in field)) wrong(`${at}/${name}`, "is missing");
+      continue;
+    }
+    const one = field.read(given, `${at}/${name}`, wrong);
+    if (one !== undefined) read[name] = one;
+  }
+  return read;
 }
 
 /** Reads query parameters: texts, numbers where the field is one, lists where a name repeats or holds commas. */

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Access, AccessRule } from "./access.ts";
 import type { AppDeps } from "./app.ts";
@@ -85,6 +86,8 @@ interface Definition<Path extends string, Q extends Shape, B extends Shape> {
   readonly summary: string;
   readonly query?: Q;
   readonly body?: B;
+  /** What it does not know in the body it leaves alone, where a specification wants that. */
+  readonly lenient?: true;
   /** Bytes; default 64 KiB. */
   readonly maxBody?: number;
   readonly headers?: readonly HeaderField[];
@@ -121,7 +124,8 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
       const readQ = readQuery(query, url.searchParams) as Read<Q>;
       const sent: JsonValue =
         definition.method === "GET" ? {} : await readJsonBody(request, definition.maxBody ?? DEFAULT_MAX_BODY);
-      const readB = readObject(body ?? {}, sent, "the body") as Read<B>;
+      const known = definition.lenient === true ? knownOf(body ?? {}, sent) : sent;
+      const readB = readObject(body ?? {}, known, "the body") as Read<B>;
       return definition.handle(deps, {
         request,
         params,
@@ -131,6 +135,12 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
       });
     },
   };
+}
+
+function knownOf(shape: Shape, sent: JsonValue): JsonValue {
+  return isJsonObject(sent)
+    ? Object.fromEntries(Object.entries(sent).filter(([name]) => Object.hasOwn(shape, name)))
+    : sent;
 }
 
 /** The segments of `{name}` in order of the template, or undefined where the path is another one's. */

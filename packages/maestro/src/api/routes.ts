@@ -20,6 +20,11 @@ import { getReceipt, getRunReceipt, listReceipts } from "./receipts.ts";
 import { describeApi } from "./describe.ts";
 import { getRetention, listHolds, releaseHold, runRetention, setHold } from "./retention.ts";
 import { getMetrics } from "./metrics.ts";
+import { evaluateAccess, evaluateAccesses, getAuthzenConfiguration } from "./authzen.ts";
+import { searchActions, searchResources, searchSubjects } from "./authzen-search.ts";
+import { endBreakGlass, listBreakGlass, openBreakGlass } from "./break-glass.ts";
+import { askPolicy, comparePolicy, getPolicy, reloadPolicy } from "./policy.ts";
+import { explainDecision, explainRun, whoCan } from "./policy-decisions.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { exchangeToken, listSessions, logOut, revokeSession, revokeSessions, whoAmI } from "./sessions.ts";
@@ -83,6 +88,22 @@ export const ROUTES: readonly Route[] = [
   redeemLoginLink,
   showLoginPage,
   describeIdentity,
+  getPolicy,
+  askPolicy,
+  comparePolicy,
+  whoCan,
+  explainDecision,
+  explainRun,
+  reloadPolicy,
+  openBreakGlass,
+  endBreakGlass,
+  listBreakGlass,
+  evaluateAccess,
+  evaluateAccesses,
+  searchSubjects,
+  searchResources,
+  searchActions,
+  getAuthzenConfiguration,
   getMetrics,
   getHealth,
   getLiveness,

@@ -87,13 +87,17 @@ export const getHealth = route({
   operation: "getHealth",
   access: { action: "system.read", as: "read" },
   summary:
-    "That it lives, which version it is and what time it has; to those who have a part in all namespaces also how its engine is doing.",
+    "That it lives, which version it is, what time it has and who goes past the policy now; to those who have a part in all namespaces also how its engine is doing.",
   answers: [{ status: 200, type: "application/json", schema: "Health", description: "`status` is `ok`." }],
-  async handle({ version, now, report }, { access }) {
+  async handle({ version, now, report, policy }, { access }) {
     await access.onInstallation();
+    // An emergency is everybody's business, as far as they know of the place.
+    const breakGlass = policy.breakGlass.current.filter(
+      ({ namespace }) => access.scope === undefined || namespace === "*" || access.sees(namespace),
+    );
     // How busy it is tells of all namespaces together.
     const inside = access.scope === undefined ? { pid: process.pid, engine: report() } : {};
-    return object("Health", { status: "ok", version, now: now(), ...inside });
+    return object("Health", { status: "ok", version, now: now(), breakGlass, ...inside });
   },
 });
 

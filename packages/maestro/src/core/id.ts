@@ -12,3 +12,16 @@ export function makeId(prefix: "r" | "a" | "b" | "d" | "e" | "h" | "n" | "s", no
   for (let i = 0; i < 10; i++) tail += ALPHABET.charAt((random[i] ?? 0) & 31);
   return `${prefix}_${time}${tail}`;
 }
+
+/** When it was made, in epoch milliseconds; undefined for a text that is no such identifier. */
+export function timeOfId(id: string): number | undefined {
+  const digits = /^[a-z]_([0-9a-z]{9})[0-9a-z]{10}$/.exec(id)?.[1];
+  if (digits === undefined) return undefined;
+  let at = 0;
+  for (const digit of digits) {
+    const value = ALPHABET.indexOf(digit);
+    if (value === -1) return undefined;
+    at = at * 32 + value;
+  }
+  return at;
+}

@@ -39,10 +39,10 @@ export function decisionEntry(
   asked: { readonly action: string; readonly task?: string; readonly decision: Decision },
   place: LedgerPlace,
 ): string {
-  const { allow, engine, id, policyDigest: policy, requestDigest: request, rules } = asked.decision;
+  const { allow, engine, id, mode, policyDigest: policy, requestDigest: request, rules } = asked.decision;
   const { action, task } = asked;
   const where = { ...place, subject: `run/${place.run}` };
-  return cloudEvent("decision", id, where, { action, allow, engine, policy, request, rules, task });
+  return cloudEvent("decision", id, where, { action, allow, engine, mode, policy, request, rules, task });
 }
 
 /**
