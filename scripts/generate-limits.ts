@@ -15,6 +15,13 @@ import type { CommandLimits } from "../packages/maestro/src/core/plan.ts";
 import { MAX_LISTED, MAX_ARTIFACTS as MAX_SUBJECTS } from "../packages/maestro/src/core/receipt.ts";
 import { DEFAULT_LIMITS, FORCE_AFTER_MS } from "../packages/maestro/src/engine/limits.ts";
 import type { Limits } from "../packages/maestro/src/engine/limits.ts";
+import { TOKEN_SECONDS } from "../packages/maestro/src/identity/token.ts";
+import { TOKEN_LIMITS } from "../packages/maestro/src/identity/token-socket.ts";
+import { MAX_TOKEN_LENGTH } from "../packages/maestro/src/identity/compact.ts";
+import { FETCH_LIMITS } from "../packages/maestro/src/identity/fetch-json.ts";
+import { CODE_LIMITS } from "../packages/maestro/src/identity/login-codes.ts";
+import { KEY_LIMITS } from "../packages/maestro/src/identity/provider.ts";
+import { SESSION_LIMITS } from "../packages/maestro/src/identity/sessions.ts";
 import { SOURCE_LIMITS } from "../packages/maestro/src/manifest/scan.ts";
 import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-signed.ts";
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
@@ -110,11 +117,42 @@ const PLACES: readonly (readonly [path: string, what: string])[] = [
   ["properties/spec/properties/budget/properties/tasks/maximum", "attempts of a run (`budget.tasks`)"],
 ];
 
+const TOKENS: Readonly<Record<keyof typeof TOKEN_LIMITS, Meaning>> = {
+  connections: ["connections to the socket of an attempt at once", "count", "a further one is closed"],
+  headerBytes: ["headers of a request for a token", "bytes", "431"],
+  requestMs: ["until such a request is whole", "ms", "408"],
+  perMinute: ["requests of an attempt in a minute", "count", "429 with `Retry-After`"],
+};
+
 const COMMAND: Readonly<Record<keyof CommandLimits, readonly [what: string, unit: "count" | "bytes" | "s"]>> = {
   memoryBytes: ["`memory` of its whole tree of processes", "bytes"],
   cpuSeconds: ["`cpu` time of the tree", "s"],
   fileBytes: ["the largest `file` it may write", "bytes"],
   processes: ["`processes` and threads", "count"],
+};
+
+const PROVIDER: Readonly<Record<keyof typeof FETCH_LIMITS, Meaning>> = {
+  bytes: ["an answer of an identity provider", "bytes", "nobody comes in by it: `issuer_unreachable`"],
+  ms: ["until such an answer is whole", "ms", "nobody comes in by it: `issuer_unreachable`"],
+};
+
+const KEYS: Readonly<Record<keyof typeof KEY_LIMITS, Meaning>> = {
+  maxAgeMs: ["a provider's keys are kept", "ms", "they are asked for again"],
+  cooldownMs: ["a key that is not among them makes us ask again", "ms", "not more often: the token is refused"],
+  retryMs: ["a provider that did not answer is asked again", "ms", "not more often: `issuer_unreachable`"],
+  keys: ["keys of one provider", "count", "nobody comes in by it: `issuer_unreachable`"],
+};
+
+const SESSION: Readonly<Record<keyof typeof SESSION_LIMITS, Meaning>> = {
+  perSubject: ["sessions of one caller at once", "count", "`limit_exceeded`"],
+  seenEveryMs: ["a session's last use is written down", "ms", "not more often"],
+  keptMs: ["a session that is over stays on record", "ms", "it is removed"],
+  labelLength: ["characters of its label", "count", "`invalid_request`"],
+};
+
+const CODES: Readonly<Record<keyof typeof CODE_LIMITS, Meaning>> = {
+  lastsMs: ["a login link is good", "ms", "it lets nobody in"],
+  open: ["login links at once", "count", "`limit_exceeded`"],
 };
 
 const PROGRAM: Readonly<Record<keyof typeof PROTOCOL_LIMITS, Meaning>> = {
@@ -164,6 +202,25 @@ What \`maestro up\` gives those who come over TCP; the control socket has no suc
 ([openapi-v1.json](../../spec/openapi-v1.json)): 413.
 
 ${table(["what", "name", "limit", "beyond it"], rows(NETWORK, NETWORK_LIMITS))}
+
+## Who asks
+
+${table(
+  ["what", "name", "limit", "beyond it"],
+  [
+    ["characters of a token", "", MAX_TOKEN_LENGTH.toLocaleString("en"), "it is refused unread"],
+    ...rows(PROVIDER, FETCH_LIMITS),
+    ...rows(KEYS, KEY_LIMITS),
+    ...rows(SESSION, SESSION_LIMITS),
+    ...rows(CODES, CODE_LIMITS),
+  ],
+)}
+
+## Tokens for tasks
+
+A token is good for ${withUnit(TOKEN_SECONDS * 1000, "ms")}. Audiences of a task: as [the manifest](manifest.md) says.
+
+${table(["what", "name", "limit", "beyond it"], rows(TOKENS, TOKEN_LIMITS))}
 
 ## A manifest
 

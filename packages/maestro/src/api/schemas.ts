@@ -2,6 +2,7 @@ import { SOURCES } from "../catalog/catalog.ts";
 import type { JsonObject } from "../core/json.ts";
 import { PROBLEMS } from "../core/problem.ts";
 import { API_VERSION } from "./respond.ts";
+import { KEY_SET, OPENID_CONFIGURATION } from "./workload-schemas.ts";
 
 // What JSON answers look like, in JSON Schema 2020-12. Objects are open: a later version may have more members, and a client
 // that refuses those is broken by them. A test checks real answers against these.
@@ -234,6 +235,10 @@ const ANSWERS = {
     cursor: orNull(string),
   }),
   LedgerCheck: answer("LedgerCheck", { size: integer, checked: integer, root: string, signedAt: time }),
+  AuditList: answer("AuditList", {
+    entries: listOf(members({ place: integer, entry: anyObject })),
+    cursor: orNull(string),
+  }),
   LedgerConsistency: answer("LedgerConsistency", {
     from: integer,
     size: integer,
@@ -417,21 +422,8 @@ const ANSWERS = {
   AuthzenConfiguration: members({ policy_decision_point: string, access_evaluation_endpoint: string }),
   Liveness: answer("Liveness", { status: { const: "live" } }),
   Readiness: answer("Readiness", { status: { const: "ready" } }),
-  OpenIdConfiguration: members({
-    issuer: string,
-    jwks_uri: string,
-    response_types_supported: { type: "array", items: string },
-    subject_types_supported: { type: "array", items: string },
-    id_token_signing_alg_values_supported: { type: "array", items: string },
-    scopes_supported: { type: "array", items: string },
-    claims_supported: { type: "array", items: string },
-  }),
-  KeySet: members({
-    keys: {
-      type: "array",
-      items: members({ kty: string, crv: string, x: string, y: string, kid: string, alg: string, use: string }),
-    },
-  }),
+  OpenIdConfiguration: OPENID_CONFIGURATION,
+  KeySet: KEY_SET,
   OpenApi: members({ openapi: string, info: anyObject, paths: anyObject, components: anyObject }),
 } as const;
 

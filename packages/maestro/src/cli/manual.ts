@@ -104,8 +104,17 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
     see: ["verify", "receipt export"],
     guide: "verify-a-receipt",
   },
+  "policy init": {
+    exits: { 6: "there is a policy already; nothing is written" },
+    see: ["up", "doctor"],
+    guide: "policies",
+  },
   "key rotate": {
-    exits: { 4: "the passphrase is missing or wrong", 9: "an engine holds the data directory" },
+    exits: {
+      4: "the passphrase is missing or wrong",
+      6: "the last rotation of --workload is not over",
+      9: "an engine holds the data directory",
+    },
     see: ["verify", "doctor", "token rotate"],
     guide: "operate-the-data-directory",
   },
