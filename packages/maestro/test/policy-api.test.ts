@@ -57,6 +57,7 @@ async function open(policy?: string, more: Readonly<Record<string, string>> = {}
   });
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what an answer holds is said where it is read
 async function call<T = Readonly<Record<string, unknown>>>(
   who: Caller,
   method: string,
