@@ -1,8 +1,8 @@
 import { createHash, createPrivateKey } from "node:crypto";
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { canonical } from "../../src/core/canonical.ts";
 import { sha256 } from "../../src/core/digest.ts";
@@ -67,7 +67,10 @@ export class Disclosing {
     const plane = await openControlPlane({ dataDir: join(dir, "data") });
     const place = new Disclosing(dir, plane);
     if (Object.keys(files).length > 0) {
-      for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, "data", name), text);
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(dir, "data", name)), { recursive: true });
+        writeFileSync(join(dir, "data", name), text);
+      }
       await place.reopen();
     }
     return place;

@@ -2,10 +2,9 @@ import { createHash, createHmac } from "node:crypto";
 import { canonical } from "../../core/canonical.ts";
 import type { Digest } from "../../core/digest.ts";
 import { chain, digestOf, sha256 } from "../../core/digest.ts";
-import type { Decision, Obligation } from "../../core/event.ts";
+import type { Decision } from "../../core/event.ts";
 import { parsePointer } from "../../core/json-pointer.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
-import { MaestroError } from "../../core/problem.ts";
 import { STATEMENT_TYPE } from "../../core/receipt.ts";
 import type { RevealedField } from "../../core/redaction.ts";
 import type { DisclosedRun, DisclosureManifest, Redaction } from "../../provenance/disclosure/form.ts";
@@ -87,10 +86,7 @@ export async function disclose(
   request: DisclosureRequest,
   permitted: readonly PermittedRun[],
 ): Promise<Disclosure> {
-  const wishes = [
-    ...[...new Set(request.redact)].map((text) => readWish(text, "request")),
-    ...permitted.flatMap((run) => owed(run)),
-  ];
+  const wishes = [...[...new Set(request.redact)].map((text) => readWish(text)), ...permitted.flatMap(owed)];
   const runs = permitted.toSorted((a, b) => (a.row.id < b.row.id ? -1 : 1));
   const gathered: Gathered[] = [];
   for (const { row } of runs) gathered.push(await gather(deps, row, request));
@@ -130,32 +126,13 @@ export async function disclose(
   return { digest, files: draft.files(), fields: redacted.fields, redactions: redacted.redactions.length };
 }
 
-/** What the policy wants taken out. Errors: `denied` for anything else that it wants and that cannot be done here. */
-function owed({ decision, action }: PermittedRun): readonly Wish[] {
-  return (decision.obligations ?? []).flatMap((obligation): readonly Wish[] => {
-    // The gate has seen to the others before it said yes.
-    if (obligation.type !== "redact") return [];
-    const { paths } = obligation.properties;
-    const list = Array.isArray(paths) ? (paths as readonly JsonValue[]) : [paths];
-    return list.map((path) => {
-      if (typeof path !== "string") throw cannot(action, obligation, "it names no `paths`");
-      try {
-        return readWish(path, "policy");
-      } catch (error) {
-        throw cannot(action, obligation, error instanceof Error ? error.message : String(error));
-      }
-    });
+/** What the policy wants taken out. The gate has seen to the other obligations before it said yes. Errors: `denied` where it cannot be done. */
+function owed({ decision }: PermittedRun): readonly Wish[] {
+  return (decision.obligations ?? []).flatMap(({ id, type, properties: { paths } }): readonly Wish[] => {
+    if (type !== "redact") return [];
+    const texts = Array.isArray(paths) ? (paths as readonly JsonValue[]) : [paths];
+    return texts.map((text) => readWish(typeof text === "string" ? text : String(text), id));
   });
-}
-
-function cannot(action: string, { id, type }: Obligation, why: string): MaestroError {
-  return new MaestroError(
-    "denied",
-    `${action} is allowed only with ${type} (rule ${id}), which cannot be done: ${why}`,
-    {
-      facts: { action, rule: id, obligation: type },
-    },
-  );
 }
 
 /**

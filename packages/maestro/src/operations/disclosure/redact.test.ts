@@ -51,7 +51,7 @@ const DOCUMENTS = [EVENTS, PLAN, RUN];
 async function redact(...redactions: readonly string[]): Promise<Redacted> {
   return redactDocuments(
     DOCUMENTS,
-    redactions.map((text) => readWish(text, "request")),
+    redactions.map((text) => readWish(text)),
     salt,
   );
 }
@@ -104,7 +104,7 @@ describe("what is redacted", () => {
     assert.deepEqual(await places(), []);
     const { redactions } = await redactDocuments(
       [{ ...PLAN, prefix: [] }],
-      [readWish("outputs", "request"), readWish("/nothing", "policy")],
+      [readWish("outputs"), readWish("/nothing", "some-rule")],
       salt,
     );
     assert.deepEqual(redactions, []);
@@ -141,7 +141,7 @@ describe("what is redacted", () => {
       ...RUN,
       value: { inputs: { who: "customer-77" }, outputs: { balances: { "customer-77": 5, limit: 9 } } },
     };
-    const { documents, redactions } = await redactDocuments([balances], [readWish("/inputs/who", "request")], salt);
+    const { documents, redactions } = await redactDocuments([balances], [readWish("/inputs/who")], salt);
     assert.deepEqual(
       redactions.map(({ pointer }) => pointer),
       ["/inputs/who", "/outputs/balances"],
@@ -187,7 +187,7 @@ describe("what is redacted", () => {
         };
         const events: Document = { ...EVENTS, value: others.map((output, i) => ({ seq: i + 1, output })) };
         const before = [events, run];
-        const after = await redactDocuments(before, [readWish("/inputs/secret", "request")], salt);
+        const after = await redactDocuments(before, [readWish("/inputs/secret")], salt);
         after.documents.forEach((document, i) => {
           const fields = after.fields.filter(({ path }) => path === document.path);
           assert.equal(JSON.stringify(reveal(document.value, fields)), JSON.stringify(before[i]!.value));

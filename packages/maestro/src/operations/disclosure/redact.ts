@@ -10,7 +10,7 @@ import type { Redaction } from "../../provenance/disclosure/form.ts";
 import type { Document } from "./documents.ts";
 import { isDataAt } from "./documents.ts";
 import { Traces } from "./traces.ts";
-import { hitsNothing, placesOf } from "./wishes.ts";
+import { cannotBeDone, hitsNothing, placesOf } from "./wishes.ts";
 import type { Wish } from "./wishes.ts";
 
 /** Places that something is taken out of, in one package. */
@@ -46,7 +46,7 @@ export async function redactDocuments(
     for (const document of documents)
       for (const tokens of placesOf(wish, document)) {
         hits += 1;
-        chosen.get(document.path)!.push({ tokens: whole(document, tokens), by: wish.by });
+        chosen.get(document.path)!.push({ tokens: whole(document, tokens, wish), by: wish.by });
       }
     if (hits === 0 && wish.mustHit) throw hitsNothing(wish, documents);
     await setImmediate();
@@ -73,13 +73,13 @@ export async function redactDocuments(
 }
 
 /** The document as a whole has no place in itself that could hold a marker where it is a list of lines. */
-function whole({ path, prefix }: Document, tokens: Tokens): Tokens {
-  if (tokens.length === 0)
-    throw new MaestroError(
-      "invalid_request",
-      `A redaction means all of ${path}. Name what is to be taken out of it, as ${writePointer([...prefix, "*"])}.`,
-    );
-  return tokens;
+function whole({ path, prefix }: Document, tokens: Tokens, { rule }: Wish): Tokens {
+  if (tokens.length > 0) return tokens;
+  const error = new MaestroError(
+    "invalid_request",
+    `A redaction means all of ${path}. Name what is to be taken out of it, as ${writePointer([...prefix, "*"])}.`,
+  );
+  throw rule === undefined ? error : cannotBeDone(rule, error);
 }
 
 /** Goes on until nothing new is found: what is taken out with an object that had to go may stand elsewhere, too. */

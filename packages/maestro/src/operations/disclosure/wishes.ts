@@ -14,6 +14,8 @@ export type Wish = {
   /** As it was written. */
   readonly text: string;
   readonly by: "request" | "policy";
+  /** Of a policy, its rule. */
+  readonly rule?: string;
   /** It is an exact wish, so hitting nothing means that it was mistyped; a sweep may find nothing. */
   readonly mustHit: boolean;
 } & (
@@ -24,13 +26,30 @@ export type Wish = {
 
 const RULES = ["inputs", "outputs", "secrets"] as const;
 
-/** Errors: `invalid_request`. */
-export function readWish(text: string, by: Wish["by"]): Wish {
-  const exact = { text, by, mustHit: by === "request" };
+/** Errors: `invalid_request`; of a policy `denied`, because nobody else can carry out what it wants. */
+export function readWish(text: string, rule?: string): Wish {
+  try {
+    return rule === undefined ? read(text, { by: "request" }) : read(text, { by: "policy", rule });
+  } catch (error) {
+    throw rule !== undefined && error instanceof MaestroError ? cannotBeDone(rule, error) : error;
+  }
+}
+
+/** What a policy wants redacted and cannot be is not disclosed. */
+export function cannotBeDone(rule: string, error: MaestroError): MaestroError {
+  return new MaestroError(
+    "denied",
+    `It may be disclosed only with what rule ${rule} wants redacted, and that cannot be done: ${error.message}`,
+    { cause: error, facts: { rule, obligation: "redact" } },
+  );
+}
+
+function read(text: string, from: Pick<Wish, "by" | "rule">): Wish {
+  const exact = { text, ...from, mustHit: from.by === "request" };
   if (text.startsWith("/")) return { ...exact, kind: "pattern", pattern: patternOf(text) };
   if (text.startsWith("key:") && text.length > "key:".length)
     return { ...exact, kind: "name", parts: text.slice("key:".length).toLowerCase().split("*") };
-  const sweep = { text, by, mustHit: false };
+  const sweep = { text, ...from, mustHit: false };
   switch (text) {
     case "secrets":
       return { ...sweep, kind: "secrets" };
