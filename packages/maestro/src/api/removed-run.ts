@@ -9,7 +9,7 @@ export async function viewRun(
   row: RunRow,
 ): Promise<RunView & { readonly removed?: string }> {
   try {
-    return await engine.view(row.id);
+    return await engine.view(row.id, row);
   } catch (error) {
     if (!(error instanceof MaestroError) || error.code !== "removed") throw error;
     const receipt = await store.receiptGet(row.id);

@@ -113,12 +113,14 @@ export class DurableEngine implements Engine {
     return row;
   }
 
-  async view(run: string): Promise<RunView> {
+  async view(run: string, known?: RunRow): Promise<RunView> {
     const { clock, store } = this.parts;
     const live = this.live.get(run);
     if (live !== undefined && live.row !== null && live.pending.length === 0) return viewOf(live, clock.now());
-    const row = await store.runGet(run);
-    const kept = row === undefined ? undefined : this.ended.find(row);
+    const seen = known === undefined ? undefined : this.ended.find(known);
+    // Of one that is not remembered the row is read again: it may have gone on.
+    const row = seen === undefined ? await store.runGet(run) : known;
+    const kept = seen ?? (row === undefined ? undefined : this.ended.find(row));
     // What retention took is not to be seen any more, remembered or not.
     if (kept !== undefined && (await store.retention.removalOf(run, "events")) === undefined) return kept;
     const view = viewOf(await loadRun(this, run, row), clock.now());

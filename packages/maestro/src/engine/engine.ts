@@ -15,8 +15,11 @@ export interface Engine {
   preview(request: StartRequest): Promise<Preview>;
   /** Hands an input to a run; resolves when its effect is durable. Errors: `not_found`, `conflict`, `plan_changed`, `denied`, ... */
   send(run: string, input: RunInput): Promise<RunRow>;
-  /** The run's state with every task and, for what waits, why. From memory where it is live, else replayed. */
-  view(run: string): Promise<RunView>;
+  /**
+   * The run's state with every task and, for what waits, why. From memory where it is live, else replayed. `known` is its row,
+   * where it was read just now.
+   */
+  view(run: string, known?: RunRow): Promise<RunView>;
   /** Runs again: reuses what succeeded before `from`, or everything is new where `from` is absent. */
   rerun(
     run: string,

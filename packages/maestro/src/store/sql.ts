@@ -49,6 +49,10 @@ export class ListStatement {
     this.#prepared.setReturnArrays(true);
   }
 
+  get(...values: readonly SqlValue[]): readonly SqlValue[] | undefined {
+    return this.#prepared.get(...values) as unknown as readonly SqlValue[] | undefined;
+  }
+
   all(...values: readonly SqlValue[]): readonly (readonly SqlValue[])[] {
     // Its type knows of objects only.
     return this.#prepared.all(...values) as unknown as readonly (readonly SqlValue[])[];

@@ -99,7 +99,6 @@ const READS = [
   "workflow-list",
   "workflow-list-by-name",
   "workflow-list-by-namespace",
-  "run-get",
   "run-by-key",
   "run-find-prefix",
   "run-find-suffix",
@@ -210,7 +209,7 @@ class SqliteStore implements Store {
   }
 
   async runGet(id: string): Promise<RunRow | undefined> {
-    return this.#one("run-get", readRun, id);
+    return this.#lists.run(id);
   }
 
   async runFind(part: string, limit: number, namespaces?: readonly string[]): Promise<readonly string[]> {
