@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MAX_ITEMS } from "../packages/maestro/src/core/decide-task.ts";
+import { DEFAULT_NETWORK } from "../packages/maestro/src/api/network-settings.ts";
 import { NETWORK_LIMITS } from "../packages/maestro/src/api/listen.ts";
 import type { NetworkLimits } from "../packages/maestro/src/api/listen.ts";
 import { RESCAN_MS, SETTLE_MS } from "../packages/maestro/src/catalog/folder.ts";
@@ -168,6 +169,26 @@ const PROGRAM: Readonly<Record<keyof typeof PROTOCOL_LIMITS, Meaning>> = {
   stderrBytes: ["stderr of a program in the log of one attempt", "bytes", "it is cut, and the log says so"],
 };
 
+function settable(): readonly (readonly string[])[] {
+  const { rates, answerMs } = DEFAULT_NETWORK;
+  return [
+    [
+      "requests of one caller in a second",
+      "`identity.perSecond`",
+      number(rates.identity.perSecond),
+      "429 with `Retry-After`",
+    ],
+    ["… that are being answered", "`identity.atOnce`", number(rates.identity.atOnce), "429 with `Retry-After`"],
+    [
+      "requests in a second that prove nobody, from one address or IPv6 network",
+      "`stranger.perSecond`",
+      number(rates.stranger.perSecond),
+      "429 with `Retry-After`",
+    ],
+    ["until an answer begins", "`answer`", withUnit(answerMs, "ms"), "504; what was asked for may still be done"],
+  ];
+}
+
 export function limitsPage(): string {
   const engine = rows(ENGINE, DEFAULT_LIMITS);
   const source = rows(SOURCE, SOURCE_LIMITS);
@@ -201,7 +222,9 @@ goes on, and what the attempt still says does not count.
 What \`maestro up\` gives those who come over TCP; the control socket has no such limits. A body has the limit of its operation
 ([openapi-v1.json](../../spec/openapi-v1.json)): 413.
 
-${table(["what", "name", "limit", "beyond it"], rows(NETWORK, NETWORK_LIMITS))}
+${table(["what", "name", "limit", "beyond it"], [...rows(NETWORK, NETWORK_LIMITS), ...settable()])}
+
+The last four are what \`network.yaml\` in the data directory may [set](../guides/http-api.md#limits).
 
 ## Who asks
 

@@ -114,6 +114,8 @@ function prepare(place: string, path: string): void {
   chmodSync(place, 0o755);
   mkdirSync(join(place, ".bin"));
   symlinkSync(join(ROOT, "maestro"), join(place, ".bin/maestro"));
+  const provider = join(ROOT, "packages/maestro/test/support/oidc-process.ts");
+  writeFileSync(join(place, ".bin/demo-provider"), `#!/bin/sh\nexec node "${provider}" "$@"\n`, { mode: 0o755 });
   if (path !== "README.md") return;
   symlinkSync(join(ROOT, "maestro"), join(place, "maestro"));
   for (const part of [

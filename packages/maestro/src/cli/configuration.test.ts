@@ -9,9 +9,11 @@ import {
   CONFIG_EXAMPLE,
   configurationPage,
   configurationPath,
+  IDENTITY_EXAMPLE,
   POLICY_EXAMPLE,
   PROJECT_EXAMPLE,
 } from "../../../../scripts/generate-configuration.ts";
+import { readIdentity } from "../identity/read-settings.ts";
 import { MARKER } from "../runner/tree.ts";
 import { readPolicy } from "../operations/retention-policy.ts";
 import { configPath, readConfig, readProject } from "./config-file.ts";
@@ -36,6 +38,9 @@ describe("the configuration", () => {
       assert.equal(readProject(join(dir, "maestro.yaml"))?.data, ".maestro");
       const policy = await readPolicy(POLICY_EXAMPLE, "retention.yaml");
       assert.equal(policy.namespaces["audit"]?.receipts, null);
+      const { issuers } = await readIdentity(IDENTITY_EXAMPLE, "identity.yaml");
+      assert.deepEqual([...issuers.keys()], ["company", "github"]);
+      assert.equal(issuers.get("github")?.services[0]?.name, "shop-release");
     } finally {
       await rm(dir, { recursive: true });
     }

@@ -48,6 +48,11 @@ export const VARIABLES: readonly VariableGroup[] = [
         about: "File with the token of the server.",
         otherwise: "tokenFile of the context with that server",
       },
+      {
+        name: "ACTIONS_ID_TOKEN_REQUEST_URL",
+        about: "Where GitHub Actions gives a job its token, for `maestro login --ci`.",
+      },
+      { name: "ACTIONS_ID_TOKEN_REQUEST_TOKEN", about: "The job's right to ask there; never printed." },
       { name: "MAESTRO_TOKEN", about: "The token itself; goes before MAESTRO_TOKEN_FILE and is never printed." },
     ],
   },

@@ -59,7 +59,7 @@ export async function readIdentity(text: string, path: string): Promise<Identity
   return { issuers };
 }
 
-const ISSUER_MEMBERS = [
+export const ISSUER_MEMBERS = [
   "issuer",
   "audience",
   "algorithms",
@@ -138,8 +138,10 @@ function readIssuer(
 
 const SESSION = { min: IDENTITY_LIMITS.sessionMinMs, max: IDENTITY_LIMITS.sessionMaxMs };
 
+export const LOGIN_MEMBERS = ["clientId", "scopes", "audienceParameter"] as const;
+
 function readLogin(value: JsonValue, at: string, fault: Fault): LoginSettings {
-  const given = members(value, at, ["clientId", "scopes", "audienceParameter"], fault);
+  const given = members(value, at, LOGIN_MEMBERS, fault);
   return {
     clientId: requiredText(
       given["clientId"],
@@ -152,6 +154,8 @@ function readLogin(value: JsonValue, at: string, fault: Fault): LoginSettings {
   };
 }
 
+export const SERVICE_MEMBERS = ["issuer", "subject", "roles"] as const;
+
 function readServices(
   value: JsonValue | undefined,
   fault: Fault,
@@ -159,7 +163,7 @@ function readServices(
   const seen = new Map<string, string>();
   return named(value, "identity.services", IDENTITY_LIMITS.services, fault).map(([name, one]) => {
     const at = `identity.services.${name}`;
-    const given = members(one, at, ["issuer", "subject", "roles"], fault);
+    const given = members(one, at, SERVICE_MEMBERS, fault);
     const issuer = requiredText(given["issuer"], `${at}.issuer`, "is missing: the name of an issuer above", fault);
     const subjects = texts(given["subject"], `${at}.subject`, fault);
     if (subjects.length === 0) fault(`${at}.subject`, "is missing: the exact `sub` of its tokens, or a list of them");

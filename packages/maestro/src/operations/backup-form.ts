@@ -30,7 +30,7 @@ export interface BackupManifest {
 
 /** What a backup may hold: nothing else is taken from one, so that no path leads out of the folder it is restored to. */
 const MEMBERS = [
-  /^(?:maestro\.db|installation|retention\.yaml|SHA256SUMS|manifest\.json)$/,
+  /^(?:maestro\.db|installation|retention\.yaml|identity\.yaml|SHA256SUMS|manifest\.json)$/,
   /^keys\/(?:trust-root\.json|ed25519-[0-9a-f]{16}\.pem)$/,
   /^tasks\/[A-Za-z0-9_.@-]{1,200}\.json$/,
   /^blobs\/sha256\/([0-9a-f]{2})\/\1[0-9a-f]{62}$/,

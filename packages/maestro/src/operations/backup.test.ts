@@ -13,6 +13,7 @@ import { openBlobs } from "../store/blob-files.ts";
 import { ownFiles, shareFiles } from "../store/files-lock.ts";
 import { schemaVersion } from "../store/migrate.ts";
 import { begin, sampleEvents, sampleReceipt, sampleRun } from "../store/sample.ts";
+import type { SessionRow } from "../store/session.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import { ArchiveWriter, listText } from "./archive.ts";
@@ -25,6 +26,20 @@ import { verifyBackup } from "./verify-backup.ts";
 
 const NOW = 1_900_000_000_000;
 const PROCESS = fileURLToPath(new URL("../../test/support/restore-process.ts", import.meta.url));
+const SESSION: SessionRow = {
+  id: "s_1",
+  digest: "d",
+  subject: "company:anna",
+  issuer: "company",
+  claims: {},
+  label: "",
+  proof: "p",
+  createdAt: NOW,
+  expiresAt: NOW + 1e12,
+  seenAt: NOW,
+  revokedAt: null,
+  revokedBy: null,
+};
 const openStore = (path: string): Promise<Store> => openSqlite({ path });
 
 describe("a backup", () => {
@@ -54,6 +69,8 @@ describe("a backup", () => {
     writeFileSync(join(data, "logs", id, "build.1.log"), "what it said\n");
     mkdirSync(join(data, "logs", "r_0000000000000000002"));
     writeFileSync(join(data, "logs", "r_0000000000000000002", "a.1.log"), "of a run that begins only now\n");
+    writeFileSync(join(data, "identity.yaml"), "identity: {}\n");
+    await store.sessions.put(SESSION);
     mkdirSync(join(data, "work"));
     writeFileSync(join(data, "work/scratch"), "not in a backup");
   });
@@ -88,6 +105,7 @@ describe("a backup", () => {
       [
         "maestro.db",
         "installation",
+        "identity.yaml",
         "keys/trust-root.json",
         `blobs/sha256/${hex.slice(0, 2)}/${hex}`,
         "logs/r_0000000000000000001/build.1.log",
@@ -109,7 +127,10 @@ describe("a backup", () => {
     const copy = await openStore(join(to, "maestro.db"));
     assert.deepEqual(await copy.runGet(ended.id), ended);
     assert.deepEqual(await copy.receiptGet(ended.id), sampleReceipt(ended.id, 1));
+    assert.equal(await copy.sessions.get(SESSION.id), undefined, "what was revoked since would be good again");
+    assert.deepEqual(await store.sessions.get(SESSION.id), SESSION);
     await copy.close();
+    assert.equal(readFileSync(join(to, "identity.yaml"), "utf8"), "identity: {}\n");
     assert.equal(readFileSync(join(to, "logs", ended.id, "build.1.log"), "utf8"), "what it said\n");
     assert.deepEqual(
       Buffer.from((await (await openBlobs(join(to, "blobs"))).get(artifact as `sha256:${string}`)) ?? []).toString(),

@@ -17,6 +17,7 @@ import type { BackupRecord } from "./backup-record.ts";
 import { recordBackup } from "./backup-record.ts";
 import { entriesOf } from "./folder-size.ts";
 import { digestsIn, referencesIn } from "./references.ts";
+import { IDENTITY_FILE } from "../identity/settings-file.ts";
 import { POLICY_FILE } from "./retention-policy.ts";
 
 export interface BackupRequest {
@@ -56,6 +57,7 @@ export async function createBackup(request: BackupRequest): Promise<BackupRecord
   try {
     const snapshot = join(scratch, "maestro.db");
     await takeSnapshot(join(dataDir, "maestro.db"), snapshot, request.schema);
+    endSessions(snapshot);
     const record = await writeArchive(request, snapshot);
     await recordBackup(dataDir, record);
     return record;
@@ -84,6 +86,18 @@ async function takeSnapshot(from: string, to: string, schema: number): Promise<v
     throw storeProblem(error, from);
   } finally {
     db?.close();
+  }
+}
+
+/** Sessions that were revoked since would be good again where it is restored. */
+function endSessions(snapshot: string): void {
+  const db = new DatabaseSync(snapshot);
+  try {
+    db.exec("delete from session");
+  } catch (error) {
+    throw storeProblem(error, snapshot);
+  } finally {
+    db.close();
   }
 }
 
@@ -132,7 +146,7 @@ async function fill(
   try {
     await archive.addFile("maestro.db", snapshot);
     await archive.addFile("installation", join(dataDir, "installation"));
-    await archive.addFile(POLICY_FILE, join(dataDir, POLICY_FILE));
+    for (const name of [POLICY_FILE, IDENTITY_FILE]) await archive.addFile(name, join(dataDir, name));
     await archive.addFile("keys/trust-root.json", join(dataDir, "keys", "trust-root.json"));
     if (keys) {
       for (const { name } of await entriesOf(join(dataDir, "keys")))

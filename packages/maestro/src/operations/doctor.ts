@@ -3,6 +3,7 @@ import { backupChecks } from "./doctor-backups.ts";
 import { databaseChecks } from "./doctor-database.ts";
 import { directoryChecks } from "./doctor-directory.ts";
 import { engineChecks } from "./doctor-engine.ts";
+import { identityChecks } from "./doctor-identity.ts";
 import { keyChecks } from "./doctor-keys.ts";
 import { machineChecks } from "./doctor-machine.ts";
 import { sandboxChecks } from "./doctor-sandbox.ts";
@@ -18,6 +19,7 @@ const CHECKS: readonly Check[] = [
   engineChecks,
   databaseChecks,
   keyChecks,
+  identityChecks,
   witnessChecks,
   sandboxChecks,
   workChecks,

@@ -1,5 +1,6 @@
 // A real OpenID provider on a free port, in a process of its own. Prints its URL. Its parent may send `rotate`: other keys from
 // then on. Anybody logs in with any password; `groups` come from the name: `anna+shop+ops` is in shop and ops.
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair } from "jose";
@@ -84,3 +85,6 @@ process.on("message", () => void renew());
 process.on("disconnect", () => process.exit(0));
 await renew();
 process.stdout.write(`${issuer}\n`);
+// For pages of the documentation, which end what stays by Ctrl-C.
+if (process.argv[3] !== undefined) writeFileSync(process.argv[3], issuer);
+process.on("SIGINT", () => process.exit(0));
