@@ -1,4 +1,5 @@
 import { answerApproval, listApprovals } from "./approvals.ts";
+import { exportAudit, listAudit } from "./audit.ts";
 import { listArtifacts, readArtifact } from "./artifacts.ts";
 import { compareRuns } from "./compare.ts";
 import { createDisclosure, createDisclosureSalts } from "./disclosures.ts";
@@ -57,6 +58,8 @@ export const ROUTES: readonly Route[] = [
   getReceiptProof,
   createDisclosure,
   createDisclosureSalts,
+  listAudit,
+  exportAudit,
   listLedger,
   checkLedger,
   getCheckpoint,

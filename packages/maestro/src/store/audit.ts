@@ -53,5 +53,7 @@ export interface AuditStore {
   size(): Promise<number>;
   /** Newest first. */
   list(query: AuditQuery): Promise<readonly StoredAuditRow[]>;
+  /** In order from a place on. */
+  page(page: { readonly from: number; readonly limit: number }): Promise<readonly StoredAuditRow[]>;
   question(digest: Digest): Promise<QuestionRow | undefined>;
 }

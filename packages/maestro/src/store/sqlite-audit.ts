@@ -24,6 +24,7 @@ export class SqliteAudit implements AuditStore {
   readonly #list: Statement;
   readonly #listByActor: Statement;
   readonly #listByResource: Statement;
+  readonly #page: Statement;
   readonly #question: Statement;
 
   constructor(db: DatabaseSync, path: string) {
@@ -32,6 +33,7 @@ export class SqliteAudit implements AuditStore {
     this.#list = new Statement(db, "audit-list");
     this.#listByActor = new Statement(db, "audit-list-by-actor");
     this.#listByResource = new Statement(db, "audit-list-by-resource");
+    this.#page = new Statement(db, "audit-page");
     this.#question = new Statement(db, "question-get");
   }
 
@@ -45,6 +47,10 @@ export class SqliteAudit implements AuditStore {
       if (query.actor !== undefined) return this.#listByActor.all(...values, query.actor).map(readAudit);
       return (query.resource === undefined ? this.#list : this.#listByResource).all(...values).map(readAudit);
     });
+  }
+
+  async page({ from, limit }: { readonly from: number; readonly limit: number }): Promise<readonly StoredAuditRow[]> {
+    return this.#guard(() => this.#page.all(from, limit).map(readAudit));
   }
 
   async question(digest: Digest): Promise<QuestionRow | undefined> {

@@ -1,19 +1,18 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
-import { isConsistent } from "../../core/merkle.ts";
-import { MaestroError } from "../../core/problem.ts";
-import { readCheckpoint } from "../../provenance/ledger/checkpoint.ts";
-import type { Checkpoint } from "../../provenance/ledger/checkpoint.ts";
-import { logKeys } from "../../provenance/ledger/log-key.ts";
-import { endorsements, readNote, writeNoteKey } from "../../provenance/ledger/note.ts";
-import { tilePath, tilesOf } from "../../provenance/ledger/tile.ts";
 import { readTrustRoot } from "../../provenance/trust.ts";
+import { logKeys } from "../../provenance/ledger/log-key.ts";
+import { writeNoteKey } from "../../provenance/ledger/note.ts";
+import { listAudit } from "../audit-list.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { textOf } from "../client.ts";
+import { compareWith } from "../compare-checkpoint.ts";
+import { EXPORT_FORMATS, exportLines } from "../export-lines.ts";
+import { exportTiles } from "../export-tiles.ts";
 import { time } from "../format.ts";
+import { fullRunId } from "../full-run-id.ts";
 import { isData, printLines, printList, printObject } from "../output.ts";
+import { timeOption } from "../time-option.ts";
 
 interface Entry {
   readonly place: number;
@@ -34,19 +33,35 @@ interface Entry {
 export async function run(cli: Cli, input: Input): Promise<number> {
   const verify = input.flag("verify") === true;
   const to = input.text("export");
+  const older = input.text("checkpoint");
   if (verify && to !== undefined) throw usage("--verify and --export are two commands: give one of them.");
+  if (older !== undefined && !verify) throw usage("--checkpoint goes with --verify.");
+  if (to === undefined && input.text("format") !== undefined) throw usage("--format goes with --export.");
   const client = await cli.connect("look");
   try {
     if (input.flag("key") === true) return await printKeys(cli, client);
-    const older = input.text("checkpoint");
-    if (older !== undefined && !verify) throw usage("--checkpoint goes with --verify.");
-    if (verify && older !== undefined) return await compareWith(cli, client, older);
-    if (verify) return await check(cli, client);
-    if (to !== undefined) return await exportTo(cli, client, to);
-    return await list(cli, client, input);
+    if (verify) return await (older === undefined ? check(cli, client) : compareWith(cli, client, older));
+    if (to !== undefined) return await exportTo(cli, client, input, to);
+    return await (asksForPeople(input) ? listAudit(cli, client, input) : list(cli, client, input));
   } finally {
     await client.close();
   }
+}
+
+/** The ledger says what was decided, and the audit who did what: whoever asks for people, or for what they did, means that. */
+function asksForPeople(input: Input): boolean {
+  const names = ["actor", "action", "resource", "namespace", "since", "until", "kind"];
+  return (
+    input.args("query").length > 0 ||
+    input.flag("denied") === true ||
+    names.some((name) => input.text(name) !== undefined)
+  );
+}
+
+async function exportTo(cli: Cli, client: Client, input: Input, to: string): Promise<number> {
+  const format = input.choice("format", EXPORT_FORMATS) ?? "tiles";
+  if (format === "tiles") return exportTiles(cli, client, to);
+  return exportLines(cli, client, { to, format, since: timeOption(input, "since"), until: timeOption(input, "until") });
 }
 
 /** The current one last, as the trust root has them. */
@@ -72,71 +87,6 @@ async function check(cli: Cli, client: Client): Promise<number> {
   return 0;
 }
 
-/** Whether the ledger still begins with what somebody kept of it. Errors: `ledger_broken`. */
-async function compareWith(cli: Cli, client: Client, file: string): Promise<number> {
-  const trustRoot = readTrustRoot(textOf((await client.read("/v1/trust-root")).bytes), "the trust root");
-  const read = (note: string, where: string): Checkpoint => {
-    try {
-      const parsed = readNote(note);
-      if (endorsements(parsed, logKeys(trustRoot)).length === 0)
-        throw new SyntaxError("this ledger's key did not sign it");
-      return readCheckpoint(parsed.text);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      throw usage(`${where} is no checkpoint of this ledger: ${error.message}.`);
-    }
-  };
-  const older = read(await readFile(resolve(cli.cwd, file), "utf8"), file);
-  const newest = read(textOf((await client.read("/ledger/checkpoint")).bytes), "the newest checkpoint");
-  if (older.size > newest.size)
-    throw rewritten(`It has ${newest.size} entries, and ${file} was signed for ${older.size}.`, older, newest);
-  const answer = await client.get<{ readonly hashes: readonly string[]; readonly checkpoint: string }>(
-    "/v1/ledger/consistency",
-    { from: older.size },
-  );
-  const now = read(answer.checkpoint, "the newest checkpoint");
-  if (
-    !isConsistent(
-      older,
-      now,
-      answer.hashes.map((hash) => Buffer.from(hash, "base64")),
-    )
-  )
-    throw rewritten(`Its first ${older.size} entries are not those that ${file} was signed for.`, older, now);
-  if (isData(cli))
-    await printObject(cli, { apiVersion: "maestro/v1", kind: "LedgerContinuation", from: older.size, size: now.size });
-  else await cli.terminal.write(`✓ the ledger of ${now.size} entries begins with the ${older.size} of ${file}\n`);
-  return 0;
-}
-
-function rewritten(detail: string, older: Checkpoint, newest: Checkpoint): MaestroError {
-  return new MaestroError("ledger_broken", `The ledger was rewritten. ${detail}`, {
-    facts: { from: older.size, size: newest.size },
-    fix: "Keep both checkpoints: two signatures that cannot both be true. A restored backup does this openly; otherwise find out who has the signing key.",
-  });
-}
-
-/** The ledger as a folder of static files, which is what a server of it would serve (c2sp.org/tlog-tiles). */
-async function exportTo(cli: Cli, client: Client, to: string): Promise<number> {
-  const folder = resolve(cli.cwd, to);
-  const { bytes: checkpoint } = await client.read("/ledger/checkpoint");
-  const { size } = readCheckpoint(readNote(textOf(checkpoint)).text);
-  for (const tile of tilesOf(size)) {
-    const path = tilePath(tile);
-    const { bytes } = await client.read(`/ledger/${path}`);
-    await mkdir(join(folder, dirname(path)), { recursive: true });
-    await writeFile(join(folder, path), bytes);
-  }
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "trust-root.json"), (await client.read("/v1/trust-root")).bytes);
-  // Last: what it speaks of is there.
-  await writeFile(join(folder, "checkpoint"), checkpoint);
-  const from = relative(cli.cwd, folder) || ".";
-  if (isData(cli)) await printObject(cli, { apiVersion: "maestro/v1", kind: "LedgerExport", folder: from, size });
-  else cli.terminal.say(`wrote the ledger, ${size} entries, to ${from}`);
-  return 0;
-}
-
 async function list(cli: Cli, client: Client, input: Input): Promise<number> {
   const run = input.text("run");
   const limit = input.integer("limit", { min: 1, max: 1_000 }) ?? 100;
@@ -144,7 +94,7 @@ async function list(cli: Cli, client: Client, input: Input): Promise<number> {
   const answer = await client.get<{ readonly entries: readonly Entry[] }>("/v1/ledger/entries", {
     limit,
     ...(from === undefined ? {} : { cursor: from }),
-    ...(run === undefined ? {} : { run: await fullId(client, run) }),
+    ...(run === undefined ? {} : { run: await fullRunId(client, run) }),
   });
   await printList<Entry>(cli, {
     columns: [
@@ -161,13 +111,6 @@ async function list(cli: Cli, client: Client, input: Input): Promise<number> {
     empty: "The ledger is empty: run something.",
   });
   return 0;
-}
-
-async function fullId(client: Client, reference: string): Promise<string> {
-  const { run } = await client.get<{ readonly run: { readonly id: string } }>(
-    `/v1/runs/${encodeURIComponent(reference)}`,
-  );
-  return run.id;
 }
 
 function whatOf({ data }: Entry["event"]): string {

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseDuration } from "../../core/duration.ts";
 import type { RunPage, RunRow } from "../../store/store.ts";
-import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
 import type { Client } from "../client.ts";
 import { ago, duration, shortDigest, shortId, time } from "../format.ts";
 import { printList } from "../output.ts";
+import { timeOption } from "../time-option.ts";
 import { glyph, paint, shownRun } from "../terminal/style.ts";
 import type { Style } from "../terminal/style.ts";
 import type { Column } from "../terminal/table.ts";
@@ -46,22 +45,6 @@ function toQuery(cli: Cli, input: Input): Query {
     to: timeOption(input, "until"),
     limit: input.integer("limit", { min: 1, max: 500 }) ?? (cli.terminal.outIsTty ? 20 : 50),
   };
-}
-
-/** A duration back from now, or a date. */
-function timeOption(input: Input, name: string): number | undefined {
-  const text = input.text(name);
-  if (text === undefined) return undefined;
-  const back = parseDuration(text);
-  if (back !== undefined) return Date.now() - back;
-  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(at))
-    throw usage(
-      `--${name} takes a duration (2h, 7d) or a date (2026-11-21, 2026-11-21T08:00:00Z), not ${JSON.stringify(text)}.`,
-    );
-  return at;
 }
 
 async function printRuns(cli: Cli, client: Client, query: Query, all: boolean): Promise<void> {

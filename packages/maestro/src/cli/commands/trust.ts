@@ -153,26 +153,42 @@ export const TRUST: readonly CommandSpec[] = [
   {
     name: "audit",
     group: "trust",
-    summary: "show, verify or export the ledger of decisions and receipts",
+    summary: "show who did what, and show, verify or export the ledger",
     description:
-      "The ledger has an entry for every decision of the gate and for every receipt, in the order they were committed, in a Merkle tree whose root is signed: nothing can be changed, left out or put in later without it showing. " +
-      "--verify hashes every entry again. --export writes the folder of static files that c2sp.org/tlog-tiles defines, which any monitor of such logs reads.",
-    args: [],
+      "The audit has an entry for whatever somebody did, looked at as evidence, or was refused: words of QUERY, --actor, --action, --resource, --namespace, --since, --until, --kind and --denied look through it, newest first. " +
+      "Without any of them the ledger is shown, oldest first: an entry for every decision of the gate, every receipt and every entry of the audit, in the order they were committed, in a Merkle tree whose root is signed, so that nothing can be changed, left out or put in later without it showing. " +
+      "--verify hashes every entry again; with --checkpoint it compares the ledger with what somebody kept of it: exit code 11 where it is another one. " +
+      "--export writes the folder of static files that c2sp.org/tlog-tiles defines, which any monitor of such logs reads; with --format a file of lines for other systems.",
+    args: [{ name: "query", about: "Words that an entry of the audit has", optional: true, many: true }],
     options: [
+      { flags: "--actor <id>", about: "Who did it" },
+      { flags: "--action <name>", about: "What was done, as policies name it: run.start, approval.give, ..." },
+      { flags: "--resource <type/id>", about: "What it was done to" },
+      { flags: "--namespace <name>", about: "Only in this namespace" },
+      { flags: "--since <time>", about: "Not older than 2h, 7d, or a date" },
+      { flags: "--until <time>", about: "Older than that" },
+      { flags: "--kind <kind>", about: "change, evidence, read, refused or security" },
+      { flags: "--denied", about: "Only what was refused" },
       { flags: "--run <run>", about: "Only what is about this run" },
-      { flags: "--from <place>", about: "Begin at this place, counted from 0" },
-      { flags: "--limit <n>", about: "At most so many (default 100)" },
+      { flags: "--from <place>", about: "Of the ledger: begin at this place, counted from 0" },
+      { flags: "--limit <n>", about: "At most so many (default 50, of the ledger 100)" },
       { flags: "--verify", about: "Compare every entry with what was signed" },
       {
         flags: "--checkpoint <file>",
         about: "With --verify: the ledger must begin with what this older checkpoint was about",
       },
-      { flags: "--export <folder>", about: "Write checkpoint, tiles and entries there" },
+      { flags: "--export <path>", about: "Write it there: a folder of tiles, or a file of lines; - is stdout" },
+      {
+        flags: "--format <format>",
+        about: "tiles (default); jsonl, cloudevents or ocsf of the audit; opa: the gate's decisions as OPA logs them",
+      },
       { flags: "--key", about: "Print the ledger's keys, which witnesses and monitors ask for" },
     ],
     examples: [
+      ["maestro audit --since 7d --denied", "who was refused what this week"],
       ["maestro audit --run @last", "what was decided about the newest run"],
       ["maestro audit --verify", "nothing was changed"],
+      ["maestro audit --export audit.ocsf.jsonl --format ocsf", "for a system that collects security events"],
       ["maestro audit --export ledger", "for somebody who keeps an eye on it"],
     ],
     load: () => import("../command/audit.ts"),
