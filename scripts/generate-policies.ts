@@ -115,11 +115,16 @@ ${actions.join("\n")}
 `;
 }
 
+/** As the formatter has it: a list stands on one line where it fits. */
 export function policyData(): string {
   const roles = Object.keys(ALLOWED)
     .toSorted()
-    .map((role) => [role, [...(ALLOWED[role] ?? [])].toSorted()] as const);
-  return `${JSON.stringify({ maestro: { roles: Object.fromEntries(roles) } }, null, 2)}\n`;
+    .map((role) => {
+      const actions = (ALLOWED[role] ?? []).toSorted().map((action) => JSON.stringify(action));
+      const line = `      "${role}": [${actions.join(", ")}]`;
+      return line.length < 120 ? line : `      "${role}": [\n        ${actions.join(",\n        ")}\n      ]`;
+    });
+  return `{\n  "maestro": {\n    "roles": {\n${roles.join(",\n")}\n    }\n  }\n}\n`;
 }
 
 export function policyPage(): string {

@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import {
+  dataPath,
+  policyData,
+  policyPage,
+  policyPath,
+  policySchema,
+  schemaPath,
+} from "../../../scripts/generate-policies.ts";
+import { readCedarBundle } from "../src/policy/cedar-bundle.ts";
+import { loadCedar } from "../src/policy/cedar.ts";
+import { readPolicySettings } from "../src/policy/policy-file.ts";
 import { Place } from "./support/maestro.ts";
+import { blocksOf } from "./support/pages.ts";
 
 const CEDAR = fileURLToPath(new URL("../policies/default/cedar", import.meta.url));
 const FREEZE =
@@ -76,4 +88,35 @@ describe("maestro with a policy of its own", () => {
     up.child.kill("SIGTERM");
     assert.equal((await up.ended).code, 0);
   });
+});
+
+it("has a reference of policy.yaml whose example is one", async () => {
+  const page = readFileSync(fileURLToPath(new URL("../../../docs/reference/policy-file.md", import.meta.url)), "utf8");
+  const [example] = blocksOf(page).filter(({ words }) => words.includes("policy"));
+  const settings = await readPolicySettings(example!.text, "docs/reference/policy-file.md");
+  assert.deepEqual([settings.evaluators.length, settings.shadow.length, settings.environment], [2, 1, "production"]);
+  const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/policies.md", import.meta.url)), "utf8");
+  const examples = blocksOf(guide).filter(({ language, text }) => language === "yaml" && /^evaluator:/.test(text));
+  assert.equal(examples.length, 5);
+  for (const { text } of examples) await readPolicySettings(text, "docs/guides/policies.md");
+});
+
+it("has a guide whose policies can be used", async () => {
+  const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/policies.md", import.meta.url)), "utf8");
+  const files = blocksOf(guide)
+    .filter(({ language }) => language === "cedar")
+    .map(({ text }, i) => ({ name: `${i}.cedar`, text }));
+  assert.equal(files.length, 2);
+  const schema = { name: "schema.cedarschema", text: readFileSync(join(CEDAR, "schema.cedarschema"), "utf8") };
+  const { rules } = await readCedarBundle(await loadCedar(), [...files, schema], "docs/guides/policies.md");
+  assert.deepEqual(
+    rules.get("writes-in-production")?.obligations.map(({ type }) => type),
+    ["approval", "notify"],
+  );
+});
+
+it("has a page of the default policy, a schema and data that are its tables: npm run docs", () => {
+  assert.equal(readFileSync(schemaPath, "utf8"), policySchema());
+  assert.equal(readFileSync(dataPath, "utf8"), policyData());
+  assert.equal(readFileSync(policyPath, "utf8"), policyPage());
 });
