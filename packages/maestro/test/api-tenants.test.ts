@@ -7,6 +7,7 @@ import type { Route } from "../src/api/route.ts";
 import { ROUTES } from "../src/api/routes.ts";
 import { serveNetwork } from "../src/api/listen.ts";
 import type { NetworkServer } from "../src/api/listen.ts";
+import { DEFAULT_NETWORK } from "../src/api/network-settings.ts";
 import { sha256 } from "../src/core/digest.ts";
 import type { Caller } from "../src/identity/caller.ts";
 import { attempts, namesOf, twinOf } from "./support/attempts.ts";
@@ -31,6 +32,8 @@ describe("every route of the table", () => {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: await tenants.plane.authenticate(),
       handle: tenants.plane.handle,
+      // Hundreds of strangers are about to ask.
+      settings: { ...DEFAULT_NETWORK, rates: { ...DEFAULT_NETWORK.rates, stranger: { perSecond: 100_000 } } },
     });
   });
   after(async () => {
@@ -184,7 +187,15 @@ describe("every route of the table", () => {
 
 /** A text without what was asked for, so that two answers can be compared. */
 function anonymous(text: string, names: Names): string {
-  const words = [...names.run, ...names.receipt, ...names.approval, ...names.digest, ...names.hold, names.plan];
+  const words = [
+    ...names.run,
+    ...names.receipt,
+    ...names.approval,
+    ...names.digest,
+    ...names.hold,
+    ...names.decision,
+    names.plan,
+  ];
   let said = text;
   for (const word of words.toSorted((a, b) => b.length - a.length))
     said = said.replaceAll(word, "WORD").replaceAll(encodeURIComponent(word), "WORD");

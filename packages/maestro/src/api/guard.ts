@@ -3,6 +3,8 @@ import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { App } from "./app.ts";
 import type { Handler } from "./http.ts";
+import { peerOf } from "./peer.ts";
+import type { Excess, Rates } from "./rates.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 
@@ -11,8 +13,11 @@ export interface GuardOptions {
   readonly authenticate: Authenticate;
   /** The name that this server was told to listen on. */
   readonly host: string;
-  /** Paths that tell nothing and so need no token. */
-  readonly open: ReadonlySet<string>;
+  /** Whether a path tells nothing and so needs no token. */
+  readonly isOpen: (pathname: string) => boolean;
+  readonly rates: Rates;
+  /** From a request's start to the head of its answer. */
+  readonly answerMs: number;
 }
 
 /**
@@ -22,17 +27,72 @@ export interface GuardOptions {
 export function guarded(handle: App, options: GuardOptions): Handler {
   return async (request) => {
     const requestId = requestIdOf(request);
-    const caller = await admit(request, options);
-    const response =
-      "error" in caller
-        ? problem(caller.error, { instance: new URL(request.url).pathname, requestId }, caller)
-        : await handle(request, caller);
+    const response = await answer(handle, request, requestId, options);
     for (const [name, value] of SECURITY_HEADERS)
       // The one page that there is says itself what it may do.
       if (!response.headers.has(name)) response.headers.set(name, value);
     response.headers.set(REQUEST_ID, requestId);
     return response;
   };
+}
+
+/** A supervisor asks these whatever else is going on. */
+const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+
+async function answer(
+  handle: App,
+  request: Request,
+  requestId: string,
+  { isOpen, rates, answerMs, authenticate, host }: GuardOptions,
+): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const refused = ({ error, ...override }: Refusal): Response =>
+    problem(error, { instance: pathname, requestId }, override);
+  const misled = misaddressed(request, host);
+  if (misled !== undefined) return refused(misled);
+  if (PROBES.has(pathname)) return handle(request, NOBODY);
+  const caller = isOpen(pathname) ? NOBODY : await authenticate(request);
+  // A proof that is good is never kept out by bad ones from the same address.
+  const pass = "error" in caller || caller === NOBODY ? rates.stranger(peerOf(request)) : rates.identity(caller);
+  if (!("end" in pass)) return refused(tooMany(pass));
+  const working = "error" in caller ? Promise.resolve(refused(caller)) : handle(request, caller);
+  // Whoever waits no longer has their place until the work is done: else asking again and again would pile it up.
+  const end = (): void => pass.end();
+  working.then(end, end);
+  const response = await inTime(working, answerMs, refused);
+  for (const [name, value] of pass.headers) response.headers.set(name, value);
+  return response;
+}
+
+function tooMany({ why, headers, retryAfterSeconds }: Excess): Refusal {
+  return {
+    error: new MaestroError("rate_limited", why, { facts: { retryAfterSeconds } }),
+    status: 429,
+    headers: { ...Object.fromEntries(headers), "retry-after": String(retryAfterSeconds) },
+  };
+}
+
+/** The answer, or after so long that there is none yet. A handler never rejects. */
+async function inTime(
+  working: Promise<Response>,
+  answerMs: number,
+  refused: (refusal: Refusal) => Response,
+): Promise<Response> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, answerMs, undefined).unref();
+  const response = await Promise.race([working, late]);
+  clearTimeout(timer);
+  if (response !== undefined) return response;
+  working.then(
+    async (unread) => unread.body?.cancel(),
+    () => undefined,
+  );
+  return refused({
+    error: new MaestroError("timed_out", `There was no answer within ${answerMs / 1000} s.`, {
+      fix: "What was asked for may still be done: look before asking again, or repeat it with the same Idempotency-Key.",
+    }),
+    status: 504,
+  });
 }
 
 /** Nothing in an answer of the API is run, framed or taken along by another site. */
@@ -52,7 +112,8 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-async function admit(request: Request, { authenticate, host, open }: GuardOptions): Promise<Caller | Refusal> {
+/** Why a request is not for this server, or not from a program of its user's. */
+function misaddressed(request: Request, host: string): Refusal | undefined {
   const named = request.headers.get("host");
   if (named === null || named === "")
     return { error: new MaestroError("invalid_request", "The request has no Host header."), status: 400 };
@@ -75,8 +136,7 @@ async function admit(request: Request, { authenticate, host, open }: GuardOption
       status: 403,
     };
   }
-  if (open.has(new URL(request.url).pathname)) return NOBODY;
-  return authenticate(request);
+  return undefined;
 }
 
 /** Who asks what is open to all. */

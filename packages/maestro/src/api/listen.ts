@@ -8,6 +8,10 @@ import type { Authenticate } from "./guard.ts";
 import { answerFaults } from "./http-fault.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { closeGently, nodeListener } from "./http.ts";
+import { DEFAULT_NETWORK } from "./network-settings.ts";
+import type { NetworkSettings } from "./network-settings.ts";
+import { Rates } from "./rates.ts";
+import { matchesTemplate } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { Slots } from "./slots.ts";
 
@@ -45,6 +49,7 @@ export async function serveNetwork(options: {
   readonly address: ListenAddress;
   readonly authenticate: Authenticate;
   readonly handle: App;
+  readonly settings?: NetworkSettings;
   readonly limits?: Partial<NetworkLimits>;
 }): Promise<NetworkServer> {
   const limits = { ...NETWORK_LIMITS, ...options.limits };
@@ -68,7 +73,14 @@ export async function serveNetwork(options: {
     server.listen(port, host, listening);
   });
   const origin = `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
-  const handle = guarded(options.handle, { authenticate: options.authenticate, host, open: OPEN_PATHS });
+  const { rates, answerMs } = options.settings ?? DEFAULT_NETWORK;
+  const handle = guarded(options.handle, {
+    authenticate: options.authenticate,
+    host,
+    isOpen,
+    rates: new Rates(rates),
+    answerMs,
+  });
   server.on(
     "request",
     nodeListener(handle, {
@@ -84,7 +96,13 @@ export async function serveNetwork(options: {
   return { url: origin, close: (graceMs) => closeGently(server, closing, graceMs) };
 }
 
-const OPEN_PATHS: ReadonlySet<string> = new Set(ROUTES.filter(({ access }) => access === null).map(({ path }) => path));
+const OPEN = ROUTES.filter(({ access }) => access === null).map(({ path }) => path);
+const OPEN_PATHS: ReadonlySet<string> = new Set(OPEN);
+const OPEN_TEMPLATES = OPEN.filter((path) => path.includes("{"));
+
+function isOpen(pathname: string): boolean {
+  return OPEN_PATHS.has(pathname) || OPEN_TEMPLATES.some((template) => matchesTemplate(template, pathname));
+}
 
 function unusable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): MaestroError {
   const place = `${host}:${port}`;

@@ -75,6 +75,7 @@ export function problemText(
 /** Where HTTP has a more exact status than the class. */
 const STATUS_OF_CODE: Readonly<Partial<Record<ProblemCode, number>>> = {
   payload_too_large: 413,
+  rate_limited: 429,
   removed: 410,
   unsupported_media_type: 415,
 };
@@ -106,6 +107,7 @@ const CODE_OF_STATUS: Readonly<Partial<Record<number, ProblemCode>>> = {
   403: "denied",
   404: "not_found",
   413: "payload_too_large",
+  429: "rate_limited",
   502: "server_unreachable",
   503: "overloaded",
   504: "server_unreachable",

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { makeId } from "../core/id.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Hold } from "../store/retention.ts";
 import type { Access } from "./access.ts";
@@ -50,12 +52,20 @@ export const getRetention = route({
     await access.onInstallation();
     // They count what was removed anywhere.
     const passes = access.scope === undefined ? await store.retention.passList(query.limit ?? 20) : [];
+    const policy = await retention.policy();
     return object("Retention", {
-      policy: await retention.policy(),
+      policy: { ...policy, namespaces: ofScope(policy["namespaces"], access.scope) },
       passes: passes.map(({ startedAt, endedAt, startedBy, removed }) => ({ startedAt, endedAt, startedBy, removed })),
     });
   },
 });
+
+/** What is told of namespaces that have clocks of their own. */
+function ofScope(named: JsonValue | undefined, scope: readonly string[] | undefined): JsonObject {
+  return Object.fromEntries(
+    Object.entries(isJsonObject(named) ? named : {}).filter(([name]) => scope?.includes(name) ?? true),
+  );
+}
 
 export const setHold = route({
   method: "POST",

@@ -170,6 +170,12 @@ export function matchPath(template: string, pathname: string): Readonly<Record<s
   return params;
 }
 
+/** Whether a path is one of the template's, whatever stands for its parameters; for templates without `*`. */
+export function matchesTemplate(template: string, pathname: string): boolean {
+  const [wanted, given] = [segmentsOf(template), pathname.split("/")];
+  return wanted.length === given.length && wanted.every((part, i) => part.startsWith("{") || part === given[i]);
+}
+
 /** Of the table's templates, which are few; each request is compared with all of them. */
 const SEGMENTS = new Map<string, readonly string[]>();
 

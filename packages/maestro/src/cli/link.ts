@@ -149,7 +149,7 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   try {
     servers.push(await serveSocket(path, handle));
     if (listen !== undefined) {
-      servers.push((network = await openNetwork(plane, listen, app)));
+      servers.push((network = await openNetwork(plane, dataDir, listen, app)));
       plane.listens(network.url);
     }
   } catch (error) {
@@ -169,10 +169,17 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   };
 }
 
-async function openNetwork(plane: ControlPlane, address: ListenAddress, handle: App): Promise<NetworkServer> {
+async function openNetwork(
+  plane: ControlPlane,
+  dataDir: string,
+  address: ListenAddress,
+  handle: App,
+): Promise<NetworkServer> {
   // Most commands open no port; what it takes is loaded by the one that does.
   const { serveNetwork } = await import("../api/listen.ts");
-  return serveNetwork({ address, authenticate: await plane.authenticate(), handle });
+  const { loadNetworkSettings } = await import("../api/network-settings.ts");
+  const settings = await loadNetworkSettings(dataDir);
+  return serveNetwork({ address, authenticate: await plane.authenticate(), handle, settings });
 }
 
 function stillLocked(dataDir: string, path: string, cause: MaestroError): MaestroError {

@@ -130,6 +130,16 @@ export const PROBLEMS = {
     title: "The engine is at its limit and takes no more for now.",
     fix: "Try again in a moment; the message names the limit.",
   },
+  rate_limited: {
+    class: "unavailable",
+    title: "One caller asks more often than is allowed.",
+    fix: "Wait as long as Retry-After says, and ask less often; `network.yaml` in the data directory sets the limit.",
+  },
+  network_unusable: {
+    class: "usage",
+    title: "The settings of the API's server cannot be used.",
+    fix: "Mend `network.yaml` in the data directory; docs/guides/http-api.md shows every key.",
+  },
   shutting_down: { class: "unavailable", title: "The engine is shutting down.", fix: "Try again when it is up." },
   data_locked: {
     class: "unavailable",

@@ -17,10 +17,11 @@ export interface Names {
   readonly name: readonly string[];
   readonly digest: readonly string[];
   readonly hold: readonly string[];
+  readonly decision: readonly string[];
   readonly plan: string;
 }
 
-export function namesOf(namespace: string, { run, waiting, approval, artifact, hold, plan }: Tenant): Names {
+export function namesOf(namespace: string, { run, waiting, approval, artifact, hold, decision, plan }: Tenant): Names {
   const parts = (id: string): readonly string[] => [id, id.slice(-8), id.slice(0, 15)];
   return {
     namespace,
@@ -30,12 +31,13 @@ export function namesOf(namespace: string, { run, waiting, approval, artifact, h
     name: [`${namespace}-report`, `${namespace}/${namespace}-report`, `${namespace}/${namespace}-report@1.0.0`],
     digest: [artifact],
     hold: [hold],
+    decision: [decision],
     plan,
   };
 }
 
 /** The same in number and shape, of nobody. */
-export function twinOf({ run, waiting, approval, artifact, hold, plan, ...rest }: Tenant): Names {
+export function twinOf({ run, waiting, approval, artifact, hold, decision, plan, ...rest }: Tenant): Names {
   return namesOf(NOBODYS, {
     ...rest,
     run: strangerTo(run),
@@ -43,6 +45,7 @@ export function twinOf({ run, waiting, approval, artifact, hold, plan, ...rest }
     approval: strangerTo(approval),
     artifact: strangerTo(artifact),
     hold: strangerTo(hold),
+    decision: strangerTo(decision),
     plan: strangerTo(plan),
   });
 }
@@ -53,6 +56,8 @@ const NEUTRAL: Readonly<Record<string, string>> = {
   tile: "0/000",
   session: "s_0123456789012345678",
   code: "denied",
+  // Of the whole installation, for whoever may go past the policy.
+  id: "b_0123456789012345678",
 };
 
 export interface Attempt {

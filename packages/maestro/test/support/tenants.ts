@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Caller } from "../../src/identity/caller.ts";
@@ -19,6 +19,8 @@ export interface Tenant {
   readonly waiting: string;
   readonly approval: string;
   readonly hold: string;
+  /** What the gate said to the run that has ended. */
+  readonly decision: string;
   readonly artifact: string;
   readonly receiptDigest: string;
   /** Of the plan. */
@@ -64,6 +66,11 @@ export class Tenants implements AsyncDisposable {
 
   static async open(): Promise<Tenants> {
     const dir = await mkdtemp(join(tmpdir(), "maestro-tenants-"));
+    await mkdir(join(dir, "data"));
+    await writeFile(
+      join(dir, "data", "retention.yaml"),
+      `retention: { namespaces: { ${OURS}: { logs: 8d }, ${THEIRS}: { logs: 9d } } }\n`,
+    );
     const plane = await openControlPlane({ dataDir: join(dir, "data"), log: () => undefined });
     const theirs = await settle(plane, THEIRS);
     return new Tenants(dir, plane, await settle(plane, OURS), theirs);
@@ -127,6 +134,10 @@ async function settle(plane: ControlPlane, namespace: string): Promise<Tenant> {
     "GET",
     `/v1/approvals?run=${waiting.id}`,
   );
+  const { events } = await call<{ readonly events: readonly { readonly decision?: { readonly id: string } }[] }>(
+    "GET",
+    `/v1/runs/${done.id}/events`,
+  );
   const { hold } = await call<{ readonly hold: { readonly id: string } }>("POST", "/v1/holds", {
     run: done.id,
     reason: `${namespace} matters`,
@@ -141,6 +152,7 @@ async function settle(plane: ControlPlane, namespace: string): Promise<Tenant> {
     waiting: waiting.id,
     approval: first(approvals).id,
     hold: hold.id,
+    decision: first(events.flatMap(({ decision }) => (decision === undefined ? [] : [decision]))).id,
     artifact: first(artifacts).digest,
     receiptDigest: first(receipts).digest,
     plan: done.planDigest,
