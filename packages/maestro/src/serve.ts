@@ -7,7 +7,7 @@ import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Authenticate } from "./api/guard.ts";
 import { requestIdOf } from "./api/request-id.ts";
-import { openTokenFolder } from "./api/socket.ts";
+import { openTokenFolder, sharedSocketFolder } from "./api/socket.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { FolderOptions } from "./catalog/folder.ts";
 import type { FolderWatch } from "./catalog/watch-folder.ts";
@@ -171,7 +171,12 @@ async function open(
     now: clock.now(),
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
   });
-  const runner = await openProcessRunner({ workDir, hostname: hostname(), hidden: [dataDir] });
+  const tokenFolder = await openTokenFolder(dataDir);
+  const runner = await openProcessRunner({
+    workDir,
+    hostname: hostname(),
+    hidden: [dataDir, sharedSocketFolder()],
+  });
   const owner: Actor = { type: "user", id: userInfo().username, roles: ["owner"] };
   const types = new Map(taskTypes());
   const descriptions = new Map([...types].map(([name, type]) => [name, type.description] as const));
@@ -225,7 +230,7 @@ async function open(
       issuer,
       gate,
       audit,
-      folder: await openTokenFolder(dataDir),
+      folder: tokenFolder,
       now: () => clock.now(),
       newId: () => randomUUID(),
       fault: (error) => log("error", "a token could not be made", { error: messageOf(error) }),

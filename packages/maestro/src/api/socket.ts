@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync, realpathSync } from "node:fs";
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -21,8 +22,14 @@ export function socketPath(dataDir: string): string {
 }
 
 function fallback(path: string): string {
-  const name = createHash("sha256").update(path).digest("hex").slice(0, 24);
-  return join(tmpdir(), `maestro-${process.getuid?.() ?? 0}`, name);
+  return join(sharedSocketFolder(), createHash("sha256").update(path).digest("hex").slice(0, 24));
+}
+
+/** Where this user's sockets lie that have no room in their data directory. Whoever gets into it may ask for anything. */
+export function sharedSocketFolder(): string {
+  const temporary = tmpdir();
+  // Free of links, so that a sandbox knows it by any name.
+  return join(existsSync(temporary) ? realpathSync(temporary) : temporary, `maestro-${process.getuid?.() ?? 0}`);
 }
 
 const MAX_PATH = 100;
@@ -86,7 +93,7 @@ export async function serveSocket(path: string, handle: Handler): Promise<Contro
 /** Only the fallback folder is ours to make; it must be a real folder of this user. */
 async function ensurePrivateFolder(path: string): Promise<void> {
   const uid = process.getuid?.() ?? 0;
-  const folder = join(tmpdir(), `maestro-${uid}`);
+  const folder = sharedSocketFolder();
   if (!path.startsWith(`${folder}/`)) return;
   await mkdir(folder, { mode: 0o700, recursive: true });
   const stat = await lstat(folder);
