@@ -8,7 +8,7 @@ import { VARIABLES } from "../packages/maestro/src/cli/variables.ts";
 import type { VariableSpec } from "../packages/maestro/src/cli/variables.ts";
 import { formatDuration } from "../packages/maestro/src/core/duration.ts";
 import { GRANTABLE_ROLES } from "../packages/maestro/src/identity/read-rules.ts";
-import { ISSUER_MEMBERS, LOGIN_MEMBERS, SERVICE_MEMBERS } from "../packages/maestro/src/identity/read-settings.ts";
+import type { ISSUER_MEMBERS, LOGIN_MEMBERS, SERVICE_MEMBERS } from "../packages/maestro/src/identity/read-settings.ts";
 import {
   ALGORITHMS,
   CALLER_PROPERTIES,

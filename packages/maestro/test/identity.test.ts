@@ -234,6 +234,15 @@ describe("sessions", () => {
     assert.match(ended.out, /by user:company:emil\+ops/);
   });
 
+  it("are in the audit: who began them and who ended them", async () => {
+    const { status, json } = await server.ask({ path: "/v1/audit?limit=200" });
+    assert.equal(status, 200, JSON.stringify(json));
+    const text = JSON.stringify(json);
+    for (const told of [/session\.begin/, /company:fay\+shop/, /token-exchange/, /session\.manage/, /session\.prove/])
+      assert.match(text, told);
+    noTokenIn(text);
+  });
+
   it("end by logging out", async () => {
     assert.equal((await login("gil", "gil+shop")).code, 0);
     const file = join(place.dir, "gil/maestro/credentials.json");
@@ -356,6 +365,14 @@ describe("a request", () => {
     assert.match(body, /^maestro_identity_refusals_total\{reason="replayed"\} 1$/m);
     assert.match(server.up.err + server.up.out, /reason=wrong_audience|"reason":"wrong_audience"/);
     noTokenIn(server.up.err, server.up.out, body);
+  });
+});
+
+describe("maestro doctor", () => {
+  it("asks every provider", async () => {
+    const { out } = await place.run(["doctor"]);
+    assert.match(out, /identity +company: http:\S+ answers, with 1 keys; 2 rules, 0 services/);
+    assert.match(out, /identity +ci: http:\S+ answers, with 1 keys; 0 rules, 1 services/);
   });
 });
 

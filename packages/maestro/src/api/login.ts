@@ -6,7 +6,7 @@ import { text } from "./field.ts";
 import { isLoopback } from "./listen-address.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
-import { sessionView } from "./sessions.ts";
+import { recordBegun, sessionView } from "./sessions.ts";
 import { wholeResponse } from "./whole.ts";
 
 export const describeIdentity = route({
@@ -82,12 +82,14 @@ export const redeemLoginLink = route({
   summary: "Spends the code of a login link; the session is in the cookie that comes with the answer.",
   body: { code: text("What stands behind the # of the link.", { max: 100 }) },
   answers: [{ status: 201, type: "application/json", schema: "SessionAnswer", description: "`session`." }],
-  async handle({ identity }, { request, body }) {
+  async handle({ identity, audit }, { request, body }) {
     const url = new URL(request.url);
     if (!isLoopback(url.hostname.replace(/^\[|\]$/g, "")))
       throw new MaestroError("denied", "Login links are for browsers of the control plane's own machine.");
     const agent = (request.headers.get("user-agent") ?? "").replaceAll(/[^\u0020-\u007e]/g, "?");
-    const { token, session } = await (await identity()).byLoginCode(body.code, `browser ${agent}`);
+    const begun = await (await identity()).byLoginCode(body.code, `browser ${agent}`);
+    await recordBegun(audit, begun, request, "login-link");
+    const { token, session } = begun;
     return object(
       "Session",
       { session: sessionView(session) },

@@ -5,10 +5,12 @@ import type { Begun } from "../identity/identity.ts";
 import { MAX_TOKEN_LENGTH } from "../identity/compact.ts";
 import type { Caller } from "../identity/caller.ts";
 import { SESSION_LIMITS } from "../identity/sessions.ts";
+import type { AuditTrail } from "../provenance/audit.ts";
 import type { SessionRow } from "../store/session.ts";
 import type { Access } from "./access.ts";
 import type { AppDeps } from "./app.ts";
 import { choice, integer, optional, text } from "./field.ts";
+import { requestIdOf } from "./request-id.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -37,11 +39,32 @@ export const exchangeToken = route({
       description: "`token`, which is told here and never again, and until when it is good.",
     },
   ],
-  async handle({ identity }, { body }) {
+  async handle({ identity, audit }, { request, body }) {
     const begun = await (await identity()).exchange(body.subjectToken, body.subjectTokenType, body.label ?? "");
+    await recordBegun(audit, begun, request, "token-exchange");
     return object("NewSession", newSession(begun), { status: 201 });
   },
 });
+
+/** Whose token it is is told to nobody before the audit has it. */
+export async function recordBegun(
+  audit: AuditTrail,
+  { session, caller }: Begun,
+  request: Request,
+  by: "token-exchange" | "login-link",
+): Promise<void> {
+  const { issuer, label, expiresAt } = session;
+  await audit.write({
+    kind: "security",
+    actor: { type: caller.type, id: caller.id },
+    action: "session.begin",
+    resource: { type: "session", id: session.id },
+    namespace: null,
+    allow: true,
+    request: requestIdOf(request),
+    detail: { by, issuer, label, expiresAt },
+  });
+}
 
 /** As RFC 8693 answers, in the API's spelling. */
 function newSession({ token, session, caller }: Begun): object {
