@@ -28,7 +28,16 @@ import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-sign
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
 import { MAX_DETAILS_CHARACTERS, MAX_ERROR_CHARACTERS } from "../packages/maestro/src/runner/keep-error.ts";
 import { DEFAULT_LIMITS as COMMAND_LIMITS } from "../packages/maestro/src/runner/limits.ts";
+import { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
+import { CEDAR_LIMITS } from "../packages/maestro/src/policy/cedar-bundle.ts";
+import { MAX_BUNDLES } from "../packages/maestro/src/policy/cedar.ts";
+import { POINT_LIMITS } from "../packages/maestro/src/policy/decision-point.ts";
+import { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
+import { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
+import { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
+import { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
 import { PROTOCOL_LIMITS } from "../packages/maestro/src/task/external-protocol.ts";
+import { BREAKS, CEDAR, POINT, POLICY_FILE, POLICY_FILES, VERDICT, WASM } from "./policy-limits.ts";
 
 export const limitsPath = fileURLToPath(new URL("../docs/reference/limits.md", import.meta.url));
 
@@ -239,6 +248,24 @@ ${table(
   ],
 )}
 
+## Policies
+
+Cedar keeps every policy that it has read until its process ends: after ${number(MAX_BUNDLES)} different ones another is refused
+(\`policy_unusable\`) until Maestro is started again.
+
+${table(
+  ["what", "name", "limit", "beyond it"],
+  [
+    ...rows(POLICY_FILE, POLICY_FILE_LIMITS),
+    ...rows(POLICY_FILES, FILE_LIMITS),
+    ...rows(CEDAR, CEDAR_LIMITS),
+    ...rows(WASM, WASM_LIMITS),
+    ...rows(POINT, POINT_LIMITS),
+    ...rows(BREAKS, BREAKER),
+    ...rows(VERDICT, VERDICT_LIMITS),
+  ],
+)}
+
 ## Tokens for tasks
 
 A token is good for ${withUnit(TOKEN_SECONDS * 1000, "ms")}. Audiences of a task: as [the manifest](manifest.md) says.
@@ -320,7 +347,7 @@ function withUnit(value: number, unit: "count" | "bytes" | "ms" | "s"): string {
     const power = Math.min(4, Math.floor(Math.log2(value) / 10));
     return `${number(value / 1024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power] ?? "B"}`;
   }
-  if (unit === "ms") return `${number(value / 1000)} s`;
+  if (unit === "ms") return value < 1000 ? `${number(value)} ms` : `${number(value / 1000)} s`;
   if (unit === "s") return value % 3600 === 0 ? `${number(value / 3600)} h` : `${number(value)} s`;
   return number(value);
 }

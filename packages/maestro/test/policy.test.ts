@@ -92,11 +92,11 @@ describe("maestro with a policy of its own", () => {
 
 it("has a reference of policy.yaml whose example is one", async () => {
   const page = readFileSync(fileURLToPath(new URL("../../../docs/reference/policy-file.md", import.meta.url)), "utf8");
-  const [example] = blocksOf(page).filter(({ words }) => words.includes("policy"));
+  const example = blocksOf(page).find(({ words }) => words.includes("policy"));
   const settings = await readPolicySettings(example!.text, "docs/reference/policy-file.md");
   assert.deepEqual([settings.evaluators.length, settings.shadow.length, settings.environment], [2, 1, "production"]);
   const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/policies.md", import.meta.url)), "utf8");
-  const examples = blocksOf(guide).filter(({ language, text }) => language === "yaml" && /^evaluator:/.test(text));
+  const examples = blocksOf(guide).filter(({ language, text }) => language === "yaml" && text.startsWith("evaluator:"));
   assert.equal(examples.length, 5);
   for (const { text } of examples) await readPolicySettings(text, "docs/guides/policies.md");
 });
