@@ -25,7 +25,11 @@ refused, all problems at once. Errors are \`application/problem+json\` (RFC 9457
 named by its id, a unique beginning or end of it, \`@last\` or \`@failed\`. Times are epoch milliseconds.
 
 Every answer has an \`x-request-id\`: that of the request if it had a sane one, else a new one. Over the network every
-operation but \`/healthz\` and \`/readyz\` wants \`Authorization: Bearer TOKEN\`; requests under a name that is not the server's
+operation wants \`Authorization: Bearer TOKEN\` ([whose](../guides/identity.md)), but for ${ROUTES.filter(
+    ({ access }) => access === null,
+  )
+    .map(({ path }) => `\`${path}\``)
+    .join(", ")}; requests under a name that is not the server's
 own are answered 421, those of web pages of other origins 403, and there is no CORS. Over a [limit](limits.md#the-network) the
 answer is 503 with \`Retry-After\`.
 
