@@ -232,6 +232,7 @@ export const reloadPolicy = route({
   operation: "reloadPolicy",
   access: { action: "policy.manage", as: "change" },
   summary: "Reads policy.yaml and all that it names again. A policy that cannot be used changes nothing.",
+  body: {},
   answers: [
     {
       status: 200,

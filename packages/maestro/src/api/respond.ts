@@ -58,7 +58,7 @@ export function problemText(
     thrown instanceof MaestroError
       ? thrown
       : new MaestroError("internal", "Something went wrong inside the control plane.", { cause: thrown });
-  const status = override.status ?? STATUS_OF_CODE[error.code] ?? HTTP_STATUS[error.class];
+  const status = override.status ?? statusOf(error.code);
   return {
     status,
     text: JSON.stringify({ ...problemObject(error), status, ...where }),
@@ -70,6 +70,10 @@ export function problemText(
       ...override.headers,
     },
   };
+}
+
+export function statusOf(code: ProblemCode): number {
+  return STATUS_OF_CODE[code] ?? HTTP_STATUS[PROBLEMS[code].class];
 }
 
 /** Where HTTP has a more exact status than the class. */

@@ -26,6 +26,7 @@ import { searchActions, searchResources, searchSubjects } from "./authzen-search
 import { endBreakGlass, listBreakGlass, openBreakGlass } from "./break-glass.ts";
 import { askPolicy, comparePolicy, getPolicy, reloadPolicy } from "./policy.ts";
 import { explainDecision, explainRun, whoCan } from "./policy-decisions.ts";
+import { describeError } from "./help.ts";
 import type { Route } from "./route.ts";
 import { changeRun, getRun, listRuns, rerunRun, signalRun, startRun } from "./runs.ts";
 import { exchangeToken, listSessions, logOut, revokeSession, revokeSessions, whoAmI } from "./sessions.ts";
@@ -109,6 +110,7 @@ export const ROUTES: readonly Route[] = [
   getAuthzenConfiguration,
   getMetrics,
   getHealth,
+  describeError,
   getLiveness,
   getReadiness,
   getOpenIdConfiguration,
