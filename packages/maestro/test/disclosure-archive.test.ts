@@ -121,7 +121,7 @@ describe("a tar that means harm", () => {
         code: "verification_failed",
         message: says,
       });
-      assert.deepEqual(readdirSync(dir, { recursive: true }).toSorted(), ["in", "in/deep"]);
+      assert.deepEqual(readdirSync(dir, { recursive: true, encoding: "utf8" }).toSorted(), ["in", "in/deep"]);
       rmSync(join(dir, "in"), { recursive: true });
     });
 

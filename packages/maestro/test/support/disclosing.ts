@@ -89,7 +89,7 @@ export class Disclosing {
   /** Starts a run, and waits for its end. */
   async run(inputs: object, manifest = REFUND): Promise<string> {
     const { json } = await this.call("POST", "/v1/runs", { manifest, inputs });
-    const id = String((json["run"] as { readonly id?: string } | undefined)?.id ?? JSON.stringify(json));
+    const id = (json["run"] as { readonly id?: string } | undefined)?.id ?? JSON.stringify(json);
     await this.plane.engine.idle();
     return id;
   }

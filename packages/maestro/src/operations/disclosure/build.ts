@@ -131,7 +131,7 @@ function owed({ decision }: PermittedRun): readonly Wish[] {
   return (decision.obligations ?? []).flatMap(({ id, type, properties: { paths } }): readonly Wish[] => {
     if (type !== "redact") return [];
     const texts = Array.isArray(paths) ? (paths as readonly JsonValue[]) : [paths];
-    return texts.map((text) => readWish(typeof text === "string" ? text : String(text), id));
+    return texts.map((text) => readWish(typeof text === "string" ? text : "nothing", id));
   });
 }
 
