@@ -18,11 +18,10 @@ import { DEFAULT_LIMITS, FORCE_AFTER_MS } from "../packages/maestro/src/engine/l
 import type { Limits } from "../packages/maestro/src/engine/limits.ts";
 import { TOKEN_SECONDS } from "../packages/maestro/src/identity/token.ts";
 import { TOKEN_LIMITS } from "../packages/maestro/src/identity/token-socket.ts";
-import { MAX_TOKEN_LENGTH } from "../packages/maestro/src/identity/compact.ts";
 import { FETCH_LIMITS } from "../packages/maestro/src/identity/fetch-json.ts";
 import { CODE_LIMITS } from "../packages/maestro/src/identity/login-codes.ts";
 import { KEY_LIMITS } from "../packages/maestro/src/identity/provider.ts";
-import { SESSION_LIMITS } from "../packages/maestro/src/identity/sessions.ts";
+import { MAX_TOKEN_LENGTH, SESSION_LIMITS } from "../packages/maestro/src/identity/settings.ts";
 import { SOURCE_LIMITS } from "../packages/maestro/src/manifest/scan.ts";
 import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-signed.ts";
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";

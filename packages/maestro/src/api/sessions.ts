@@ -1,10 +1,8 @@
 import { MaestroError } from "../core/problem.ts";
 import { forgottenCookie } from "../identity/cookie.ts";
-import { TOKEN_TYPES } from "../identity/identity.ts";
 import type { Begun } from "../identity/identity.ts";
-import { MAX_TOKEN_LENGTH } from "../identity/compact.ts";
 import type { Caller } from "../identity/caller.ts";
-import { SESSION_LIMITS } from "../identity/sessions.ts";
+import { MAX_TOKEN_LENGTH, SESSION_LIMITS, TOKEN_TYPES } from "../identity/settings.ts";
 import type { AuditTrail } from "../provenance/audit.ts";
 import type { SessionRow } from "../store/session.ts";
 import type { Access } from "./access.ts";

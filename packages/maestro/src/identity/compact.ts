@@ -4,6 +4,7 @@ import { isJsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
 import { parseStrict } from "../core/strict-json.ts";
 import { Refused } from "./refused.ts";
+import { MAX_TOKEN_LENGTH } from "./settings.ts";
 
 /** A signed token as it came, taken apart and not yet believed. */
 export interface CompactToken {
@@ -13,9 +14,6 @@ export interface CompactToken {
   /** Of what is signed; the signature itself may have several forms (ECDSA). */
   readonly digest: string;
 }
-
-/** Providers' tokens have one to four thousand characters. */
-export const MAX_TOKEN_LENGTH = 8 * 1024;
 
 const MAX_DEPTH = 16;
 const FORM = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;

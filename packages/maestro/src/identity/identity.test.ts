@@ -15,7 +15,7 @@ import { Identity } from "./identity.ts";
 import type { OwnerToken } from "./identity.ts";
 import { CODE_LIMITS } from "./login-codes.ts";
 import type { RefusalReason } from "./refused.ts";
-import { SESSION_LIMITS } from "./sessions.ts";
+import { SESSION_LIMITS } from "./settings.ts";
 
 // Sessions and who asks, with a clock of the test's own and tokens of a real provider.
 

@@ -13,7 +13,7 @@ import { Provider } from "./provider.ts";
 import { Refused } from "./refused.ts";
 import { Sessions } from "./sessions.ts";
 import { SettingsFile } from "./settings-file.ts";
-import type { IdentitySettings, IssuerSettings } from "./settings.ts";
+import type { IdentitySettings, IssuerSettings, TokenType } from "./settings.ts";
 import { IDENTITY_DEFAULTS } from "./settings.ts";
 
 export interface IdentityParts {
@@ -36,14 +36,6 @@ export interface OwnerToken {
   /** Another one for each token, and nothing can be learnt of the token from it. */
   mark(): Promise<string>;
 }
-
-/** The types of RFC 8693 that are exchanged here. */
-export const TOKEN_TYPES = [
-  "urn:ietf:params:oauth:token-type:access_token",
-  "urn:ietf:params:oauth:token-type:jwt",
-  "urn:ietf:params:oauth:token-type:id_token",
-] as const;
-export type TokenType = (typeof TOKEN_TYPES)[number];
 
 export interface Begun {
   readonly token: string;

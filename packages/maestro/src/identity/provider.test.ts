@@ -9,9 +9,10 @@ import { exportJWK, exportSPKI, generateKeyPair, importJWK } from "jose";
 import type { JWK } from "jose";
 import { AUDIENCE, OidcProvider } from "../../test/support/oidc.ts";
 import { MaestroError } from "../core/problem.ts";
-import { MAX_TOKEN_LENGTH, readCompact } from "./compact.ts";
+import { readCompact } from "./compact.ts";
 import { KEY_LIMITS, Provider } from "./provider.ts";
 import { Refused } from "./refused.ts";
+import { MAX_TOKEN_LENGTH } from "./settings.ts";
 import type { IssuerSettings } from "./settings.ts";
 
 // Tokens of a real provider in another process, and what somebody might send in their place.

@@ -4,16 +4,7 @@ import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { SessionRow, SessionStore } from "../store/session.ts";
 import { Refused } from "./refused.ts";
-
-export const SESSION_LIMITS = {
-  /** Good sessions of one caller at once. */
-  perSubject: 500,
-  /** A session is said to be used now unless that was said less than this ago. */
-  seenEveryMs: 300_000,
-  /** What is over is kept for so long: longer than any token that began one is valid. */
-  keptMs: 30 * 24 * 3_600_000,
-  labelLength: 200,
-} as const;
+import { SESSION_LIMITS } from "./settings.ts";
 
 export interface SessionParts {
   readonly store: SessionStore;

@@ -106,3 +106,24 @@ export const IDENTITY_DEFAULTS = {
   sessionMs: 8 * 3_600_000,
   scopes: ["openid"],
 } as const;
+
+/** Providers' tokens have one to four thousand characters. */
+export const MAX_TOKEN_LENGTH = 8 * 1024;
+
+export const SESSION_LIMITS = {
+  /** Good sessions of one caller at once. */
+  perSubject: 500,
+  /** A session is said to be used now unless that was said less than this ago. */
+  seenEveryMs: 300_000,
+  /** What is over is kept for so long: longer than any token that began one is valid. */
+  keptMs: 30 * 24 * 3_600_000,
+  labelLength: 200,
+} as const;
+
+/** The types of RFC 8693 that are exchanged here. */
+export const TOKEN_TYPES = [
+  "urn:ietf:params:oauth:token-type:access_token",
+  "urn:ietf:params:oauth:token-type:jwt",
+  "urn:ietf:params:oauth:token-type:id_token",
+] as const;
+export type TokenType = (typeof TOKEN_TYPES)[number];

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { TokenType } from "../../identity/identity.ts";
+import type { TokenType } from "../../identity/settings.ts";
 import { API_VERSION } from "../../api/respond.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
 import { usage } from "../cli.ts";
