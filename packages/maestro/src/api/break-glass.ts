@@ -41,6 +41,7 @@ export const endBreakGlass = route({
   operation: "endBreakGlass",
   access: { action: "policy.break-glass", as: "change" },
   summary: "Ends it before its time. Anybody may who could have opened it.",
+  body: {},
   answers: [{ status: 200, ...ANSWER }],
   async handle({ policy }, { params, access }) {
     const row = await policy.breakGlass.get(params.id);
