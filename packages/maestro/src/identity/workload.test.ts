@@ -107,6 +107,7 @@ async function open(options: Options = {}): Promise<TokenSocket> {
     attempt: 1,
     workload: workload(options.roles ?? ["operator"]),
     signal: options.signal ?? new AbortController().signal,
+    given: () => undefined,
     runner: () => Promise.resolve({ name: "process@test", sandbox: "none" }),
   };
   const socket = await desk(holder);

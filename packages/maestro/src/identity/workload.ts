@@ -35,6 +35,8 @@ export interface Holder {
   /** Aborted: it was called off, and gets no more. */
   readonly signal: AbortSignal;
   runner(): Promise<TokenFacts["runner"]>;
+  /** It is about to be given this token, which is not to be seen in what it writes. */
+  given(token: string): void;
 }
 
 export interface TokenDeskParts {
@@ -138,6 +140,7 @@ async function give(parts: TokenDeskParts, holder: Holder, audience: string | nu
   const { token, expiresAt, kid } = issued;
   const detail = { audience, subject: subjectOf(facts), token: id, kid, expiresAt, attempt, item };
   await audit.write({ ...about, kind: "security", allow: true, decision, question, detail });
+  holder.given(token);
   return { token, expiresAt };
 }
 

@@ -8,6 +8,9 @@ import { TaskFailure, type TaskContext, type TaskEvent } from "../task/task.ts";
 import type { AttemptDeps, AttemptRequest } from "./attempt.ts";
 import type { LogRef } from "./logs.ts";
 import type { Command, CommandResult } from "./runner.ts";
+import { Scrubber } from "./scrub.ts";
+
+type LogStream = "stdout" | "stderr" | "info";
 
 const MAX_EMITTED_ARTIFACTS = 10_000;
 
@@ -25,6 +28,7 @@ export class AttemptContext implements TaskContext {
   #usage: { usdMicros?: number; tokens?: number } | undefined;
   #tokens: Promise<TokenSocket> | undefined;
   #network = false;
+  readonly #scrubber = new Scrubber();
   #command: { readonly isolation: Isolation; readonly exit: number | null } | undefined;
 
   constructor(request: AttemptRequest, deps: AttemptDeps) {
@@ -145,11 +149,17 @@ export class AttemptContext implements TaskContext {
   /** The result is out: nothing of the attempt is heard or answered any more. */
   end(): void {
     this.over = true;
+    for (const [stream, bytes] of this.#scrubber.rest()) this.#append(stream as LogStream, bytes);
     // One that could not be made has told so.
     this.#tokens?.then(
       (socket) => socket.close(),
       () => undefined,
     );
+  }
+
+  /** Without what the attempt was given and must not tell. */
+  scrubbed<T>(value: T): T {
+    return this.#scrubber.value(value);
   }
 
   async #openTokens(): Promise<TokenSocket | undefined> {
@@ -158,7 +168,9 @@ export class AttemptContext implements TaskContext {
     if (workload === undefined || tokens === undefined) return undefined;
     const { run, namespace, task, item, attempt, signal } = this.request;
     const runner = async (): Promise<TokenFacts["runner"]> => this.#measured();
-    this.#tokens ??= tokens({ run, namespace, task, item, attempt, signal, workload, runner });
+    // Without its signature a token is what everybody may know of the run, and worth nothing.
+    const given = (token: string): void => this.#scrubber.add(token.slice(token.lastIndexOf(".") + 1));
+    this.#tokens ??= tokens({ run, namespace, task, item, attempt, signal, workload, runner, given });
     return this.#tokens;
   }
 
@@ -221,9 +233,14 @@ export class AttemptContext implements TaskContext {
     };
   }
 
-  #log(stream: "stdout" | "stderr" | "info", bytes: Uint8Array): boolean {
+  #log(stream: LogStream, bytes: Uint8Array): boolean {
     this.logged = true;
     this.request.beat?.();
+    const clean = this.#scrubber.bytes(stream, bytes);
+    return clean.byteLength === 0 && bytes.byteLength > 0 ? true : this.#append(stream, clean);
+  }
+
+  #append(stream: LogStream, bytes: Uint8Array): boolean {
     return this.#deps.logs.append(this.request, stream, bytes, this.#deps.now());
   }
 }

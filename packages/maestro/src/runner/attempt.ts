@@ -91,6 +91,7 @@ export async function executeAttempt(request: AttemptRequest, deps: AttemptDeps)
     result = await failed(error, context, deps);
   }
   context.end();
+  result = context.scrubbed(result);
   return context.logged ? closeLog(result, context, deps) : result;
 }
 

@@ -19,6 +19,8 @@ export const holding = (sandbox: string): string => `
           printf %s "$MAESTRO_TOKEN_SOCKET" > socket.txt
           curl -sf --unix-socket "$MAESTRO_TOKEN_SOCKET" "http://token/token?audience=vault" > token.json
           curl -s --unix-socket "$MAESTRO_TOKEN_SOCKET" "http://token/token?audience=other" > refused.json
+          # What no task should do.
+          cat token.json; cat token.json >&2; cat token.json > "$MAESTRO_OUTPUT"
           echo "attempt $MAESTRO_ATTEMPT is holding"
           cat go > /dev/null
 `;
