@@ -17,6 +17,7 @@ const BENCHES = [
   "w5-rows",
   "scheduler",
   "governance",
+  "gate",
   "growth",
   "startup",
   "verify",

@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { AddressInfo } from "node:net";
 
@@ -39,17 +41,15 @@ export async function startOpa(args: readonly string[]): Promise<OpaServer> {
   const socket = join(dir, "opa.sock");
   const child = spawn(
     OPA,
-    ["run", "--server", "--skip-version-check", "--log-level", "debug", "--addr", `unix://${socket}`, ...args],
+    ["run", "--server", "--skip-version-check", "--log-level", "error", "--addr", `unix://${socket}`, ...args],
     { cwd: dir, stdio: ["ignore", "ignore", "pipe"] },
   );
   let log = "";
-  await new Promise<void>((resolve, reject) => {
-    child.stderr.on("data", (chunk: Buffer) => {
-      log += chunk.toString();
-      if (log.includes("Server initialized")) resolve();
-    });
-    child.on("exit", () => reject(new Error(`opa ended: ${log}`)));
-  });
+  let ended = false;
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  child.on("exit", () => (ended = true));
+  // It says nothing when it is ready; what tells is that it answers.
+  while (!(await answers(socket))) if (ended) throw new Error(`opa ended: ${log}`);
   const bridge = createServer((from) => {
     const to = connect(socket);
     from.pipe(to).pipe(from);
@@ -66,11 +66,25 @@ export async function startOpa(args: readonly string[]): Promise<OpaServer> {
     url: `http://127.0.0.1:${(bridge.address() as AddressInfo).port}`,
     async close() {
       bridge.close();
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.removeAllListeners("exit");
-      child.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+      const gone = ended ? Promise.resolve() : once(child, "exit");
       child.kill("SIGTERM");
-      await (child.exitCode === null ? new Promise<void>((resolve) => child.once("exit", () => resolve())) : ended);
+      await gone;
+      rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether something listens there; a little later, if not. */
+async function answers(socket: string): Promise<boolean> {
+  const connection = connect(socket);
+  try {
+    await once(connection, "connect");
+    return true;
+  } catch {
+    // Not yet.
+    await setTimeout(10);
+    return false;
+  } finally {
+    connection.destroy();
+  }
 }
