@@ -8,8 +8,8 @@ import type { Cli } from "./cli.ts";
 import type { Client } from "./client.ts";
 import { isData, printObject } from "./output.ts";
 
-export const EXPORT_FORMATS = ["tiles", "jsonl", "cloudevents", "ocsf", "opa"] as const;
-export type LineFormat = Exclude<(typeof EXPORT_FORMATS)[number], "tiles">;
+export const EXPORT_FORMATS = ["tiles", "worm", "jsonl", "cloudevents", "ocsf", "opa"] as const;
+export type LineFormat = Exclude<(typeof EXPORT_FORMATS)[number], "tiles" | "worm">;
 
 /** The audit as a file of lines, oldest first. A file that is there is replaced when the new one is whole. */
 export async function exportLines(
@@ -60,7 +60,9 @@ async function* linesOf(
       if (source !== undefined) query.set("source", source);
       if (since !== undefined) query.set("from", String(since));
       if (until !== undefined) query.set("to", String(until));
-      const { bytes, headers } = await client.read(`/v1/audit/export?${query.toString()}`, { accept: "application/jsonl" });
+      const { bytes, headers } = await client.read(`/v1/audit/export?${query.toString()}`, {
+        accept: "application/jsonl",
+      });
       yield bytes;
       after = headers.get("maestro-next");
     }

@@ -23,6 +23,8 @@ export interface S3Server extends AsyncDisposable {
   readonly uploads: Map<string, Upload>;
   /** Method, path and query of every request that was rightly signed. */
   readonly seen: string[];
+  /** Whether the bucket locks objects. */
+  objectLock: boolean;
   /** Asked first; who answers here ends the request. */
   intervene: ((request: IncomingMessage, response: ServerResponse, body: Buffer) => boolean) | undefined;
 }
@@ -67,7 +69,7 @@ export async function s3Server(keys: Keys, bucket = "evidence"): Promise<S3Serve
       if (refused !== undefined) return reply(response, request, errorReply(refused));
       seen.push(`${request.method} ${request.url}`);
       if (own.intervene?.(request, response, body) === true) return;
-      reply(response, request, answer(callOf(request, body), { objects, uploads, bucket }));
+      reply(response, request, answer(callOf(request, body), { objects, uploads, bucket, objectLock: own.objectLock }));
     };
     handle().catch((error: unknown) => {
       // A client that went away in the middle is its own affair.
@@ -80,6 +82,7 @@ export async function s3Server(keys: Keys, bucket = "evidence"): Promise<S3Serve
     objects,
     uploads,
     seen,
+    objectLock: true,
     intervene: undefined,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -121,11 +124,12 @@ function callOf(request: IncomingMessage, body: Buffer): Call {
   };
 }
 
-type State = Pick<S3Server, "objects" | "uploads"> & { readonly bucket: string };
+type State = Pick<S3Server, "objects" | "uploads" | "objectLock"> & { readonly bucket: string };
 
 function answer(call: Call, state: State): Reply {
   const [bucket = "", ...rest] = call.path.split("/");
   if (bucket !== state.bucket) return errorReply({ status: 404, code: "NoSuchBucket", message: "no such bucket" });
+  if (rest.join("/") === "" && call.query.has("object-lock")) return lockConfiguration(state);
   if (rest.join("/") === "") return call.method === "GET" ? list(call, state) : notAllowed();
   if (call.method === "POST" && call.query.has("uploads")) return beginUpload(call, state);
   if (call.query.has("uploadId")) return continueUpload(call, state);
@@ -136,8 +140,22 @@ function answer(call: Call, state: State): Reply {
   return notAllowed();
 }
 
-function put(call: Call, { objects }: State): Reply {
-  const refused = refuseCondition(call, objects) ?? refuseLock(call);
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html */
+function lockConfiguration({ objectLock }: State): Reply {
+  if (!objectLock)
+    return errorReply({
+      status: 404,
+      code: "ObjectLockConfigurationNotFoundError",
+      message: "Object Lock configuration does not exist for this bucket",
+    });
+  return {
+    status: 200,
+    xml: '<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>',
+  };
+}
+
+function put(call: Call, { objects, objectLock }: State): Reply {
+  const refused = refuseCondition(call, objects) ?? refuseLock(call) ?? refuseLockHere(call, objectLock);
   if (refused !== undefined) return errorReply(refused);
   const stored = store(call.body, keptHeaders(call), `"${md5(call.body)}"`, sha256(call.body).toString("base64"));
   objects.set(call.path, stored);
@@ -314,6 +332,31 @@ function refuseLock({ headers }: Call): Refusal | undefined {
   const wrong =
     (mode === undefined) !== (until === undefined) || (until !== undefined && Number.isNaN(Date.parse(until)));
   return wrong ? { status: 400, code: "InvalidArgument", message: "mode and date go together" } : undefined;
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html */
+function refuseLockHere({ headers }: Call, objectLock: boolean): Refusal | undefined {
+  const locks = Object.keys(headers).some((name) => name.startsWith("x-amz-object-lock-"));
+  if (!locks) return undefined;
+  const until = headers["x-amz-object-lock-retain-until-date"];
+  const mode = headers["x-amz-object-lock-mode"];
+  const hold = headers["x-amz-object-lock-legal-hold"];
+  if (!objectLock)
+    return { status: 400, code: "InvalidRequest", message: "Bucket is missing Object Lock Configuration" };
+  if (headers["x-amz-checksum-sha256"] === undefined && headers["content-md5"] === undefined)
+    return {
+      status: 400,
+      code: "InvalidRequest",
+      message:
+        "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+    };
+  if (mode !== undefined && !["GOVERNANCE", "COMPLIANCE"].includes(mode))
+    return { status: 400, code: "InvalidArgument", message: "Unknown wormMode directive." };
+  if (hold !== undefined && !["ON", "OFF"].includes(hold))
+    return { status: 400, code: "InvalidArgument", message: "Legal Hold must be either of 'ON' or 'OFF'" };
+  if (until !== undefined && Date.parse(until) <= Date.now())
+    return { status: 400, code: "InvalidArgument", message: "The retain until date must be in the future!" };
+  return undefined;
 }
 
 function keptHeaders(call: Call): Readonly<Record<string, string>> {

@@ -59,7 +59,13 @@ function asksForPeople(input: Input): boolean {
 }
 
 async function exportTo(cli: Cli, client: Client, input: Input, to: string): Promise<number> {
-  const format = input.choice("format", EXPORT_FORMATS) ?? "tiles";
+  const format = input.choice("format", EXPORT_FORMATS) ?? (to.startsWith("s3://") ? "worm" : "tiles");
+  if (format !== "worm" && (to.startsWith("s3://") || input.text("retain") !== undefined || input.flag("legal-hold")))
+    throw usage("s3://, --retain and --legal-hold go with --format worm.");
+  if (format === "worm") {
+    const { exportToWorm } = await import("../export-worm.ts");
+    return exportToWorm(cli, client, input, to);
+  }
   if (format === "tiles") return exportTiles(cli, client, to);
   return exportLines(cli, client, { to, format, since: timeOption(input, "since"), until: timeOption(input, "until") });
 }

@@ -158,7 +158,7 @@ export const TRUST: readonly CommandSpec[] = [
       "The audit has an entry for whatever somebody did, looked at as evidence, or was refused: words of QUERY, --actor, --action, --resource, --namespace, --since, --until, --kind and --denied look through it, newest first. " +
       "Without any of them the ledger is shown, oldest first: an entry for every decision of the gate, every receipt and every entry of the audit, in the order they were committed, in a Merkle tree whose root is signed, so that nothing can be changed, left out or put in later without it showing. " +
       "--verify hashes every entry again; with --checkpoint it compares the ledger with what somebody kept of it: exit code 11 where it is another one. " +
-      "--export writes the folder of static files that c2sp.org/tlog-tiles defines, which any monitor of such logs reads; with --format a file of lines for other systems.",
+      "--export writes the folder of static files that c2sp.org/tlog-tiles defines, which any monitor of such logs reads; with --format a file of lines for other systems; with --format worm files that are only ever added to, in a folder or in a bucket with S3 Object Lock (s3://BUCKET/PREFIX).",
     args: [{ name: "query", about: "Words that an entry of the audit has", optional: true, many: true }],
     options: [
       { flags: "--actor <id>", about: "Who did it" },
@@ -180,8 +180,14 @@ export const TRUST: readonly CommandSpec[] = [
       { flags: "--export <path>", about: "Write it there: a folder of tiles, or a file of lines; - is stdout" },
       {
         flags: "--format <format>",
-        about: "tiles (default); jsonl, cloudevents or ocsf of the audit; opa: the gate's decisions as OPA logs them",
+        about:
+          "tiles (default); worm: ledger and audit to a place that keeps them, checked and continued each time; jsonl, cloudevents or ocsf of the audit; opa: the gate's decisions as OPA logs them",
       },
+      {
+        flags: "--retain <duration>",
+        about: "To s3://: nobody deletes what is written before (Object Lock, COMPLIANCE)",
+      },
+      { flags: "--legal-hold", about: "To s3://: what is written is put on legal hold" },
       { flags: "--key", about: "Print the ledger's keys, which witnesses and monitors ask for" },
     ],
     examples: [
@@ -190,6 +196,7 @@ export const TRUST: readonly CommandSpec[] = [
       ["maestro audit --verify", "nothing was changed"],
       ["maestro audit --export audit.ocsf.jsonl --format ocsf", "for a system that collects security events"],
       ["maestro audit --export ledger", "for somebody who keeps an eye on it"],
+      ["maestro audit --export s3://evidence/maestro --retain 2557d", "seven years, in a bucket that locks"],
     ],
     load: () => import("../command/audit.ts"),
   },
