@@ -1,6 +1,8 @@
 import type { Decision } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
+import { startQuestion } from "../engine/questions.ts";
 import { subjectIn } from "../identity/caller.ts";
 import { askCandidate, CANDIDATE_LIMITS } from "../policy/candidate.ts";
 import type { CandidateAnswers, CandidateFile } from "../policy/candidate.ts";
@@ -9,6 +11,7 @@ import type { Verdict } from "../policy/evaluator.ts";
 import { explain } from "../policy/explanation.ts";
 import type { GateRequest } from "../policy/gate.ts";
 import { questionOf, readAction, readEntity } from "../policy/question.ts";
+import type { LooseQuestion } from "../policy/question.ts";
 import { recorded, RECORDED_LIMITS } from "../policy/recorded.ts";
 import type { Access } from "./access.ts";
 import type { AppDeps } from "./app.ts";
@@ -94,8 +97,9 @@ export const askPolicy = route({
   ],
   async handle(deps, { body, access }) {
     const { policy, environment, now } = deps;
+    const named = asked(() => (body.resource === undefined ? INSTALLATION : readEntity(body.resource, "resource")));
+    const resource = await withPlan(deps, access, named);
     const request = asked(() => {
-      const resource = body.resource === undefined ? INSTALLATION : readEntity(body.resource, "resource");
       const loose = {
         action: readAction(body.action),
         resource,
@@ -116,6 +120,30 @@ export const askPolicy = route({
     return object("PolicyAnswer", candidateAnswer(tried, request, deps));
   },
 });
+
+/** A stored runbook is known by its name: what its plan says of it need not be repeated. */
+async function withPlan(
+  { store, environment }: AppDeps,
+  access: Access,
+  resource: LooseQuestion["resource"],
+): Promise<LooseQuestion["resource"]> {
+  const [, namespace = "", name = "", version] = RUNBOOK.exec(resource.id) ?? [];
+  if (resource.type !== "runbook" || name === "" || !access.sees(namespace)) return resource;
+  const [stored] = await store.workflowList({
+    namespace,
+    name,
+    limit: 1,
+    unpublished: true,
+    ...(version === undefined ? {} : { version }),
+  });
+  if (stored === undefined) return resource;
+  const program = { plan: JSON.parse(stored.text) as Plan, digest: stored.digest };
+  const initiator = access.actor(namespace);
+  const known = startQuestion(program, { purpose: "", authority: "", initiator }, environment).resource;
+  return { ...known, properties: { ...known.properties, ...resource.properties } };
+}
+
+const RUNBOOK = /^([^/@]+)\/([^/@]+)(?:@([^/@]+))?$/;
 
 const INSTALLATION = { type: "installation", id: "*" } as const;
 

@@ -4,6 +4,7 @@ import { CATALOG } from "./commands/catalog.ts";
 import { DAILY } from "./commands/daily.ts";
 import { OBJECTS } from "./commands/objects.ts";
 import { OPERATIONS } from "./commands/operations.ts";
+import { POLICY } from "./commands/policy.ts";
 import { POLICY_FILES } from "./commands/policy-files.ts";
 import { SYSTEM } from "./commands/system.ts";
 import { TRUST } from "./commands/trust.ts";
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...AUTHOR,
   ...TRUST,
   ...POLICY_FILES,
+  ...POLICY,
   ...CATALOG,
   ...OBJECTS,
   ...OPERATIONS,

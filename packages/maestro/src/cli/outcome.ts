@@ -139,7 +139,7 @@ export function nextSteps({ run, tasks, receipts }: RunView): readonly string[] 
     case "succeeded":
       return [`maestro show ${id}`, ...(receipts.length === 0 ? [] : [`maestro receipt export ${id} --to evidence`])];
     case "denied":
-      return [`maestro show ${id} --events`, ...(receipts.length === 0 ? [] : [`maestro receipt show ${id}`])];
+      return [`maestro policy explain ${id}`, ...(receipts.length === 0 ? [] : [`maestro receipt show ${id}`])];
     default:
       return [
         ...(tasks.some(({ attempts, fanOut, status }) => status === "failed" && (fanOut || attempts > 0))

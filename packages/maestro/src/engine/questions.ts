@@ -12,7 +12,11 @@ interface Mandate {
 }
 
 /** What the gate is asked before a run starts. */
-export function startQuestion(program: Program, run: Mandate, environment: string): GateRequest {
+export function startQuestion(
+  program: Pick<Program, "plan" | "digest">,
+  run: Mandate,
+  environment: string,
+): GateRequest {
   const { plan } = program;
   return {
     subject: subjectOf(run.initiator),
@@ -86,7 +90,11 @@ export function leaseQuestion(program: Program, run: Run, secret: string, enviro
   };
 }
 
-function contextOf(program: Program, { purpose, authority }: Mandate, environment: string): GateRequest["context"] {
+function contextOf(
+  program: Pick<Program, "plan" | "digest">,
+  { purpose, authority }: Mandate,
+  environment: string,
+): GateRequest["context"] {
   const { digest, plan } = program;
   // Blanks are no mandate; a policy need not know how to see that.
   return { purpose, authority: authority.trim(), environment, planDigest: digest, budget: { ...plan.budget } };

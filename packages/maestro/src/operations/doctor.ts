@@ -6,6 +6,7 @@ import { engineChecks } from "./doctor-engine.ts";
 import { identityChecks } from "./doctor-identity.ts";
 import { keyChecks } from "./doctor-keys.ts";
 import { machineChecks } from "./doctor-machine.ts";
+import { policyChecks } from "./doctor-policy.ts";
 import { sandboxChecks } from "./doctor-sandbox.ts";
 import { taskTypeChecks } from "./doctor-task-types.ts";
 import { witnessChecks } from "./doctor-witnesses.ts";
@@ -19,6 +20,7 @@ const CHECKS: readonly Check[] = [
   engineChecks,
   databaseChecks,
   keyChecks,
+  policyChecks,
   identityChecks,
   witnessChecks,
   sandboxChecks,

@@ -1,0 +1,27 @@
+import { EXIT_CODES } from "../../core/problem.ts";
+import type { Explanation } from "../../policy/explanation.ts";
+import type { Cli, Input } from "../cli.ts";
+import { explanationLines } from "../explanation-lines.ts";
+import { isData, printLines, printObject } from "../output.ts";
+import { asBody, readPolicyFiles } from "../policy-folder.ts";
+import { questionBody } from "../policy-question.ts";
+
+/** Exit code 0 for an allow, 3 for a deny. */
+export async function run(cli: Cli, input: Input): Promise<number> {
+  const question = await questionBody(cli, input, input.text("action"));
+  const folder = input.text("policy");
+  const files = folder === undefined ? {} : { files: asBody(await readPolicyFiles(cli, folder)) };
+  const client = await cli.connect("look");
+  try {
+    const answer = await client.send<{ readonly allow: boolean; readonly explanation: Explanation }>(
+      "POST",
+      "/v1/policy/questions",
+      { ...question, ...files },
+    );
+    if (isData(cli)) await printObject(cli, answer);
+    else await printLines(cli, explanationLines(answer.explanation, cli.terminal.out, false));
+    return answer.allow ? 0 : EXIT_CODES.denied;
+  } finally {
+    await client.close();
+  }
+}
