@@ -56,6 +56,10 @@ describe("a backup", () => {
     const blobs = await openBlobs(join(data, "blobs"));
     openKeyRing({ dir: join(data, "keys"), builder: "https://example.test/1", now: NOW - 9 });
     writeFileSync(join(data, "installation"), "1234\n");
+    writeFileSync(join(data, "policy.yaml"), "evaluator: { cedar: { folder: policy } }\n");
+    mkdirSync(join(data, "policy/old.cedar"), { recursive: true });
+    for (const name of ["a.cedar", "schema.cedarschema", ".hidden", "notes.txt"])
+      writeFileSync(join(data, "policy", name), name);
     artifact = (await blobs.put(Buffer.from("the artifact"))).digest;
     await blobs.put(Buffer.from("nobody's"));
     const id = "r_0000000000000000001";
@@ -106,7 +110,10 @@ describe("a backup", () => {
         "maestro.db",
         "installation",
         "identity.yaml",
+        "policy.yaml",
         "keys/trust-root.json",
+        "policy/a.cedar",
+        "policy/schema.cedarschema",
         `blobs/sha256/${hex.slice(0, 2)}/${hex}`,
         "logs/r_0000000000000000001/build.1.log",
       ],

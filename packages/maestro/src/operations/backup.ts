@@ -18,6 +18,7 @@ import { recordBackup } from "./backup-record.ts";
 import { entriesOf } from "./folder-size.ts";
 import { digestsIn, referencesIn } from "./references.ts";
 import { IDENTITY_FILE } from "../identity/settings-file.ts";
+import { POLICY_YAML } from "../policy/policy-file.ts";
 import { POLICY_FILE } from "./retention-policy.ts";
 
 export interface BackupRequest {
@@ -146,7 +147,7 @@ async function fill(
   try {
     await archive.addFile("maestro.db", snapshot);
     await archive.addFile("installation", join(dataDir, "installation"));
-    for (const name of [POLICY_FILE, IDENTITY_FILE]) await archive.addFile(name, join(dataDir, name));
+    for (const name of [POLICY_FILE, IDENTITY_FILE, POLICY_YAML]) await archive.addFile(name, join(dataDir, name));
     await archive.addFile("keys/trust-root.json", join(dataDir, "keys", "trust-root.json"));
     if (keys) {
       for (const { name } of await entriesOf(join(dataDir, "keys")))
@@ -155,6 +156,9 @@ async function fill(
     }
     for (const { name } of await entriesOf(join(dataDir, "tasks")))
       if (isMember(`tasks/${name}`)) await archive.addFile(`tasks/${name}`, join(dataDir, "tasks", name));
+    for (const entry of await entriesOf(join(dataDir, "policy")))
+      if (entry.isFile() && isMember(`policy/${entry.name}`))
+        await archive.addFile(`policy/${entry.name}`, join(dataDir, "policy", entry.name));
     let missing = 0;
     for (const digest of await blobsOf(db, dataDir)) {
       const hex = digest.slice(BLOB_PREFIX);
