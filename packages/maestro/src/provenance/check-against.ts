@@ -168,6 +168,7 @@ export function checkPrevious(ladder: Ladder, claims: ReceiptClaims, previous: U
   });
 }
 
-function count(n: number, noun: string): string {
+/** `1 file`, `2 files`. */
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }

@@ -85,7 +85,7 @@ function factsOf({ digest, keyid, claims }: AnyVerification): readonly (readonly
       ["authority", claims.authority],
       ["license", claims.licenses.join(", ")],
       ...claims.runs.map(({ run, workflow, status }) => ["run", `${run} ${status}, ${workflow}`] as const),
-      ["redacted", `${claims.redactions} values`],
+      ["redacted", `${claims.redactions} ${claims.redactions === 1 ? "value" : "values"}`],
       ...claims.revealed.map(
         ({ path, pointer, value }) => ["revealed", `${path}#${pointer} = ${JSON.stringify(value)}`] as const,
       ),

@@ -119,21 +119,21 @@ async function report(
   },
 ): Promise<void> {
   const { digest, redactions, out, salts } = made;
+  if (out !== undefined) {
+    if (isData(cli))
+      await printObject(cli, {
+        apiVersion: "maestro/v1",
+        kind: "Disclosure",
+        package: digest,
+        redactions,
+        path: out,
+        salts: salts ?? null,
+      });
+    else await printLines(cli, [cli.output === "name" ? digest : `${digest}  ${out}`]);
+  }
   if (redactions > 0)
     cli.terminal.say(
-      `note: ${redactions} values were redacted. The receipts carry digests of inputs and outputs without a salt: who knows the rest of them can try out a value that is easy to guess.`,
+      `note: ${redactions === 1 ? "1 value was" : `${redactions} values were`} redacted. The receipts carry digests of inputs and outputs without a salt: who knows the rest of them can try out a value that is easy to guess.`,
     );
-  if (out === undefined) return;
-  if (isData(cli))
-    return printObject(cli, {
-      apiVersion: "maestro/v1",
-      kind: "Disclosure",
-      package: digest,
-      redactions,
-      path: out,
-      salts: salts ?? null,
-    });
-  if (cli.output === "name") return printLines(cli, [digest]);
-  await printLines(cli, [`${digest}  ${out}`]);
-  cli.terminal.say(`  next     maestro verify ${out} --trust-root trust-root.json`);
+  if (out !== undefined) cli.terminal.say(`  next     maestro verify ${out} --trust-root trust-root.json`);
 }

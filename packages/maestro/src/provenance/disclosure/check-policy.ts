@@ -1,6 +1,7 @@
 import { sha256, type Digest } from "../../core/digest.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import { parseStrict } from "../../core/strict-json.ts";
+import { count } from "../check-against.ts";
 import { CheckFailed, type Ladder } from "../ladder.ts";
 import type { DisclosureManifest } from "./form.ts";
 import { policyPath } from "./form.ts";
@@ -40,7 +41,7 @@ export function checkPolicy(ladder: Ladder, { runs }: DisclosureManifest, text: 
       }
     }
     const left = elsewhere === 0 ? "" : `; ${elsewhere} lie with their engines`;
-    const made = files === 0 ? "" : `, made of ${files} files`;
+    const made = files === 0 ? "" : `, made of ${count(files, "file")}`;
     return { value: undefined, detail: `${[...engines.keys()].join(", ")}${made}${left}` };
   });
 }

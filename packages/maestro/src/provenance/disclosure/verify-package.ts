@@ -6,6 +6,7 @@ import { markerDigest, reveal } from "../../core/redaction.ts";
 import type { RevealedField } from "../../core/redaction.ts";
 import { STATEMENT_TYPE } from "../../core/receipt.ts";
 import { parseStrict } from "../../core/strict-json.ts";
+import { count } from "../check-against.ts";
 import { checkBundle, checkSignature, CLOCK_SKEW_MS, decode } from "../check-signed.ts";
 import { CheckFailed, climb, PACKAGE_RUNGS, type Check, type Ladder } from "../ladder.ts";
 import { readCheckpoint } from "../ledger/checkpoint.ts";
@@ -87,11 +88,11 @@ export function verifyPackage(contents: PackageContents, request: VerifyPackageR
   const checks = climb((ladder) => {
     ladder.check("paths", () => {
       if (contents.fault !== undefined) throw new CheckFailed(contents.fault);
-      return { value: undefined, detail: `${contents.files.size} files` };
+      return { value: undefined, detail: count(contents.files.size, "file") };
     });
     const manifest = ladder.check("manifest", () => {
       const value = readManifest(text.of(MANIFEST));
-      return { value, detail: `about ${value.runs.length} runs, for ${value.recipient}` };
+      return { value, detail: `about ${count(value.runs.length, "run")}, for ${value.recipient}` };
     });
     checkFiles(ladder, contents, manifest);
     const signed = checkBundle(ladder, text.bytes(SEAL), undefined);
@@ -152,7 +153,7 @@ function checkFiles(ladder: Ladder, { files }: PackageContents, manifest: Disclo
     }
     const stray = [...files.keys()].find((path) => !named.has(path));
     if (stray !== undefined) throw new CheckFailed(`${stray} is not in the manifest`);
-    return { value: undefined, detail: `${manifest.files.length} files by their SHA-256` };
+    return { value: undefined, detail: `${count(manifest.files.length, "file")} by SHA-256` };
   });
 }
 
@@ -207,7 +208,7 @@ function checkReceipts(
         );
       return { run, ordinal, bytes, claims, artifacts };
     });
-    return { value: verified, detail: `${verified.length} receipts of ${manifest.runs.length} runs` };
+    return { value: verified, detail: `${count(verified.length, "receipt")} of ${count(manifest.runs.length, "run")}` };
   });
 
   function read(): readonly (Omit<VerifiedReceipt, "claims"> & {
@@ -278,7 +279,7 @@ function checkLedger(
     }
     const left = receipts.length - proved.length;
     const more = left === 0 ? "" : `; ${left} are from before the ledger began`;
-    return { value: undefined, detail: `${proved.length} receipts${more}` };
+    return { value: undefined, detail: `${count(proved.length, "receipt")}${more}` };
   });
   return ladder.check("checkpoint", () => {
     const note = text.of(CHECKPOINT);
@@ -288,7 +289,7 @@ function checkLedger(
     const read = readNote(note);
     const { origin, size } = readCheckpoint(read.text);
     const signers = endorsements(read, logKeys(trustRoot));
-    return { value: note, detail: `${size} entries of ${origin}, signed by ${signers.length} of its keys` };
+    return { value: note, detail: `${size} entries of ${origin}, signed by ${count(signers.length, "key")} of it` };
   });
 }
 
@@ -306,7 +307,7 @@ function checkRedactions(
       if (markerDigest(valueAt(document, parsePointer(pointer))) === undefined)
         throw new CheckFailed(`${path} has nothing redacted at ${pointer}, and the manifest says that it has`);
     }
-    const detail = redactions.length === 0 ? "nothing was taken out" : `${redactions.length} places`;
+    const detail = redactions.length === 0 ? "nothing was taken out" : count(redactions.length, "place");
     return { value: undefined, detail };
   });
   if (revealed === undefined) {
@@ -322,7 +323,7 @@ function checkRedactions(
         readDocument(path, text),
         revealed.filter((field) => field.path === path),
       );
-    return { value: undefined, detail: `${revealed.length} of ${redactions.length} values` };
+    return { value: undefined, detail: `${revealed.length} of ${count(redactions.length, "value")}` };
   });
 }
 
