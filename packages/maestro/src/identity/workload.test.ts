@@ -185,17 +185,20 @@ describe("a token", () => {
     assert.match(row?.text ?? "", /"decision":\{"allow":false/);
   });
 
-  it("is refused where the yes depends on something that nobody does", async () => {
-    const gate: Gate = {
+  it("is refused where the yes depends on something that nobody does, and given where the gate has done it", async () => {
+    const owing = (type: string): Gate => ({
       decide: (request, occasion) => {
         const decision = BUILTIN.decide(request, occasion) as Decision;
-        return { ...decision, obligations: [{ id: "second-pair", type: "approval", properties: {} }] };
+        return { ...decision, obligations: [{ id: "a-rule", type, properties: {} }] };
       },
-    };
-    const { path } = await open({ gate });
-    const { status, detail } = await askToken(path);
-    assert.equal(status, 403);
-    assert.match(detail ?? "", /the decision has obligations/);
+    });
+    for (const type of ["approval", "redact", "whatever"]) {
+      const { status, detail } = await askToken((await open({ gate: owing(type) })).path);
+      assert.equal(status, 403);
+      assert.match(detail ?? "", new RegExp(`it depends on ${type}, which nobody can do for a token`));
+    }
+    for (const type of ["notify", "step-up"])
+      assert.equal((await askToken((await open({ gate: owing(type) })).path)).status, 200);
   });
 
   it("is not given where the audit cannot take it", async () => {

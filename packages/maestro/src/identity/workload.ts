@@ -56,6 +56,9 @@ export type OpenTokens = (holder: Holder) => Promise<TokenSocket>;
 
 const MINUTE_MS = 60_000;
 
+/** What a yes may depend on here: the gate has seen to it when it says yes. */
+const BY_THE_GATE: ReadonlySet<string> = new Set(["notify", "step-up"]);
+
 /**
  * Where attempts get their tokens: for an audience that the runbook names, if the gate says yes as well, and not before the
  * audit has it. What is refused is kept there, too.
@@ -113,12 +116,12 @@ async function give(parts: TokenDeskParts, holder: Holder, audience: string | nu
   const question = workload.question(audience);
   const at = parts.now();
   const decision = await gate.decide(question, { at, run: holder.run, task: holder.task, ...origin });
-  // Nobody here could fulfil what it depends on.
-  const allow = decision.allow && (decision.obligations ?? []).length === 0;
+  const undone = (decision.obligations ?? []).filter(({ type }) => !BY_THE_GATE.has(type));
+  const allow = decision.allow && undone.length === 0;
   if (!allow) {
     await audit.write({ ...about, kind: "refused", allow: false, code: "denied", decision, question });
     const reasons = decision.allow
-      ? ["the decision has obligations, and a token has nobody to fulfil them"]
+      ? [`it depends on ${undone.map(({ type }) => type).join(", ")}, which nobody can do for a token`]
       : decision.reasons;
     throw new MaestroError("denied", `Policy denies a token for ${quoted(audience)}: ${reasons.join("; ")}.`, {
       facts: { decision: decision.id },
