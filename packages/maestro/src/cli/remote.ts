@@ -12,8 +12,6 @@ type Server = Extract<Target, { readonly kind: "server" }>;
 /** How long a server may take until its answer begins. */
 const WAIT_MS = 60_000;
 
-const NAME_IT = "`--token-file FILE`, MAESTRO_TOKEN_FILE, or `tokenFile` in a context";
-
 /** Sends requests to a control plane by its URL, with the token that was named for it. Errors: `token_unusable`. */
 export async function remoteHandler({ server, token }: Server): Promise<Handler> {
   const url = new URL(server.value);
@@ -76,8 +74,5 @@ export function notAccepted({ server, token }: Server, error: MaestroError): Mae
   return new MaestroError("unauthorized", `The control plane at ${server.value} ${which}.`, {
     cause: error,
     facts: error.facts,
-    ...(token === undefined
-      ? { fix: `Log in with \`maestro login\`, or name the file with the owner's token: ${NAME_IT}.` }
-      : {}),
   });
 }

@@ -194,7 +194,7 @@ export const PROBLEMS = {
   unauthorized: {
     class: "auth",
     title: "The control plane does not know who asks.",
-    fix: "Name the file with the server's token: `--token-file FILE`, MAESTRO_TOKEN_FILE, or `tokenFile` in a context.",
+    fix: "Log in with `maestro login`, or name the file with the owner's token: `--token-file FILE`, MAESTRO_TOKEN_FILE, or `tokenFile` in a context.",
   },
   token_unusable: {
     class: "auth",
