@@ -21,6 +21,7 @@ const BENCHES = [
   "growth",
   "startup",
   "verify",
+  "ledger",
   "curves",
   "logs",
   "stdio",

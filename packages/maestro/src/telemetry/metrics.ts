@@ -233,6 +233,27 @@ const PLANE: Table = [
     help: "Free space where the data directory lies.",
     value: ({ diskFree }) => diskFree,
   }),
+  one({
+    name: "maestro_ledger_entries",
+    type: "gauge",
+    help: "Entries of the ledger. Fewer than before: a backup was restored, or somebody rewrote it.",
+    value: ({ ledgerSize }) => ledgerSize,
+  }),
+  {
+    name: "maestro_witness_entries",
+    type: "gauge",
+    help: "Entries of the newest checkpoint that a witness cosigned.",
+    labels: ["witness"],
+    read: ({ witnesses }) => witnesses.map(({ name, size }) => ({ labels: { witness: name }, value: size })),
+  },
+  {
+    name: "maestro_witness_refuses",
+    type: "gauge",
+    help: "1 while a witness refuses the ledger because it has seen another one; that is the alarm that witnesses are for.",
+    labels: ["witness"],
+    read: ({ witnesses }) =>
+      witnesses.map(({ name, outcome }) => ({ labels: { witness: name }, value: outcome === "refused" ? 1 : 0 })),
+  },
   each("outcome", {
     name: "maestro_trace_spans_total",
     type: "counter",

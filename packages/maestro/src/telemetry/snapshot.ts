@@ -2,6 +2,7 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { DurableEngine } from "../engine/durable.ts";
 import type { Store } from "../store/store.ts";
+import type { WitnessRow } from "../store/witness.ts";
 import type { LogCounts } from "./log.ts";
 import type { RequestStats } from "./requests.ts";
 import type { ExportCounts } from "./spans.ts";
@@ -15,7 +16,7 @@ export interface Sources {
   readonly logs: LogCounts;
   /** Absent: no traces are exported. */
   readonly spans: ExportCounts | undefined;
-  readonly store: Pick<Store, "counts">;
+  readonly store: Pick<Store, "counts" | "ledger" | "witness">;
   readonly dataDir: string;
   readonly version: string;
   /** Epoch milliseconds at which this process started. */
@@ -26,6 +27,9 @@ export interface Sources {
 export interface Snapshot extends Sources {
   readonly asleep: number;
   readonly openApprovals: number;
+  /** Entries of the ledger. */
+  readonly ledgerSize: number;
+  readonly witnesses: readonly WitnessRow[];
   readonly files: Readonly<Record<"database" | "wal", number>>;
   readonly diskFree: number;
   /** Undefined where the system does not say. */
@@ -49,6 +53,8 @@ export function snapshots(sources: Sources, now: () => number): () => Promise<Sn
     return {
       ...sources,
       ...counts,
+      ledgerSize: await sources.store.ledger.size(),
+      witnesses: await sources.store.witness.all(),
       files: { database: await sizeOf(database), wal: await sizeOf(`${database}-wal`) },
       diskFree: disk.bavail * disk.bsize,
       openFiles: await openFiles(),
