@@ -35,6 +35,12 @@ const RANKS: Readonly<Record<string, number>> = {
 /** Packages that compute and do nothing else, so that core may use them. */
 const PURE_PACKAGES = ["@bufbuild/cel", "@bufbuild/cel/ext", "re2js", "yaml"];
 
+/** Parts of the platform that compute and that one file of core may use. */
+const ONE_FILE: ReadonlyMap<string, string> = new Map([
+  ["node:crypto", "digest.ts"],
+  ["node:module", "load-cel.ts"],
+]);
+
 /** Where implementations are chosen: for an installation, and for a world under test. */
 const ROOTS: readonly string[] = ["serve.ts", "testing/parts.ts"];
 
@@ -251,7 +257,8 @@ describe("the rules themselves", () => {
 
 function isPure(path: string, one: Import): boolean {
   if (one.from.startsWith("./")) return resolveImport(path, one.from)?.startsWith(`${SRC}core/`) === true;
-  return PURE_PACKAGES.includes(one.from) || (one.from === "node:crypto" && path === `${SRC}core/digest.ts`);
+  const only = ONE_FILE.get(one.from);
+  return PURE_PACKAGES.includes(one.from) || (only !== undefined && path === `${SRC}core/${only}`);
 }
 
 function isTest(path: string): boolean {

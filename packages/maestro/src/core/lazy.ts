@@ -1,4 +1,4 @@
-import { type CelList, type CelMap, type CelUint, type CelValue, isCelUint } from "@bufbuild/cel";
+import type { CelList, CelMap, CelUint, CelValue } from "@bufbuild/cel";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { isJsonObject } from "./json.ts";
 import { noteMiss } from "./meter.ts";
@@ -126,7 +126,7 @@ abstract class LazyMap {
   get(key: Key): Prepared | undefined {
     const value = typeof key === "string" ? this.read(key) : undefined;
     if (value !== undefined) return value;
-    return noteMiss({ key: isCelUint(key) ? String(key.value) : String(key), known: () => this.names() });
+    return noteMiss({ key: typeof key === "object" ? String(key.value) : String(key), known: () => this.names() });
   }
 
   has(key: Key): boolean {

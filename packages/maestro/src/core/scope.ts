@@ -1,7 +1,8 @@
-import { celEnv, type CelList, isCelError, parse, plan } from "@bufbuild/cel";
+import type { CelList } from "@bufbuild/cel";
 import type { Artifact } from "./event.ts";
 import type { JsonValue } from "./json.ts";
 import { asList, asMap, Fields, type Key, MappedList, prepare, type Prepared } from "./lazy.ts";
+import { loadCel } from "./load-cel.ts";
 
 /** What an expression can see, by name: inputs, tasks, run, task, item, error, now and the `as` name of a fan-out. */
 export type Scope = Readonly<Record<string, Prepared>>;
@@ -26,13 +27,9 @@ export interface ItemScope {
 export const TASK_FIELDS = ["status", "output", "artifacts", "failed", "succeeded"] as const;
 export const ITEM_FIELDS = ["status", "output", "artifacts", "error"] as const;
 
-const toTimestamp = plan(celEnv(), parse("timestamp(text)").expr);
-
 /** A moment, for the name `now`: it can be compared, and durations can be added. `at` is epoch milliseconds. */
 export function prepareTime(at: number): Prepared {
-  const moment = toTimestamp({ text: new Date(at).toISOString() });
-  if (isCelError(moment)) throw moment;
-  return moment;
+  return loadCel().timestampOf(at);
 }
 
 /** `tasks.<id>` of a settled task; reads the view only where an expression does, so its members may be getters. */
