@@ -1,15 +1,27 @@
 import assert from "node:assert/strict";
 import { appendFileSync, chmodSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { WITNESS_LIMITS } from "../src/api/witness-server.ts";
 import { endorsements, readNote, readNoteKey } from "../src/provenance/ledger/note.ts";
 import type { NoteKey } from "../src/provenance/ledger/note.ts";
+import { canonical } from "../src/core/canonical.ts";
+import { leafDigest } from "../src/core/digest.ts";
+import type { JsonObject } from "../src/core/json.ts";
+import { consistencyProof, subtreeHash } from "../src/core/merkle.ts";
+import { readCheckpoint } from "../src/provenance/ledger/checkpoint.ts";
+import { writeSubmission } from "../src/provenance/witness/submission.ts";
 import { Place } from "./support/maestro.ts";
 import type { Started } from "./support/maestro.ts";
 
 // A witness as a process of its own: what it answers to friends and strangers, and that no signal makes it forget.
+
+const DYING = fileURLToPath(new URL("./support/dying-witness.ts", import.meta.url));
 
 interface Up {
   readonly started: Started;
@@ -96,6 +108,40 @@ describe("maestro witness", () => {
     assert.equal(code, 0);
     ({ started: witness, url } = await up());
     assert.equal((await add(`old 0\n\n${checkpoint}`)).status, 200);
+  });
+
+  it("that is killed between keeping a checkpoint and answering knows what it kept, and answers who asks again", async () => {
+    witness.child.kill("SIGTERM");
+    await witness.ended;
+    await place.run(["audit", "--export", "grown"]);
+    const grown = readFileSync(join(place.dir, "grown", "checkpoint"), "utf8");
+    const [old, size] = [checkpoint, grown].map((note) => readCheckpoint(readNote(note).text).size);
+    assert.ok(old !== undefined && size !== undefined && old < size, "looking at it is an entry too");
+    const { out } = await place.run(["audit", "-o", "json", "--limit", "1000"]);
+    const { entries } = JSON.parse(out) as { readonly entries: readonly { readonly event: JsonObject }[] };
+    const leaves = entries.slice(0, size).map(({ event }) => leafDigest(Buffer.from(canonical(event))));
+    const proof = consistencyProof(old, size, (level, at) =>
+      subtreeHash(leaves.slice(at * 2 ** level, (at + 1) * 2 ** level)),
+    );
+    const body = writeSubmission({ old, proof, checkpoint: grown });
+
+    const dying = spawn(process.execPath, [DYING, join(place.dir, "w")], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(dying, "exit");
+    const [line] = (await once(createInterface(dying.stdout), "line")) as [string];
+    await assert.rejects(fetch(`${line}/add-checkpoint`, { method: "POST", body }));
+    assert.deepEqual(await ended, [null, "SIGKILL"]);
+
+    ({ started: witness, url } = await up());
+    const again = await add(body);
+    assert.deepEqual(
+      [again.status, again.headers.get("content-type"), await again.text()],
+      [409, "text/x.tlog.size", `${size}\n`],
+    );
+    const answered = await add(writeSubmission({ old: size, proof: [], checkpoint: grown }));
+    assert.equal(answered.status, 200);
+    assert.equal(endorsements(readNote(grown + (await answered.text())), [key]).length, 1);
+    const back = await add(writeSubmission({ old: 0, proof: [], checkpoint }));
+    assert.equal(back.status, 409, "it does not go back");
   });
 
   it("says what is wrong with a list of logs that somebody edited", async () => {
