@@ -188,7 +188,8 @@ export class BreakGlass {
 
 /** The owner of the data directory can change every policy in it; unless a rule says no, they need not do that first. */
 export function mayAlwaysBegin({ subject, action }: GateRequest, rules: readonly string[]): boolean {
-  return action.name === "policy.break-glass" && rules.length === 0 && subject.properties.roles.includes("owner");
+  const { roles } = subject.properties;
+  return action.name === "policy.break-glass" && rules.length === 0 && Array.isArray(roles) && roles.includes("owner");
 }
 
 function isOpen({ from, until, endedAt }: BreakGlassRow, now: number): boolean {

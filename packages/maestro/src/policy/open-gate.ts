@@ -73,8 +73,14 @@ export function openGate(parts: GateParts): OpenGate {
       // Its members come in the order of whoever asks, always the same: sorting them would cost more than what is saved.
       const text = JSON.stringify(request);
       const trial = shadows?.begin(text, request, occasion);
-      const enforce = (answer: Answer): Decision =>
-        enforced(parts, answer, trial?.collect(answer.verdict.allow), request, occasion);
+      const enforce = (answer: Answer): Decision => {
+        try {
+          return enforced(parts, answer, trial?.collect(answer.verdict.allow), request, occasion);
+        } catch (error) {
+          // What was asked may not be a question at all.
+          return decisionOf({ ...answer, verdict: failure(error) }, parts);
+        }
+      };
       const answer = ask(text, request, occasion);
       return answer instanceof Promise ? answer.then(enforce) : enforce(answer);
     },
