@@ -2,7 +2,6 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
-import { suggest } from "../core/suggest.ts";
 import type { RunComparison } from "../engine/compare-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ReplayReport } from "../engine/replay-run.ts";
@@ -35,9 +34,8 @@ import { canRedact, redactAnswer } from "./redact-answer.ts";
 import { recordDone, recordFailed } from "./record.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
-import { matchPath } from "./route.ts";
+import { findRoute } from "./find-route.ts";
 import type { Route } from "./route.ts";
-import { ROUTES } from "./routes.ts";
 
 /** What the API needs from the control plane; `serve.ts` brings it together. */
 export interface AppDeps {
@@ -189,27 +187,4 @@ function headerOf(request: Request, name: string): string {
   const value = request.headers.get(name) ?? "";
   if (value.length <= MAX_HEADER) return value;
   throw new MaestroError("invalid_request", `The header ${name} is longer than ${MAX_HEADER} characters.`);
-}
-
-type Found =
-  | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
-  | { readonly allow: readonly string[] };
-
-function findRoute(method: string, pathname: string): Found {
-  const allow: string[] = [];
-  for (const route of ROUTES) {
-    const params = matchPath(route.path, pathname);
-    if (params === undefined) continue;
-    if (route.method === method) return { route, params };
-    allow.push(route.method);
-  }
-  if (allow.length > 0) return { allow };
-  const near = suggest(pathname, new Set(ROUTES.map(({ path }) => path)));
-  throw new MaestroError(
-    "not_found",
-    `There is no ${pathname} in this API.${near === undefined ? "" : ` Did you mean ${near}?`}`,
-    {
-      fix: "`GET /v1/openapi.json` and docs/reference/api.md have every path.",
-    },
-  );
 }
