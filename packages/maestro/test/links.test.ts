@@ -31,6 +31,31 @@ for (const [folder, index] of [
     );
   });
 
+it("names tests in its threat model that exist, for each of the 25 threats", () => {
+  const page = readFileSync(join(ROOT, "docs/threat-model.md"), "utf8");
+  const named = Array.from(page.matchAll(/^- `([^`]+\.test\.m?[jt]s)`: "(.+)"$/gm), ([, path = "", name = ""]) => ({
+    path,
+    name,
+  }));
+  assert.ok(named.length > 60, `${named.length} tests are named`);
+  assert.equal(named.length, page.match(/^- /gm)?.length, "every item of a list names a test");
+  const missing = named.filter(({ path, name }) => !testsOf(path).has(name));
+  assert.deepEqual(missing, []);
+  const threats = Array.from(page.matchAll(/^### (\d+) (.*)\n\n([\s\S]*?)(?=^##)/gm), ([, number, , text = ""]) => ({
+    number,
+    text,
+  }));
+  assert.deepEqual(
+    threats.map(({ number }) => Number(number)),
+    Array.from({ length: 25 }, (_, i) => i + 1),
+  );
+  for (const { number, text } of threats)
+    assert.ok(
+      text.includes("**Not present yet: the surface does not exist.**") || /^- `/m.test(text),
+      `threat ${number ?? ""} has neither a test nor the words that it has no surface`,
+    );
+});
+
 it("finds links, and leaves code and other sites alone", () => {
   const page = "[a](x.md#part) [b](https://example.org) [c](#here)\n```sh\n[d](no.md)\n```\n`[e](no.md)` ![f](p.svg)";
   assert.deepEqual(linksOf(page), [
@@ -42,6 +67,18 @@ it("finds links, and leaves code and other sites alone", () => {
     "# What `maestro up` *does*\n```sh\n# no title\n```\n## 0010 [`undici`](x.md) for HTTP\n## Twice\n## Twice";
   assert.deepEqual([...anchorsOf(titles)], ["what-maestro-up-does", "0010-undici-for-http", "twice", "twice-1"]);
 });
+
+/** The names of the tests and groups of a file, where they are not computed. */
+function testsOf(path: string): ReadonlySet<string> {
+  const file = join(ROOT, path);
+  if (!existsSync(file)) return new Set();
+  const calls = readFileSync(file, "utf8").matchAll(/\b(?:it|test|describe)\(\s*("(?:[^"\\\n]|\\.)*"|`[^`]*`)/g);
+  return new Set(
+    Array.from(calls, ([, literal = ""]) =>
+      literal.startsWith('"') ? (JSON.parse(literal) as string) : literal.slice(1, -1),
+    ),
+  );
+}
 
 interface Link {
   /** Empty: the same page. */
