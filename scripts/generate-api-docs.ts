@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Shape } from "../packages/maestro/src/api/field.ts";
+import { REPEATED } from "../packages/maestro/src/api/repeat.ts";
 import type { Route } from "../packages/maestro/src/api/route.ts";
 import { ROUTES } from "../packages/maestro/src/api/routes.ts";
 
@@ -51,6 +52,8 @@ function routeSection(route: Route): string {
   }
   if (route.body !== null)
     parts.push(Object.keys(route.body).length > 0 ? fieldTable("body", route.body) : "The body is `{}` or empty.");
+  const repeated = REPEATED[route.operation];
+  if (repeated !== undefined) parts.push(`Sent twice: ${repeated}`);
   const answers = route.answers.map(({ status, type, description }) => `- \`${status}\` \`${type}\`: ${description}`);
   parts.push(`Answers\n\n${answers.join("\n")}`);
   return parts.join("\n\n");

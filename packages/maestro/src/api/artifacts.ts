@@ -7,6 +7,7 @@ import { MaestroError } from "../core/problem.ts";
 import { decodeEvent } from "../engine/codec.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import type { AppDeps } from "./app.ts";
+import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
@@ -38,8 +39,11 @@ export const readArtifact = route({
   operation: "readRunArtifact",
   access: { action: "artifact.read", as: "evidence" },
   summary: "The bytes of one of the run's artifacts.",
-  answers: [{ status: 200, type: "application/octet-stream", description: "The file." }],
-  async handle(deps, { params, access }) {
+  headers: [IF_NONE_MATCH],
+  answers: [
+    { status: 200, type: "application/octet-stream", description: "The file. With `ETag`; 304 for `If-None-Match`." },
+  ],
+  async handle(deps, { request, params, access }) {
     const run = await access.onRun(params.run);
     await refuseRemovedPart(deps.store, run, "artifacts");
     const found = (await artifactsOf(deps, run)).find(({ digest }) => digest === params.digest);
@@ -47,6 +51,8 @@ export const readArtifact = route({
       throw new MaestroError("not_found", `Run ${run.id} has no artifact with digest ${params.digest.slice(0, 100)}.`, {
         fix: `List them: \`maestro show ${run.id} --artifacts\`.`,
       });
+    const same = unchanged(request, found.digest);
+    if (same !== undefined) return same;
     const path = await deps.blobs.path(found.digest);
     if (path === undefined)
       throw new MaestroError(
@@ -56,6 +62,7 @@ export const readArtifact = route({
     const stream = Readable.toWeb(createReadStream(path)) as NodeWebStream<Uint8Array>;
     return bytes(stream, "application/octet-stream", {
       "content-length": String(found.size),
+      etag: tagOf(found.digest),
     });
   },
 });

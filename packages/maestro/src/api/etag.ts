@@ -7,11 +7,32 @@ export async function tagged(request: Request, response: Response): Promise<Resp
   const tag = `"${sha256(text).slice("sha256:".length, "sha256:".length + 32)}"`;
   const headers = new Headers(response.headers);
   headers.set("etag", tag);
-  const known = request.headers.get("if-none-match")?.split(",") ?? [];
-  // The comparison for a GET is the weak one: a proxy may have put `W/` before ours.
-  if (known.some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === tag)) {
+  if (isKnown(request, tag)) {
     headers.delete("content-type");
     return new Response(null, { status: 304, headers });
   }
   return wholeResponse(text, { status: response.status, headers });
+}
+
+/** Of what never changes under its digest: 304 without the bytes where the client has them, else nothing. */
+export function unchanged(request: Request, digest: string): Response | undefined {
+  return isKnown(request, tagOf(digest))
+    ? new Response(null, { status: 304, headers: { etag: tagOf(digest) } })
+    : undefined;
+}
+
+export function tagOf(digest: string): string {
+  return `"${digest}"`;
+}
+
+/** For a route's table of headers. */
+export const IF_NONE_MATCH = {
+  name: "if-none-match",
+  description: "The `ETag` of an earlier answer: 304 where nothing changed.",
+} as const;
+
+function isKnown(request: Request, tag: string): boolean {
+  const known = request.headers.get("if-none-match")?.split(",") ?? [];
+  // The comparison for a GET is the weak one: a proxy may have put `W/` before ours.
+  return known.some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === tag);
 }

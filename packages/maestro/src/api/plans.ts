@@ -7,6 +7,7 @@ import { MaestroError } from "../core/problem.ts";
 import type { StoredPlan } from "../store/store.ts";
 import type { Access, Target } from "./access.ts";
 import type { AppDeps, Compiled } from "./app.ts";
+import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
 import { optional, text } from "./field.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -79,22 +80,27 @@ export const getRunPlan = route({
       status: 200,
       type: "application/json",
       schema: "Plan",
-      description: "`digest`, `plan` and `manifest` (its text).",
+      description: "`digest`, `plan` and `manifest` (its text). With `ETag`; 304 for `If-None-Match`.",
     },
   ],
-  async handle({ store }, { params, access }) {
+  headers: [IF_NONE_MATCH],
+  async handle({ store }, { request, params, access }) {
     const run = await access.onRun(params.run);
+    const same = unchanged(request, run.planDigest);
+    if (same !== undefined) return same;
     const stored = await store.planGet(run.planDigest);
     if (stored === undefined)
       throw new MaestroError(
         "store_corrupt",
         `Run ${run.id} names plan ${run.planDigest}, which is not in the database.`,
       );
-    return objectOfTexts("Plan", {
+    const answer = objectOfTexts("Plan", {
       digest: JSON.stringify(stored.digest),
       plan: stored.text,
       manifest: JSON.stringify(stored.manifest),
     });
+    answer.headers.set("etag", tagOf(stored.digest));
+    return answer;
   },
 });
 

@@ -1,6 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { ReceiptKey, ReceiptRow, Store } from "../store/store.ts";
 import type { Access } from "./access.ts";
+import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
 import { integer, optional, text } from "./field.ts";
 import { bytes, object } from "./respond.ts";
 import { route } from "./route.ts";
@@ -23,11 +24,13 @@ export const getRunReceipt = route({
       status: 200,
       type: BUNDLE,
       schema: "SigstoreBundle",
-      description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
+      description:
+        "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which. With `ETag`; 304 for `If-None-Match`.",
     },
   ],
-  async handle({ store }, { params, query, access }) {
-    return bundleOf(await findReceipt(store, access, params.run, query.ordinal));
+  headers: [IF_NONE_MATCH],
+  async handle({ store }, { request, params, query, access }) {
+    return bundleOf(request, await findReceipt(store, access, params.run, query.ordinal));
   },
 });
 
@@ -82,14 +85,17 @@ export const getReceipt = route({
       status: 200,
       type: BUNDLE,
       schema: "SigstoreBundle",
-      description: "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which.",
+      description:
+        "The bundle; `maestro-receipt-digest` and `maestro-receipt-ordinal` say which. With `ETag`; 304 for `If-None-Match`.",
     },
   ],
-  async handle({ store }, { params, access }) {
+  headers: [IF_NONE_MATCH],
+  async handle({ store }, { request, params, access }) {
     const { receipt } = params;
-    if (!new RegExp(KEY_PATTERN).test(receipt)) return bundleOf(await findReceipt(store, access, receipt, undefined));
+    if (!new RegExp(KEY_PATTERN).test(receipt))
+      return bundleOf(request, await findReceipt(store, access, receipt, undefined));
     const { run, ordinal } = keyOf(receipt);
-    return bundleOf(await findReceipt(store, access, run, ordinal));
+    return bundleOf(request, await findReceipt(store, access, run, ordinal));
   },
 });
 
@@ -116,10 +122,13 @@ export async function findReceipt(
   });
 }
 
-function bundleOf(receipt: ReceiptRow): Response {
+function bundleOf(request: Request, receipt: ReceiptRow): Response {
+  const same = unchanged(request, receipt.digest);
+  if (same !== undefined) return same;
   return bytes(new TextEncoder().encode(receipt.bundle), BUNDLE, {
     "maestro-receipt-digest": receipt.digest,
     "maestro-receipt-ordinal": String(receipt.ordinal),
     "maestro-run": receipt.run,
+    etag: tagOf(receipt.digest),
   });
 }

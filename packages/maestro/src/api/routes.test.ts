@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { apiPage, apiPath } from "../../../../scripts/generate-api-docs.ts";
+import { REPEATED } from "./repeat.ts";
 import { ROUTES } from "./routes.ts";
 
 describe("the table of routes", () => {
@@ -25,6 +26,11 @@ describe("the table of routes", () => {
         );
       }
     }
+  });
+
+  it("says of everything that is not merely read what becomes of it when it is sent twice", () => {
+    const changing = ROUTES.filter(({ method }) => method !== "GET").map(({ operation }) => operation);
+    assert.deepEqual(Object.keys(REPEATED).sort(), changing.sort());
   });
 
   it("takes a body only where it changes something", () => {

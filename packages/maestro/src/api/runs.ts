@@ -4,6 +4,7 @@ import { MaestroError } from "../core/problem.ts";
 import type { RunView } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
+import { IF_NONE_MATCH, tagged } from "./etag.ts";
 import { originOf, TRACE_HEADERS } from "./origin.ts";
 import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
@@ -25,6 +26,13 @@ const LABEL_KEY = "^[a-z0-9A-Z]([a-z0-9A-Z._/-]{0,61}[a-z0-9A-Z])?$";
 
 const runAnswer = (status: number, description: string, schema: SchemaName = "Run") =>
   ({ status, type: "application/json", schema, description }) as const;
+
+const MAX_KEY = 200;
+const IDEMPOTENCY_KEY = {
+  name: "idempotency-key",
+  description:
+    "The same key in the same namespace gives the run that was started first; with other inputs or another plan it is a `conflict`.",
+} as const;
 
 export const startRun = route({
   method: "POST",
@@ -67,7 +75,7 @@ export const startRun = route({
     ),
   },
   maxBody: 4 * MAX_MANIFEST,
-  headers: TRACE_HEADERS,
+  headers: [...TRACE_HEADERS, IDEMPOTENCY_KEY],
   answers: [
     runAnswer(201, "`run`: its row."),
     runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`.", "Preview"),
@@ -75,9 +83,7 @@ export const startRun = route({
   async handle(deps, { body, request, access }) {
     const plan = await resolvePlan(deps, access, body);
     access.leftToEngine();
-    const key = body.key ?? request.headers.get("idempotency-key") ?? undefined;
-    if (key !== undefined && key.length > 200)
-      throw new MaestroError("invalid_request", "Idempotency-Key is longer than 200 characters.");
+    const key = body.key ?? idempotencyKeyOf(request);
     const start = {
       plan,
       inputs: body.inputs ?? {},
@@ -97,6 +103,13 @@ export const startRun = route({
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },
 });
+
+function idempotencyKeyOf(request: Request): string | undefined {
+  const key = request.headers.get("idempotency-key") ?? undefined;
+  if (key !== undefined && (key === "" || key.length > MAX_KEY))
+    throw new MaestroError("invalid_request", `Idempotency-Key has 1 to ${MAX_KEY} characters.`);
+  return key;
+}
 
 /** The purpose that needs no naming because there is no other; else "", and the gate says what it thinks of that. */
 function onlyPurpose(planText: string): string {
@@ -147,11 +160,18 @@ export const getRun = route({
   access: { action: "run.read", as: "read" },
   summary:
     "A run with every task and, for what waits, why. The id may be a unique beginning or end of one, @last or @failed.",
-  answers: [runAnswer(200, "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`.", "RunView")],
-  async handle({ store, engine }, { params, access }) {
+  headers: [IF_NONE_MATCH],
+  answers: [
+    runAnswer(
+      200,
+      "`run`, `inputs`, `outputs`, `error`, `tasks`, `used` and `receipts`. With `ETag`; 304 for `If-None-Match`.",
+      "RunView",
+    ),
+  ],
+  async handle({ store, engine }, { request, params, access }) {
     const row = await access.onRun(params.run);
     const view = await viewRun({ engine, store }, row);
-    return object("Run", { ...view, receipts: await allReceipts(store, view) });
+    return tagged(request, object("Run", { ...view, receipts: await allReceipts(store, view) }));
   },
 });
 
@@ -219,12 +239,18 @@ export const rerunRun = route({
     inputs: optional(jsonObject("All inputs of the new run. Absent: the same as before.")),
   },
   maxBody: 2 * MAX_MANIFEST,
-  headers: TRACE_HEADERS,
+  headers: [...TRACE_HEADERS, IDEMPOTENCY_KEY],
   answers: [runAnswer(201, "`run`: the new run's row.")],
   async handle({ engine }, { request, params, body, access }) {
     const { id, namespace } = await access.onRun(params.run, "run.read");
     access.leftToEngine();
-    const run = await engine.rerun(id, { initiator: access.actor(namespace), origin: originOf(request), ...body });
+    const key = idempotencyKeyOf(request);
+    const run = await engine.rerun(id, {
+      initiator: access.actor(namespace),
+      origin: originOf(request),
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...body,
+    });
     access.did(run);
     return object("Run", { run }, { status: 201, headers: { location: `/v1/runs/${run.id}` } });
   },

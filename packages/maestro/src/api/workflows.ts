@@ -4,7 +4,7 @@ import { listCatalog } from "../catalog/list.ts";
 import { publish } from "../catalog/publish.ts";
 import { choice, integer, list, optional, text } from "./field.ts";
 import { compileOrRefuse, MAX_MANIFEST, PLAN_SOURCE, workflowTarget } from "./plans.ts";
-import { tagged } from "./etag.ts";
+import { IF_NONE_MATCH, tagged } from "./etag.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
 
@@ -101,7 +101,7 @@ export const getWorkflow = route({
   access: { action: "catalog.read", as: "read" },
   summary:
     "One workflow by `name` or `namespace/name` (the slash as %2F), either with `@version`: what a run by this name would follow. What was published is verified before it is answered.",
-  headers: [{ name: "if-none-match", description: "The `ETag` of an earlier answer: 304 where nothing changed." }],
+  headers: [IF_NONE_MATCH],
   answers: [
     {
       status: 200,

@@ -28,6 +28,8 @@ export interface Engine {
       readonly inputs?: JsonObject;
       readonly initiator: Actor;
       readonly origin?: Origin;
+      /** As of a start: the same key gives the run that was begun first. */
+      readonly idempotencyKey?: string;
     },
   ): Promise<RunRow>;
   /** Called after each commit that touched the run, with the events it added. Returns how to stop. */

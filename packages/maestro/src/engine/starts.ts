@@ -85,6 +85,7 @@ export class Starts {
       labels: created.labels,
       priority: created.priority,
       ...(created.base === undefined ? {} : { base: created.base }),
+      ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
       ...this.originOfRepeat(run, request.origin),
     });
     if (admission.existing !== undefined) return admission.existing;
