@@ -212,6 +212,12 @@ export const VARIABLES: readonly VariableGroup[] = [
     title: "Folders and programs",
     variables: [
       {
+        name: "SOURCE_DATE_EPOCH",
+        about: "The time that the files of a disclosure package have.",
+        values: "seconds since 1970",
+        otherwise: "0",
+      },
+      {
         name: "XDG_CONFIG_HOME",
         about: "Where maestro/config.yaml with the contexts lies.",
         otherwise: "~/.config",
