@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -71,7 +71,7 @@ describe("maestro with a policy of its own", () => {
     assert.match(err, /error\[policy_unusable\]: .*did you mean cedar\?/);
   });
 
-  it("reads it again by SIGHUP, and keeps the old one where the new one cannot be used", async () => {
+  it("reads it again by SIGHUP or when told, and keeps the old one where the new one cannot be used", async () => {
     useCedar();
     const up = place.start(["up"]);
     await up.shows(/is up: process \d+/);
@@ -85,6 +85,15 @@ describe("maestro with a policy of its own", () => {
     up.child.kill("SIGHUP");
     await up.shows(/the policy could not be read again; the one before stays in force/);
     assert.equal((await place.run(["run", "says.yaml"])).code, 3);
+    const refused = await place.run(["policy", "reload"]);
+    assert.equal(refused.code, 2, refused.err);
+    assert.match(refused.err, /error\[policy_unusable\]: .*freeze\.cedar/);
+    rmSync(join(place.dir, "data/policy/freeze.cedar"));
+    const reloaded = await place.run(["policy", "reload"]);
+    assert.equal(reloaded.code, 0, reloaded.err);
+    assert.match(reloaded.out, /^cedar@4\S* sha256:[0-9a-f]{64}$/m);
+    assert.match(reloaded.err, /It is in force now, in place of sha256:/);
+    assert.equal((await place.run(["run", "says.yaml"])).code, 0);
     up.child.kill("SIGTERM");
     assert.equal((await up.ended).code, 0);
   });

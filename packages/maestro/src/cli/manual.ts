@@ -106,7 +106,12 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
   },
   "policy init": {
     exits: { 6: "there is a policy already; nothing is written" },
-    see: ["up", "doctor"],
+    see: ["policy reload", "up", "doctor"],
+    guide: "policies",
+  },
+  "policy reload": {
+    exits: { 2: "the policy cannot be used; the one before stays", 3: "you may not change policies" },
+    see: ["policy init", "up", "doctor"],
     guide: "policies",
   },
   "key rotate": {

@@ -17,4 +17,16 @@ export const POLICY_FILES: readonly CommandSpec[] = [
     ],
     load: () => import("../command/policy-init.ts"),
   },
+  {
+    name: "policy reload",
+    group: "trust",
+    summary: "let a control plane read its policy again",
+    description:
+      "Reads policy.yaml and all that it names, as SIGHUP to `maestro up` does, and prints the engine and the digest of the policy that is in force. " +
+      "Where it cannot be used, the one before stays in force, and every fault is told: exit code 2. Takes the right `policy.manage`.",
+    args: [],
+    options: [],
+    examples: [["maestro policy reload", "after an edit"]],
+    load: () => import("../command/policy-reload.ts"),
+  },
 ];
