@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
 import { verifyPackage } from "../src/provenance/disclosure/verify-package.ts";
 import type { PackageVerification } from "../src/provenance/disclosure/verify-package.ts";
+import { cosign, readNote } from "../src/provenance/ledger/note.ts";
+import type { NoteKey } from "../src/provenance/ledger/note.ts";
 import { createSigner } from "../src/provenance/signer.ts";
 import { asRead, Disclosing, filesOf, manifestOf, sealed, tarOf } from "./support/disclosing.ts";
 import type { Files } from "./support/disclosing.ts";
@@ -265,5 +268,106 @@ describe("a package that was tampered with", () => {
       { code: "invalid_request", message: /The salts are those of package sha256:1/ },
     );
     assert.equal(manifestOf(good).redactions.length, salts.fields.length);
+  });
+
+  it("never throws, and never verifies, whatever its files are and whoever sealed them", async () => {
+    const signer = place.signer;
+    const paths = [...good.keys()].filter((path) => path !== "trust_root.json");
+    const damage = fc.record({
+      path: fc.constantFrom(...paths),
+      at: fc.nat(),
+      length: fc.integer({ min: 0, max: 40 }),
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 40 }),
+        fc.json().map((text) => Buffer.from(text)),
+      ),
+      isSealed: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ path, at, length, bytes, isSealed }) => {
+        const whole = good.get(path)!;
+        const from = at % whole.length;
+        const files = changed(path, Buffer.concat([whole.subarray(0, from), bytes, whole.subarray(from + length)]));
+        fc.pre(!files.get(path)!.equals(whole));
+        const found = await fault(isSealed && !path.startsWith("manifest.") ? sealed(files, signer) : files);
+        // What the seal alone vouches for an insider may write as they like.
+        assert.ok(found !== undefined || (isSealed && path.startsWith("evidence/")), path);
+      }),
+      { numRuns: 150 },
+    );
+    const value = fc.jsonValue();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom("runs", "redactions", "files", "recipient", "builder"),
+        value,
+        async (name, json) => {
+          const files = sealed(good, signer, (manifest) => ({ ...manifest, [name]: json }));
+          const found = await fault(files);
+          assert.ok(found !== undefined || name === "recipient");
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it("wants as many witnesses as it is told, by their own keys", async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    const witness: NoteKey = { name: "witness.example/one", kind: "witness", publicKey };
+    const note = good.get("checkpoint")!.toString();
+    const line = cosign(readNote(note).text, 1_800_000_000, witness, (message) => sign(null, message, privateKey));
+    const seen = new Map(
+      [...good].map(([path, bytes]) => [
+        path,
+        path === "checkpoint" || path.startsWith("proofs/") ? Buffer.from(`${bytes.toString()}${line}`) : bytes,
+      ]),
+    );
+    const contents = await asRead(tarOf(sealed(seen, place.signer)));
+    const plain = await asRead(tarOf(good));
+    const { publicKey: stranger } = generateKeyPairSync("ed25519");
+    const other: NoteKey = { ...witness, name: "witness.example/two", publicKey: stranger };
+    for (const [what, keys, quorum, says] of [
+      [contents, [witness], 1, /^passed: 1 of 1 witnesses cosigned it, the last at 2027-01-15T08:00:00\.000Z$/],
+      [contents, [witness, other], 2, /^failed: 1 of 2 witnesses cosigned it, and 2 are wanted$/],
+      [plain, [witness], 1, /^failed: 0 of 1 witnesses cosigned it, and 1 are wanted$/],
+    ] as const) {
+      const { checks, verified } = verifyPackage(what, { trustRoot: place.trustRoot, witnesses: { keys, quorum } });
+      const rung = checks.find(({ id }) => id === "witnesses");
+      assert.match(`${rung?.status ?? ""}: ${rung?.detail ?? ""}`, says);
+      assert.equal(verified, rung?.status === "passed");
+    }
+  });
+
+  it("has every receipt of a run that was retried, each after the one before", async () => {
+    const fails = `apiVersion: maestro/v1
+kind: Runbook
+metadata: { namespace: shop, name: fails, version: 1.0.0 }
+spec:
+  type: ops
+  purposes: [refund]
+  tasks:
+    go: { uses: exec@1, runner: { sandbox: none }, with: { argv: [sh, -c, "exit 3"] } }
+`;
+    const id = await place.run({}, fails);
+    const again = await place.call("PATCH", `/v1/runs/${id}`, { action: "retry" });
+    await place.plane.engine.idle();
+    const { tar, json } = await place.disclose([id]);
+    assert.deepEqual(json, {}, JSON.stringify(again.json));
+    const files = await filesOf(tar);
+    assert.deepEqual(
+      manifestOf(files).runs[0]?.receipts.map(({ ordinal, proved }) => [ordinal, proved]),
+      [
+        [1, true],
+        [2, true],
+      ],
+    );
+    assert.equal(await fault(files), undefined);
+    const first = sealed(files, place.signer, (manifest) => ({
+      ...manifest,
+      runs: manifest.runs.map((run) => ({ ...run, receipts: run.receipts.slice(0, 1) })),
+    }));
+    assert.match(
+      (await fault(first)) ?? "",
+      /^evidence: evidence\/\S+run\.json has the head "sha256:\w+", the receipt says sha256:\w+$/,
+    );
   });
 });
