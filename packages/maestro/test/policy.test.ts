@@ -71,7 +71,7 @@ describe("maestro with a policy of its own", () => {
     assert.match(err, /error\[policy_unusable\]: .*did you mean cedar\?/);
   });
 
-  it("reads it again by SIGHUP or when told, and keeps the old one where the new one cannot be used", async () => {
+  it("reads it again by SIGHUP, and keeps the old one where the new one cannot be used", async () => {
     useCedar();
     const up = place.start(["up"]);
     await up.shows(/is up: process \d+/);
