@@ -18,6 +18,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { hasTerminal } from "./support/maestro.ts";
+import { letGo } from "./support/let-go.ts";
 import { need } from "./support/need.ts";
 import { blocksOf, missing, stepsOf } from "./support/pages.ts";
 import type { Step } from "./support/pages.ts";
@@ -58,6 +59,7 @@ describe("the documentation", { concurrency: 2 }, () => {
         }
       } finally {
         for (const terminal of stays) await interrupt(terminal);
+        letGo(place);
         rmSync(place, { recursive: true, force: true, maxRetries: 5 });
       }
     });

@@ -18,6 +18,7 @@ import { recordBackup } from "./backup-record.ts";
 import { entriesOf } from "./folder-size.ts";
 import { digestsIn, referencesIn } from "./references.ts";
 import { IDENTITY_FILE } from "../identity/settings-file.ts";
+import { WITNESS_FILE } from "../provenance/witness/settings.ts";
 import { POLICY_YAML } from "../policy/policy-file.ts";
 import { POLICY_FILE } from "./retention-policy.ts";
 
@@ -147,7 +148,8 @@ async function fill(
   try {
     await archive.addFile("maestro.db", snapshot);
     await archive.addFile("installation", join(dataDir, "installation"));
-    for (const name of [POLICY_FILE, IDENTITY_FILE, POLICY_YAML]) await archive.addFile(name, join(dataDir, name));
+    for (const name of [POLICY_FILE, IDENTITY_FILE, POLICY_YAML, WITNESS_FILE])
+      await archive.addFile(name, join(dataDir, name));
     await archive.addFile("keys/trust-root.json", join(dataDir, "keys", "trust-root.json"));
     if (keys) {
       for (const { name } of await entriesOf(join(dataDir, "keys")))

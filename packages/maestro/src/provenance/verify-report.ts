@@ -118,7 +118,8 @@ function factsOf({ digest, keyid, claims }: AnyVerification): readonly (readonly
 const WORDS: Readonly<Record<Check["status"], string>> = { passed: "passed", failed: "FAILED", skipped: "not checked" };
 
 /** What a signature by the installation itself is worth, said every time so that nobody has to guess. */
-function notesOf({ claims }: AnyVerification): readonly string[] {
+function notesOf({ claims, checks }: AnyVerification): readonly string[] {
+  const isStamped = checks.some(({ id, status }) => id === "timestamp" && status === "passed");
   const [subject, document] =
     claims === null || "run" in claims
       ? ["the run", "receipt"]
@@ -127,7 +128,9 @@ function notesOf({ claims }: AnyVerification): readonly string[] {
         : ["this workflow", "statement"];
   return [
     `It proves that the holder of this key wrote exactly this about ${subject}, and that nobody changed it since.`,
-    "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority.",
+    isStamped
+      ? "It does not prove that what the holder wrote is true. The times in it are the signer's own; that it was there by the time of the timestamp, the authority says."
+      : "It does not prove that what the holder wrote is true, nor when it was signed: the times are the signer's own, without a timestamp authority.",
     `It is worth as much as the trust root: get that from the installation by a way of its own, not together with the ${document}.`,
   ];
 }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import {
   appendFileSync,
@@ -14,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { letGo } from "../../../test/support/let-go.ts";
 import { KEYS } from "../../../test/support/s3-input.ts";
 import { s3Server } from "../../../test/support/s3-server.ts";
 import type { S3Server } from "../../../test/support/s3-server.ts";
@@ -122,11 +122,7 @@ describe("an export to a folder that keeps", () => {
   const names = (): readonly string[] => readdirSync(join(dir, "worm")).sort();
   /** What whoever may do everything would do first. */
   const free = (): void => {
-    try {
-      execFileSync("chattr", ["-R", "-a", join(dir, "worm")], { stdio: "ignore" });
-    } catch {
-      // The file system has no such attribute, or this user may not change it: then it is not set either.
-    }
+    letGo(join(dir, "worm"));
     for (const name of names()) chmodSync(at(name), 0o600);
   };
   const exported = async () => exportWorm(one.source, await openFolder(join(dir, "worm")));
