@@ -400,7 +400,7 @@ async function open(
       }),
     answered: (seen) => telemetry.answered(seen),
     requests: telemetry.requests,
-    metrics: async () => telemetry.scrape(engine),
+    metrics: async () => telemetry.scrape(engine, policy),
     report: () => reportOf(engine),
   };
   const handle = createApp(deps);

@@ -26,6 +26,11 @@ const ANNA = { type: "user", id: "anna", properties: { roles: ["operator"] } };
 const SHOP = { type: "namespace", id: "shop" };
 const CANCEL = { name: "run.cancel" };
 
+function textOf(value: JsonValue | undefined): string {
+  assert.equal(typeof value, "string");
+  return value as string;
+}
+
 describe("AuthZEN, served", () => {
   let dir = "";
   let plane: ControlPlane;
@@ -84,7 +89,7 @@ describe("AuthZEN, served", () => {
     for (const [body, message] of lacking) {
       const { status, body: problem } = await post("evaluation", body);
       assert.equal(status, 400);
-      assert.match(String(problem["detail"]), message);
+      assert.match(textOf(problem["detail"]), message);
     }
   });
 
@@ -98,7 +103,7 @@ describe("AuthZEN, served", () => {
     assert.deepEqual(await ask("deny_on_first_deny"), [false]);
     assert.deepEqual(await ask("permit_on_first_permit"), [false, false, true]);
     const semantic = await post("evaluations", { ...top, options: { evaluations_semantic: "any" } });
-    assert.match(String(semantic.body["detail"]), /options\.evaluations_semantic is one of execute_all/);
+    assert.match(textOf(semantic.body["detail"]), /options\.evaluations_semantic is one of execute_all/);
     for (const none of [{ evaluations: [] }, {}]) {
       const { body } = await post("evaluations", { subject: ANNA, action: CANCEL, resource: SHOP, ...none });
       assert.equal(body["decision"], true);
@@ -121,7 +126,7 @@ describe("AuthZEN, served", () => {
       const { body } = await post("search/action", { ...question, page: { limit: 5, token } });
       for (const name of Object.keys(body)) assert.ok(["results", "page", "context"].includes(name), name);
       paged.push(...(body["results"] as readonly { readonly name: string }[]).map(({ name }) => name));
-      token = String((body["page"] as JsonObject)["next_token"]);
+      token = textOf((body["page"] as JsonObject)["next_token"]);
       if (token === "") break;
     }
     assert.deepEqual(paged, names);
@@ -132,7 +137,7 @@ describe("AuthZEN, served", () => {
       resource: SHOP,
       page: { token: stolen },
     });
-    assert.match(String(other.body["detail"]), /page\.token is not of this question/);
+    assert.match(textOf(other.body["detail"]), /page\.token is not of this question/);
 
     const places = await post("search/resource", { subject: ANNA, action: CANCEL, resource: { type: "namespace" } });
     assert.deepEqual(places.body["results"], [SHOP]);
@@ -185,9 +190,9 @@ describe("AuthZEN, served", () => {
     const subject = { type: "user", id: "recorded", properties: { roles: ["operator"] } };
     const { body } = await post("evaluation", { subject, action: CANCEL, resource: SHOP });
     const id = (body["context"] as JsonObject)["id"];
-    const response = await plane.handle(new Request(`https://maestro.local/v1/policy/decisions/${String(id)}`), PEP);
+    const response = await plane.handle(new Request(`https://maestro.local/v1/policy/decisions/${textOf(id)}`), PEP);
     const { explanation } = (await response.json()) as { readonly explanation: JsonObject };
-    assert.match(String(explanation["sentence"]), /^user recorded may do run\.cancel on namespace shop/);
+    assert.match(textOf(explanation["sentence"]), /^user recorded may do run\.cancel on namespace shop/);
   });
 });
 

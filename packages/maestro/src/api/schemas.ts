@@ -1,38 +1,26 @@
 import { SOURCES } from "../catalog/catalog.ts";
 import type { JsonObject } from "../core/json.ts";
 import { PROBLEMS } from "../core/problem.ts";
-import { API_VERSION } from "./respond.ts";
+import {
+  string,
+  integer,
+  boolean,
+  anything,
+  anyObject,
+  time,
+  digest,
+  orNull,
+  listOf,
+  oneOf,
+  ref,
+  members,
+  answer,
+} from "./schema-parts.ts";
+import { POLICY_ANSWERS, POLICY_PARTS } from "./schemas-policy.ts";
 import { KEY_SET, OPENID_CONFIGURATION } from "./workload-schemas.ts";
 
 // What JSON answers look like, in JSON Schema 2020-12. Objects are open: a later version may have more members, and a client
 // that refuses those is broken by them. A test checks real answers against these.
-
-const string: JsonObject = { type: "string" };
-const integer: JsonObject = { type: "integer" };
-const boolean: JsonObject = { type: "boolean" };
-const anything: JsonObject = {};
-const anyObject: JsonObject = { type: "object" };
-const time: JsonObject = { type: "integer", description: "Epoch milliseconds." };
-const digest: JsonObject = { type: "string", pattern: "^sha256:[0-9a-f]{64}$" };
-const orNull = (schema: JsonObject): JsonObject => ({ anyOf: [schema, { type: "null" }] });
-const listOf = (items: JsonObject): JsonObject => ({ type: "array", items });
-const oneOf = (...values: readonly string[]): JsonObject => ({ type: "string", enum: values });
-const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
-
-/** All of them required, except those whose name ends in `?`. */
-function members(shape: Readonly<Record<string, JsonObject>>): JsonObject {
-  const names = Object.keys(shape);
-  return {
-    type: "object",
-    properties: Object.fromEntries(names.map((name) => [name.replace("?", ""), shape[name] ?? {}])),
-    required: names.filter((name) => !name.endsWith("?")),
-  };
-}
-
-/** The answer of that kind. */
-function answer(kind: string, shape: Readonly<Record<string, JsonObject>>): JsonObject {
-  return members({ apiVersion: { const: API_VERSION }, kind: { const: kind }, ...shape });
-}
 
 const runStatus = oneOf("queued", "running", "cancelling", "succeeded", "failed", "cancelled", "denied");
 const stepStatus = oneOf("pending", "running", "waiting", "succeeded", "failed", "skipped", "cancelled");
@@ -50,41 +38,13 @@ const number: JsonObject = { type: "number" };
 const milliseconds = members({ p50: orNull(number), p99: orNull(number) });
 
 const PARTS = {
+  ...POLICY_PARTS,
   Caller: members({
     type: oneOf("user", "service", "run", "schedule"),
     id: string,
     via: string,
     grants: listOf(members({ namespace: string, roles: listOf(string) })),
     properties: anyObject,
-  }),
-  Explanation: members({
-    decision: string,
-    at: time,
-    "run?": string,
-    "task?": string,
-    allow: boolean,
-    mode: oneOf("enforced", "break-glass"),
-    sentence: string,
-    facts: listOf(members({ name: string, value: anything })),
-    rules: listOf(members({ id: string, "effect?": string, "why?": string, "fix?": string, "file?": string })),
-    reasons: listOf(string),
-    obligations: listOf(members({ id: string, type: string, properties: anyObject })),
-    shadow: listOf(anyObject),
-    "advice?": string,
-    engine: string,
-    policyDigest: string,
-    isCurrent: boolean,
-  }),
-  BreakGlass: members({
-    id: string,
-    subject: string,
-    namespace: string,
-    reason: string,
-    from: time,
-    until: time,
-    endedAt: orNull(time),
-    endedBy: orNull(string),
-    "open?": boolean,
   }),
   Session: members({
     id: string,
@@ -203,6 +163,7 @@ const PARTS = {
 } as const;
 
 const ANSWERS = {
+  ...POLICY_ANSWERS,
   Run: answer("Run", { run: ref("RunRow") }),
   RunView: answer("Run", {
     run: ref("RunRow"),
@@ -358,76 +319,6 @@ const ANSWERS = {
   RevokedSessions: answer("RevokedSessions", { revoked: listOf(string) }),
   WhoAmI: answer("WhoAmI", { caller: ref("Caller"), session: orNull(ref("Session")) }),
   LoginLink: answer("LoginLink", { url: string, expiresAt: time }),
-  Policy: answer("Policy", {
-    engine: string,
-    policyDigest: string,
-    environment: string,
-    rules: listOf(
-      members({
-        id: string,
-        effect: string,
-        why: orNull(string),
-        fix: orNull(string),
-        file: orNull(string),
-        shadow: boolean,
-      }),
-    ),
-    shadows: listOf(
-      members({
-        engine: string,
-        policyDigest: string,
-        agreed: integer,
-        differed: integer,
-        failed: integer,
-        late: integer,
-      }),
-    ),
-    channels: listOf(string),
-    breakGlass: members({ longestMs: integer, open: listOf(ref("BreakGlass")) }),
-  }),
-  PolicyAnswer: answer("PolicyAnswer", {
-    allow: boolean,
-    policyDigest: string,
-    engine: string,
-    explanation: ref("Explanation"),
-  }),
-  PolicyDifference: answer("PolicyDifference", {
-    asked: integer,
-    decisions: integer,
-    past: integer,
-    missing: integer,
-    cut: boolean,
-    policies: listOf(members({ engine: string, policyDigest: string, flips: listOf(anyObject) })),
-  }),
-  PolicyReload: answer("PolicyReload", { engine: string, before: string, after: string, restart: listOf(string) }),
-  DecisionExplanation: answer("DecisionExplanation", { explanation: ref("Explanation") }),
-  RunDecisions: answer("RunDecisions", { run: string, explanations: listOf(ref("Explanation")) }),
-  WhoCan: answer("WhoCan", {
-    action: string,
-    namespace: string,
-    roles: listOf(members({ role: string, rules: listOf(string) })),
-    subjects: listOf(members({ type: string, id: string, roles: listOf(string), seenAt: time, rules: listOf(string) })),
-    unknown: listOf(string),
-  }),
-  BreakGlassAnswer: answer("BreakGlass", { breakGlass: ref("BreakGlass") }),
-  BreakGlassList: answer("BreakGlassList", { breakGlasses: listOf(ref("BreakGlass")) }),
-  AuthzenDecision: members({ decision: boolean, "context?": anyObject }),
-  AuthzenDecisions: {
-    anyOf: [
-      members({ evaluations: listOf(members({ decision: boolean, "context?": anyObject })) }),
-      members({ decision: boolean, "context?": anyObject }),
-    ],
-  },
-  AuthzenResults: members({ results: listOf(anyObject), "page?": members({ next_token: string }) }),
-  AuthzenConfiguration: members({ policy_decision_point: string, access_evaluation_endpoint: string }),
-  ErrorHelp: answer("ErrorHelp", {
-    code: string,
-    class: string,
-    title: string,
-    fix: string,
-    status: integer,
-    exitCode: integer,
-  }),
   Liveness: answer("Liveness", { status: { const: "live" } }),
   Readiness: answer("Readiness", { status: { const: "ready" } }),
   OpenIdConfiguration: OPENID_CONFIGURATION,

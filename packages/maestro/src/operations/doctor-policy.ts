@@ -46,7 +46,7 @@ async function breakGlass({ dataDir, now, ask }: Patient): Promise<readonly Find
     return rows.map((row) => ({
       check: "break-glass",
       status: "warning",
-      detail: `${breakGlassText(row, now)}: ${row.reason}`,
+      detail: `${breakGlassText(row)}: ${row.reason}`,
       fix: `When the emergency is over: \`maestro policy break-glass end ${row.id}\`.`,
     }));
   } finally {

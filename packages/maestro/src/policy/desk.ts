@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { formatDuration } from "../core/duration.ts";
 import type { JsonObject } from "../core/json.ts";
 import { makeId } from "../core/id.ts";
 import { messageOf } from "../core/problem.ts";
@@ -39,6 +38,7 @@ export interface PolicyDesk {
   readonly shadows: Shadows;
   readonly breakGlass: BreakGlass;
   readonly recent: RecentDecisions;
+  readonly notices: Pick<Notices, "waiting" | "names">;
   /** The names that policies can be asked about. */
   readonly actions: ReadonlySet<string>;
   close(): Promise<void>;
@@ -103,6 +103,7 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     shadows,
     breakGlass,
     recent,
+    notices,
     actions: ACTIONS,
     async close() {
       await notices.close();
@@ -163,8 +164,8 @@ function keep({ audit, log }: DeskParts, entry: AuditEntry): void {
     );
 }
 
-/** For people: how long it still goes on. */
-export function breakGlassText({ id, subject, namespace, until }: BreakGlassRow, now: number): string {
+/** For people. */
+export function breakGlassText({ id, subject, namespace, until }: BreakGlassRow): string {
   const where = namespace === "*" ? "everywhere" : `in ${namespace}`;
-  return `${subject} goes past the policy ${where} by ${id}, for ${formatDuration(Math.max(0, until - now))} more`;
+  return `${subject} goes past the policy ${where} until ${new Date(until).toISOString().replace(/\.\d+Z$/, "Z")} by ${id}`;
 }

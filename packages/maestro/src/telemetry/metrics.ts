@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { each, one } from "./metric.ts";
 import type { Metric } from "./metric.ts";
+import { POLICY } from "./metrics-policy.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 type Table = readonly Metric<Snapshot>[];
@@ -327,6 +328,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: "Runs", metrics: RUNS },
   { title: "Tasks", metrics: TASKS },
   { title: "The engine", metrics: ENGINE },
+  { title: "The policy", metrics: POLICY },
   { title: "The control plane", metrics: PLANE },
   { title: "The process", metrics: PROCESS },
 ];

@@ -4,12 +4,14 @@ import type { DurableEngine } from "../engine/durable.ts";
 import type { Store } from "../store/store.ts";
 import type { WitnessRow } from "../store/witness.ts";
 import type { LogCounts } from "./log.ts";
+import type { PolicyNumbers } from "./metrics-policy.ts";
 import type { RequestStats } from "./requests.ts";
 import type { ExportCounts } from "./spans.ts";
 
 /** Where the numbers are. */
 export interface Sources {
   readonly engine: DurableEngine;
+  readonly policy: PolicyNumbers;
   readonly requests: RequestStats;
   /** By why. */
   readonly refusals: ReadonlyMap<string, number>;

@@ -5,6 +5,7 @@ import type { Store } from "../store/store.ts";
 import { Log } from "./log.ts";
 import type { LogLevel, LogSink } from "./log.ts";
 import { otlpSettings } from "./otlp-settings.ts";
+import type { PolicyNumbers } from "./metrics-policy.ts";
 import type { Exposition } from "./prometheus.ts";
 import { RequestStats } from "./requests.ts";
 import type { AnsweredRequest } from "./requests.ts";
@@ -94,8 +95,8 @@ export class Telemetry {
   }
 
   /** The metrics of this moment. */
-  async scrape(engine: DurableEngine): Promise<Exposition> {
-    this.scraper ??= this.openScraper(engine);
+  async scrape(engine: DurableEngine, policy: PolicyNumbers): Promise<Exposition> {
+    this.scraper ??= this.openScraper(engine, policy);
     return (await this.scraper)();
   }
 
@@ -109,7 +110,7 @@ export class Telemetry {
   }
 
   /** Loaded when somebody looks for the first time; most commands nobody looks at. */
-  private async openScraper(engine: DurableEngine): Promise<() => Promise<Exposition>> {
+  private async openScraper(engine: DurableEngine, policy: PolicyNumbers): Promise<() => Promise<Exposition>> {
     const [{ exposition }, { METRICS }, { snapshots }] = await Promise.all([
       import("./prometheus.ts"),
       import("./metrics.ts"),
@@ -120,6 +121,7 @@ export class Telemetry {
     const { requests, refusals, log, tracer } = this;
     const sources = {
       engine,
+      policy,
       requests,
       refusals,
       logs: log.counts,
