@@ -370,4 +370,22 @@ spec:
       /^evidence: evidence\/\S+run\.json has the head "sha256:\w+", the receipt says sha256:\w+$/,
     );
   });
+
+  it("stands also for values that are larger than an event holds", async () => {
+    const note = `begin ${"n".repeat(60_000)} end`;
+    const id = await place.run({ email: "ada@example.org", note });
+    const trustRoot = place.trustRoot;
+    for (const redact of [[], ["/inputs/note"]]) {
+      const { tar } = await place.disclose([id], { redact });
+      const files = await filesOf(tar);
+      assert.equal(await fault(files), undefined);
+      const holders = [...files].filter(([, bytes]) => bytes.includes(note)).map(([path]) => path.split("/").at(-1));
+      assert.deepEqual(holders, redact.length === 0 ? ["run.json"] : []);
+    }
+    const { json } = await place.salts([id], { redact: ["/inputs/note"] });
+    const { tar } = await place.disclose([id], { redact: ["/inputs/note"] });
+    const salts = json as unknown as NonNullable<Parameters<typeof verifyPackage>[1]["salts"]>;
+    const { verified, claims } = verifyPackage(await asRead(tar), { trustRoot, salts });
+    assert.deepEqual([verified, claims?.revealed.some(({ value }) => value === note)], [true, true]);
+  });
 });
