@@ -17,6 +17,7 @@ import {
 } from "../packages/maestro/src/identity/settings.ts";
 import { CLOCKS, DEFAULT_CLOCKS, POLICY_LIMITS } from "../packages/maestro/src/operations/retention-policy.ts";
 import type { Clock } from "../packages/maestro/src/operations/retention-policy.ts";
+import { WITNESS_SETTINGS_LIMITS } from "../packages/maestro/src/provenance/witness/settings.ts";
 
 export const configurationPath = fileURLToPath(new URL("../docs/reference/configuration.md", import.meta.url));
 
@@ -232,6 +233,24 @@ ${table(
 
 A claim is a name, or a list of names from the outside in. \`is\` is its exact value or a list of which one is enough; a claim that is a
 list fits where one of its values does. Roles are ${GRANTABLE_ROLES.map((one) => `\`${one}\``).join(", ")}; a namespace is a name, or \`"*"\` for all.
+
+## Who sees the ledger
+
+\`witness.yaml\` in the data directory ([the guide](../guides/ledger-and-witness.md)); without it nobody but this installation. At most
+${WITNESS_SETTINGS_LIMITS.bytes / 1024} KiB and ${WITNESS_SETTINGS_LIMITS.witnesses} witnesses; YAML without aliases. It is read when \`maestro up\` starts, which a mistake in it prevents. What it does not
+know it refuses.
+
+${table(
+  ["key", "meaning", "default"],
+  [
+    ["`witnesses[].url`", "Where a witness is; submissions go to `add-checkpoint` below it.", ""],
+    ["`witnesses[].vkey`", "Its key, the line that `maestro witness init` prints.", ""],
+    ["`quorum`", "So many witnesses make a checkpoint one that was seen.", "all of them"],
+    ["`timestamp.url`", "An authority for timestamps (RFC 3161).", "none"],
+    ["`timestamp.every`", "A checkpoint is stamped when the newest stamp is older; a minute or more.", "1h"],
+    ["`timestamp.certificates`", "File with the certificates to believe (PEM), from the data directory.", ""],
+  ],
+)}
 
 ## Environment variables
 

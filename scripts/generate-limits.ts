@@ -23,6 +23,11 @@ import { CODE_LIMITS } from "../packages/maestro/src/identity/login-codes.ts";
 import { KEY_LIMITS } from "../packages/maestro/src/identity/provider.ts";
 import { MAX_TOKEN_LENGTH, SESSION_LIMITS } from "../packages/maestro/src/identity/settings.ts";
 import { SOURCE_LIMITS } from "../packages/maestro/src/manifest/scan.ts";
+import { AUDIT_LIMITS } from "../packages/maestro/src/provenance/audit.ts";
+import { MAX_REPLY_BYTES } from "../packages/maestro/src/provenance/timestamp/verify.ts";
+import { MAX_LOGS } from "../packages/maestro/src/provenance/witness/folder.ts";
+import { WITNESS_SETTINGS_LIMITS } from "../packages/maestro/src/provenance/witness/settings.ts";
+import { WITNESS_LIMITS } from "../packages/maestro/src/api/witness-server.ts";
 import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-signed.ts";
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
 import { MAX_DETAILS_CHARACTERS, MAX_ERROR_CHARACTERS } from "../packages/maestro/src/runner/keep-error.ts";
@@ -177,6 +182,39 @@ const PROGRAM: Readonly<Record<keyof typeof PROTOCOL_LIMITS, Meaning>> = {
   stderrBytes: ["stderr of a program in the log of one attempt", "bytes", "it is cut, and the log says so"],
 };
 
+const AUDIT: Readonly<Record<keyof typeof AUDIT_LIMITS, Meaning>> = {
+  windowMs: [
+    "equal reads and refusals are one entry of the [audit](../guides/audit.md) within",
+    "ms",
+    "a new entry begins",
+  ],
+  perSource: ["different ones of one caller in that time", "count", "the rest is one entry with a number"],
+  perStranger: ["… of one address of which nobody knows who it is", "count", "the rest is one entry with a number"],
+  strangers: ["… of all such addresses together", "count", "the rest is one entry with a number"],
+  waiting: ["different ones in memory", "count", "all are written at once"],
+  textBytes: ["an entry, as JSON", "bytes", "what explains it is left out, and it says so"],
+  idCharacters: ["characters of a name in it", "count", "it is cut"],
+};
+
+const WITNESS: Readonly<Record<keyof typeof WITNESS_LIMITS, Meaning>> = {
+  connections: [
+    "open connections of a [witness](../guides/ledger-and-witness.md)",
+    "count",
+    "503 and the end of the connection",
+  ],
+  requests: ["checkpoints that are being looked at", "count", "503 with `Retry-After`"],
+  bodyBytes: ["a checkpoint with its signatures and its proof", "bytes", "413"],
+  headerBytes: ["headers of a request", "bytes", "431"],
+  headersMs: ["until they are whole", "ms", "408"],
+  requestMs: ["until a request is whole, and until its answer is read", "ms", "408, or the end of the connection"],
+  idleMs: ["a connection without a request", "ms", "it is closed"],
+};
+
+const WITNESSES: Readonly<Record<keyof typeof WITNESS_SETTINGS_LIMITS, Meaning>> = {
+  bytes: ["`witness.yaml`", "bytes", "`invalid_request`"],
+  witnesses: ["witnesses of a ledger", "count", "`invalid_request`"],
+};
+
 function settable(): readonly (readonly string[])[] {
   const { rates, answerMs } = DEFAULT_NETWORK;
   return [
@@ -262,6 +300,19 @@ ${table(
     ...rows(POINT, POINT_LIMITS),
     ...rows(BREAKS, BREAKER),
     ...rows(VERDICT, VERDICT_LIMITS),
+  ],
+)}
+
+## The audit and the ledger
+
+${table(
+  ["what", "name", "limit", "beyond it"],
+  [
+    ...rows(AUDIT, AUDIT_LIMITS),
+    ...rows(WITNESSES, WITNESS_SETTINGS_LIMITS),
+    ...rows(WITNESS, WITNESS_LIMITS),
+    ["logs that a witness knows, by their keys", "", number(MAX_LOGS), "`invalid_request`"],
+    ["a reply of an authority for timestamps", "", withUnit(MAX_REPLY_BYTES, "bytes"), "it is none"],
   ],
 )}
 
