@@ -71,13 +71,13 @@ function storeOf({ terminal: { env } }: Cli): {
   const sessionToken = env["AWS_SESSION_TOKEN"];
   if (!accessKeyId || !secretAccessKey)
     throw new MaestroError("unauthorized", "There are no credentials for S3.", {
-      fix: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; for a store of your own also AWS_ENDPOINT_URL_S3.",
+      fix: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; for a store of your own also AWS_ENDPOINT_URL.",
     });
   const region = env["AWS_REGION"] || "us-east-1";
-  const address = env["AWS_ENDPOINT_URL_S3"] || `https://s3.${region}.amazonaws.com`;
+  const address = env["AWS_ENDPOINT_URL"] || `https://s3.${region}.amazonaws.com`;
   const endpoint = URL.parse(address);
   if (endpoint === null || !/^https?:$/.test(endpoint.protocol))
-    throw usage(`AWS_ENDPOINT_URL_S3 is ${JSON.stringify(address)}, which is no URL.`);
+    throw usage(`AWS_ENDPOINT_URL is ${JSON.stringify(address)}, which is no URL.`);
   return { endpoint, region, credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) } };
 }
 

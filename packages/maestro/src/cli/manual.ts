@@ -100,10 +100,38 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
   "receipt export": { exits: NO_RUN, see: ["verify", "receipt show"], guide: "verify-a-receipt" },
   "receipt list": { exits: NO_RUN, see: ["receipt show", "retry"] },
   audit: {
-    exits: { ...NO_RUN, 11: "the ledger is not the one that was signed" },
-    see: ["verify", "receipt export"],
-    guide: "verify-a-receipt",
+    exits: {
+      ...NO_RUN,
+      3: "the gate does not allow it",
+      4: "there are no credentials for S3, or they do not do",
+      6: "somebody else exports to the same place",
+      11: "the ledger, or what was exported of it, is not what was signed",
+    },
+    see: ["verify", "receipt export", "witness list"],
+    guide: "audit",
   },
+  "witness init": {
+    exits: { 6: "the folder holds a witness already" },
+    see: ["witness add-log", "witness up"],
+    guide: "ledger-and-witness",
+  },
+  "witness add-log": {
+    exits: { 5: "there is no witness in the folder" },
+    see: ["audit", "witness up"],
+    guide: "ledger-and-witness",
+  },
+  "witness up": {
+    exits: {
+      0: "it was told to end",
+      4: "its key cannot be used",
+      5: "there is no witness in the folder",
+      7: "what it saw was changed",
+      9: "another process has the folder, or the address",
+    },
+    see: ["witness init", "witness add-log", "witness list"],
+    guide: "ledger-and-witness",
+  },
+  "witness list": { exits: {}, see: ["witness up", "audit", "doctor"], guide: "ledger-and-witness" },
   "policy init": {
     exits: { 6: "there is a policy already; nothing is written" },
     see: ["policy reload", "up", "doctor"],

@@ -171,6 +171,22 @@ export const VARIABLES: readonly VariableGroup[] = [
     ],
   },
   {
+    title: "Object storage",
+    summary: "Where `maestro audit --export s3://…` goes, by the names that every tool for S3 reads.",
+    variables: [
+      { name: "AWS_ACCESS_KEY_ID", about: "Who writes there." },
+      { name: "AWS_SECRET_ACCESS_KEY", about: "Its secret." },
+      { name: "AWS_SESSION_TOKEN", about: "Of temporary credentials." },
+      { name: "AWS_REGION", about: "Of the bucket.", otherwise: "us-east-1" },
+      {
+        name: "AWS_ENDPOINT_URL",
+        about: "A store that is not Amazon's.",
+        otherwise: "Amazon S3 in that region",
+        values: "a URL",
+      },
+    ],
+  },
+  {
     title: "Who calls",
     variables: [
       {

@@ -32,7 +32,7 @@ describe("reportLines()", () => {
     assert.deepEqual(lines.at(-1), {
       kind: "verdict",
       verified: true,
-      text: "Verified: 9 checks passed; not checked: digest, expected, subjects, events, history, previous, ledger.",
+      text: "Verified: 9 checks passed; not checked: digest, expected, subjects, events, history, previous, ledger, witnesses, timestamp.",
     });
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,8 +20,8 @@ import { MaestroError } from "../core/problem.ts";
 import { statement } from "../core/receipt.ts";
 import { writeCheckpoint } from "./ledger/checkpoint.ts";
 import { logKeys } from "./ledger/log-key.ts";
-import { signNote } from "./ledger/note.ts";
-import { writeProof } from "./ledger/proof.ts";
+import { cosign, readNote, signNote, type NoteKey } from "./ledger/note.ts";
+import { readProof, writeProof } from "./ledger/proof.ts";
 import { sealReceipt, type SealedReceipt } from "./receipts.ts";
 import { checkReceipt, verifyReceipt, type VerifyRequest } from "./verify.ts";
 
@@ -60,6 +61,14 @@ function proofOf(receipt: SealedReceipt): string {
   return writeProof({ extra: entry, index: 0, hashes: [], checkpoint });
 }
 
+const witnessKeys = generateKeyPairSync("ed25519");
+const WITNESS: NoteKey = { name: "witness.example", kind: "witness", publicKey: witnessKeys.publicKey };
+
+function cosigned(receipt: SealedReceipt): string {
+  const { text } = readNote(readProof(proofOf(receipt)).checkpoint);
+  return cosign(text, 1_763_700_000, WITNESS, (message) => sign(null, message, witnessKeys.privateKey));
+}
+
 describe("verifyReceipt()", () => {
   it("passes every rung when everything is given and right", async () => {
     const first = sealReceipt(statement(built.facts), key.signer);
@@ -70,7 +79,9 @@ describe("verifyReceipt()", () => {
       plan: JSON.stringify(built.plan, null, 2),
       events: [...built.events, '{"seq":99}'],
       previous: bytes(`${first.bundle}\n`),
-      proof: proofOf(second),
+      proof: proofOf(second) + cosigned(second),
+      witnesses: { keys: [WITNESS], quorum: 1 },
+      timestamp: { reply: Buffer.from("a reply"), check: (_, data) => ({ at: data.length, authority: "CN=time" }) },
       expected: {
         digest: second.digest,
         run: built.facts.run,
