@@ -5,6 +5,7 @@ import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { members } from "../identity/read-parts.ts";
 import type { Fault } from "../identity/read-parts.ts";
+import { NETWORK_FILE } from "../operations/network-file.ts";
 import { DEFAULT_RATES } from "./rates.ts";
 import type { RateLimits } from "./rates.ts";
 
@@ -14,9 +15,6 @@ export interface NetworkSettings {
   /** From a request's start to the head of its answer. */
   readonly answerMs: number;
 }
-
-/** In the data directory; absent: the defaults. */
-export const NETWORK_FILE = "network.yaml";
 
 export const DEFAULT_NETWORK: NetworkSettings = { rates: DEFAULT_RATES, answerMs: 120_000 };
 

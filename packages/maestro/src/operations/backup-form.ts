@@ -30,7 +30,7 @@ export interface BackupManifest {
 
 /** What a backup may hold: nothing else is taken from one, so that no path leads out of the folder it is restored to. */
 const MEMBERS = [
-  /^(?:maestro\.db|installation|retention\.yaml|identity\.yaml|policy\.yaml|SHA256SUMS|manifest\.json)$/,
+  /^(?:maestro\.db|installation|(?:retention|identity|policy|witness|network)\.yaml|SHA256SUMS|manifest\.json)$/,
   /^keys\/(?:trust-root\.json|ed25519-[0-9a-f]{16}\.pem)$/,
   /^tasks\/[A-Za-z0-9_.@-]{1,200}\.json$/,
   /^policy\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.(?:cedar|cedarschema|json|rego|wasm|yaml)$/,

@@ -57,6 +57,8 @@ describe("a backup", () => {
     openKeyRing({ dir: join(data, "keys"), builder: "https://example.test/1", now: NOW - 9 });
     writeFileSync(join(data, "installation"), "1234\n");
     writeFileSync(join(data, "policy.yaml"), "evaluator: { cedar: { folder: policy } }\n");
+    writeFileSync(join(data, "network.yaml"), "network: { answer: 1m }\n");
+    writeFileSync(join(data, "witness.yaml"), "witnesses: []\n");
     mkdirSync(join(data, "policy/old.cedar"), { recursive: true });
     for (const name of ["a.cedar", "schema.cedarschema", ".hidden", "notes.txt"])
       writeFileSync(join(data, "policy", name), name);
@@ -111,6 +113,8 @@ describe("a backup", () => {
         "installation",
         "identity.yaml",
         "policy.yaml",
+        "witness.yaml",
+        "network.yaml",
         "keys/trust-root.json",
         "policy/a.cedar",
         "policy/schema.cedarschema",

@@ -20,6 +20,7 @@ import { digestsIn, referencesIn } from "./references.ts";
 import { IDENTITY_FILE } from "../identity/settings-file.ts";
 import { WITNESS_FILE } from "../provenance/witness/settings.ts";
 import { POLICY_YAML } from "../policy/policy-file.ts";
+import { NETWORK_FILE } from "./network-file.ts";
 import { POLICY_FILE } from "./retention-policy.ts";
 
 export interface BackupRequest {
@@ -148,7 +149,7 @@ async function fill(
   try {
     await archive.addFile("maestro.db", snapshot);
     await archive.addFile("installation", join(dataDir, "installation"));
-    for (const name of [POLICY_FILE, IDENTITY_FILE, POLICY_YAML, WITNESS_FILE])
+    for (const name of [POLICY_FILE, IDENTITY_FILE, POLICY_YAML, WITNESS_FILE, NETWORK_FILE])
       await archive.addFile(name, join(dataDir, name));
     await archive.addFile("keys/trust-root.json", join(dataDir, "keys", "trust-root.json"));
     if (keys) {
