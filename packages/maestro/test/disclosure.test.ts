@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -73,9 +73,17 @@ describe("maestro receipt disclose", () => {
 
   it("verifies without a network and without a data directory", need("bwrap"), async () => {
     await place.run(["receipt", "disclose", run, ...TO, "--redact", "inputs", "--out", "hidden.tar"]);
-    const read = ["/usr", "/bin", "/lib", "/lib64", "/etc", ROOT, dirname(process.execPath), place.dir].filter((path) =>
-      existsSync(path),
-    );
+    const read = [
+      "/usr",
+      "/bin",
+      "/lib",
+      "/lib64",
+      "/etc",
+      ROOT,
+      realpathSync(join(ROOT, "node_modules")),
+      dirname(process.execPath),
+      place.dir,
+    ].filter((path) => existsSync(path));
     const { status, stdout, stderr } = spawnSync(
       "bwrap",
       [

@@ -5,6 +5,7 @@ import { chain, digestOf, sha256 } from "../../core/digest.ts";
 import type { Decision } from "../../core/event.ts";
 import { parsePointer } from "../../core/json-pointer.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
+import { MaestroError } from "../../core/problem.ts";
 import { STATEMENT_TYPE } from "../../core/receipt.ts";
 import type { RevealedField } from "../../core/redaction.ts";
 import type { DisclosedRun, DisclosureManifest, Redaction } from "../../provenance/disclosure/form.ts";
@@ -126,10 +127,19 @@ export async function disclose(
   return { digest, files: draft.files(), fields: redacted.fields, redactions: redacted.redactions.length };
 }
 
-/** What the policy wants taken out. The gate has seen to the other obligations before it said yes. Errors: `denied` where it cannot be done. */
+/** What the policy wants taken out. Errors: `denied` where that, or anything else that it wants, cannot be done. */
 function owed({ decision }: PermittedRun): readonly Wish[] {
   return (decision.obligations ?? []).flatMap(({ id, type, properties: { paths } }): readonly Wish[] => {
-    if (type !== "redact") return [];
+    // Seen to by the gate, before it said yes.
+    if (type === "notify" || type === "step-up") return [];
+    if (type !== "redact")
+      throw new MaestroError(
+        "denied",
+        `It may be disclosed only with ${type} (rule ${id}), which nobody can do here.`,
+        {
+          facts: { rule: id, obligation: type },
+        },
+      );
     const texts = Array.isArray(paths) ? (paths as readonly JsonValue[]) : [paths];
     return texts.map((text) => readWish(typeof text === "string" ? text : "nothing", id));
   });
