@@ -5,6 +5,8 @@ import { questionOf, readAction, readEntity } from "../policy/question.ts";
 import type { MadeDecision } from "../policy/recent.ts";
 import { decisionsOf, findDecision } from "../policy/recorded.ts";
 import { knownSubjects, whoMay } from "../policy/who-can.ts";
+import type { KnownSubject } from "../policy/who-can.ts";
+import type { AppDeps } from "./app.ts";
 import { jsonObject, optional, text } from "./field.ts";
 import { asked } from "./policy.ts";
 import { object } from "./respond.ts";
@@ -93,7 +95,7 @@ export const whoCan = route({
         "`roles`; `subjects`: who was here and could, with the roles they had then; `unknown`: of whom nothing can be said.",
     },
   ],
-  async handle({ policy, store, environment, now, audit }, { body, access }) {
+  async handle({ policy, store, environment, now, audit, identity }, { body, access }) {
     const request = asked(() =>
       questionOf(
         {
@@ -112,7 +114,10 @@ export const whoCan = route({
     const roles = ROLES.map((role) => ({ type: "user", id: "somebody", roles: [role] }));
     const consider = policy.gate.consider.bind(policy.gate);
     const able = await whoMay(consider, request, roles, at);
-    const subjects = await whoMay(consider, request, await knownSubjects(store.audit, namespace), at);
+    const services = await configuredServices(identity, namespace);
+    const seen = await knownSubjects(store.audit, namespace);
+    const known = [...services.filter(({ id }) => !seen.some((one) => one.id === id)), ...seen];
+    const subjects = await whoMay(consider, request, known, at);
     return object("WhoCan", {
       action: request.action.name,
       namespace,
@@ -127,3 +132,18 @@ export const whoCan = route({
     });
   },
 });
+
+/** Services stand in identity.yaml with their roles; people are known by their tokens only. Errors: `identity_unusable`. */
+async function configuredServices(identity: AppDeps["identity"], namespace: string): Promise<readonly KnownSubject[]> {
+  const { issuers } = await (await identity()).settings();
+  return [...issuers.values()].flatMap(({ name, services }) =>
+    services.flatMap(({ subjects, grants }) =>
+      subjects.map((subject) => ({
+        type: "service",
+        id: `${name}:${subject}`,
+        roles: [...new Set(grants.flatMap((grant) => (["*", namespace].includes(grant.namespace) ? grant.roles : [])))],
+        seenAt: null,
+      })),
+    ),
+  );
+}

@@ -96,7 +96,9 @@ export const POLICY_ANSWERS = {
     action: string,
     namespace: string,
     roles: listOf(members({ role: string, rules: listOf(string) })),
-    subjects: listOf(members({ type: string, id: string, roles: listOf(string), seenAt: time, rules: listOf(string) })),
+    subjects: listOf(
+      members({ type: string, id: string, roles: listOf(string), seenAt: orNull(time), rules: listOf(string) }),
+    ),
     unknown: listOf(string),
   }),
   BreakGlassAnswer: answer("BreakGlass", { breakGlass: ref("BreakGlass") }),

@@ -30,7 +30,7 @@ export interface CandidateAnswers {
   readonly mutants: readonly { readonly rule: string; readonly allowed: readonly boolean[] }[];
 }
 
-export const CANDIDATE_LIMITS = { bytes: 4 * 1024 * 1024, files: 200, ms: 60_000, memoryMb: 512, atOnce: 2 } as const;
+export const CANDIDATE_LIMITS = { bytes: 4 * 1024 * 1024, files: 200, ms: 30_000, memoryMb: 512, atOnce: 2 } as const;
 
 /** What a folder of a policy may hold besides its tests. */
 export const CANDIDATE_FILE =

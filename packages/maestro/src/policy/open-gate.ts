@@ -115,6 +115,10 @@ function enforced(
   occasion: Occasion,
 ): Decision {
   const said = decisionOf(answer, parts);
+  if (said.allow && said.obligations === undefined && shadow === undefined) {
+    parts.decided?.(said, request, occasion);
+    return said;
+  }
   const { notices, breakGlass } = parts;
   const wants = examine(said.obligations ?? NONE, request, {
     channels: notices?.names ?? NO_CHANNELS,

@@ -18,6 +18,9 @@ const KEPT = 2_000;
  */
 export class RecentDecisions {
   readonly #made = new Map<string, MadeDecision>();
+  /** In a ring: the first key of a Map that loses its first all the time is far behind holes. */
+  readonly #ids: string[] = [];
+  #next = 0;
 
   add(decision: Decision, request: GateRequest, { at, run, task }: Occasion): void {
     this.#made.set(decision.id, {
@@ -27,11 +30,10 @@ export class RecentDecisions {
       ...(run === undefined ? {} : { run }),
       ...(task === undefined ? {} : { task }),
     });
-    if (this.#made.size <= KEPT) return;
-    for (const [oldest] of this.#made) {
-      this.#made.delete(oldest);
-      break;
-    }
+    const oldest = this.#ids[this.#next];
+    if (oldest !== undefined) this.#made.delete(oldest);
+    this.#ids[this.#next] = decision.id;
+    this.#next = (this.#next + 1) % KEPT;
   }
 
   get(id: string): MadeDecision | undefined {

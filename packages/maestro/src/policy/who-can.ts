@@ -10,7 +10,8 @@ export interface KnownSubject {
   readonly id: string;
   /** As they were when they were here last, in the namespace they were asked about. */
   readonly roles: readonly string[];
-  readonly seenAt: number;
+  /** Null: not yet; it is known by the settings. */
+  readonly seenAt: number | null;
 }
 
 export const WHO_LIMITS = { rows: 20_000, subjects: 2_000 } as const;

@@ -20,7 +20,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
         readonly type: string;
         readonly id: string;
         readonly roles: readonly string[];
-        readonly seenAt: number;
+        readonly seenAt: number | null;
         readonly rules: readonly string[];
       }[];
       readonly unknown: readonly string[];
@@ -31,7 +31,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
         who: `${type}:${id}`,
         by: rules,
         roles,
-        seen: time(seenAt),
+        seen: seenAt === null ? "never" : time(seenAt),
       })),
     ];
     await printList<Row>(cli, {
