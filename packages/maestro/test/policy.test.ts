@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ import { readCedarBundle } from "../src/policy/cedar-bundle.ts";
 import { loadCedar } from "../src/policy/cedar.ts";
 import { readPolicySettings } from "../src/policy/policy-file.ts";
 import { Place } from "./support/maestro.ts";
+import { needOpa, startOpa } from "./support/opa.ts";
 import { blocksOf } from "./support/pages.ts";
 
 const CEDAR = fileURLToPath(new URL("../policies/default/cedar", import.meta.url));
@@ -97,6 +98,30 @@ describe("maestro with a policy of its own", () => {
     up.child.kill("SIGTERM");
     assert.equal((await up.ended).code, 0);
   });
+});
+
+it("asks an OPA server before everything, and does nothing when that is gone", needOpa(), async () => {
+  const place = await Place.make({ "says.yaml": SAYS });
+  const rego = fileURLToPath(new URL("../policies/default/rego", import.meta.url));
+  const server = await startOpa([join(rego, "authz.rego"), join(rego, "data.json")]);
+  try {
+    mkdirSync(join(place.dir, "data"), { mode: 0o700 });
+    writeFileSync(
+      join(place.dir, "data/policy.yaml"),
+      `evaluator: { opa: { url: "${server.url}", path: maestro/authz/decision, timeoutMs: 10000 } }\n`,
+    );
+    const allowed = await place.run(["run", "says.yaml"]);
+    assert.equal(allowed.code, 0, allowed.err);
+    const denied = await place.run(["run", "says.yaml", "--purpose", "other"]);
+    assert.equal(denied.code, 3, denied.err);
+    assert.match(denied.err, /A run says why it happens, in a word its runbook knows\./);
+  } finally {
+    await server.close();
+  }
+  const gone = await place.run(["run", "says.yaml"]);
+  assert.equal(gone.code, 3, gone.err);
+  assert.match(gone.err, /the policy decision point failed: .*ECONNREFUSED/);
+  await place.remove();
 });
 
 it("has a reference of policy.yaml whose example is one", async () => {
