@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testAudit } from "./contract-audit.ts";
 import { testLedger } from "./contract-ledger.ts";
 import { testBreakGlass } from "./contract-break-glass.ts";
 import { testRetention } from "./contract-retention.ts";
@@ -27,4 +28,5 @@ for (const [name, threadFrom] of [
   testSessions(name, place);
   testLedger(name, place);
   testWitness(name, place);
+  testAudit(name, place);
 }

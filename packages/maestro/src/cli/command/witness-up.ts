@@ -5,6 +5,8 @@ import { messageOf } from "../../core/problem.ts";
 import { writeNoteKey } from "../../provenance/ledger/note.ts";
 import { openWitness } from "../../provenance/witness/folder.ts";
 import { acquireLock } from "../../store/lock.ts";
+import { Log } from "../../telemetry/log.ts";
+import type { LogSink } from "../../telemetry/log.ts";
 import type { Cli, Input } from "../cli.ts";
 import { Interrupts } from "../interrupts.ts";
 import { serverLog } from "../server-log.ts";
@@ -18,7 +20,8 @@ const GRACE_MS = 5_000;
 export async function run(cli: Cli, input: Input): Promise<number> {
   const dir = resolve(cli.cwd, witnessFolder(input));
   const log = serverLog(cli, input);
-  const write = log.options.log;
+  const lines = new Log(log.options.logLevel, log.options.log);
+  const write: LogSink = (level, message, fields) => lines.write(level, message, fields);
   const folder = openWitness(dir, cli.terminal.env["MAESTRO_KEY_PASSPHRASE"]);
   // Two would each keep a head of their own, and cosign what the other refused.
   const lock = await acquireLock(dir);
