@@ -138,6 +138,8 @@ function whereOf(request: Request): { readonly instance: string; readonly reques
   return { instance: new URL(request.url).pathname, requestId: requestIdOf(request) };
 }
 
+const CLIMBS = /\\|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
+
 /** The request, or the answer to what cannot be one. */
 function toRequest(incoming: IncomingMessage, origin: string): Request | Response {
   const url = URL.parse(incoming.url ?? "/", origin);
@@ -146,6 +148,9 @@ function toRequest(incoming: IncomingMessage, origin: string): Request | Respons
     problem(error, whereOf(new Request(`${origin}${url?.pathname ?? "/"}`)), { status });
   if (url === null || !url.href.startsWith(`${origin}/`))
     return refuse(new MaestroError("invalid_request", "The request's target is not a path of this server."), 400);
+  // A proxy in front may have judged the path as it is written, and a URL is without these.
+  if (CLIMBS.test(incoming.url?.split("?")[0] ?? ""))
+    return refuse(new MaestroError("invalid_request", "The request's path has a step of dots, or a backslash."), 400);
   // Fetch knows no such requests.
   if (/^(CONNECT|TRACE|TRACK)$/.test(method))
     return refuse(new MaestroError("invalid_request", `${method} is not a method of this API.`), 405);
