@@ -135,7 +135,7 @@ describe("the audit of the API", () => {
     const found = await rows();
     assert.deepEqual(found.map(shape), [
       ["refused", "idp:vera", "retention.run", null, "installation/*", false],
-      ["evidence", "idp:vera", "receipt.read", null, "request//v1/runs/r_0123456789012345678/receipt", false],
+      ["evidence", "idp:vera", "receipt.export", null, "request//v1/runs/r_0123456789012345678/receipt", false],
     ]);
     assert.deepEqual(
       found.map(({ said }) => said["code"]),

@@ -219,7 +219,7 @@ export const getReceiptProof = route({
   method: "GET",
   path: "/v1/runs/{run}/receipt/proof",
   operation: "getReceiptProof",
-  access: { action: "receipt.read", as: "evidence" },
+  access: { action: "receipt.export", as: "evidence" },
   summary: "That the run's receipt is in the ledger, as a file that verifies offline (c2sp.org/tlog-proof).",
   query: { ordinal: optional(integer("1 is the first; default: the newest.", { min: 1, max: 1_000_000 })) },
   answers: [

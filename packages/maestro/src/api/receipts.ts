@@ -15,7 +15,7 @@ export const getRunReceipt = route({
   method: "GET",
   path: "/v1/runs/{run}/receipt",
   operation: "getRunReceipt",
-  access: { action: "receipt.read", as: "evidence" },
+  access: { action: "receipt.export", as: "evidence" },
   summary:
     "The run's signed receipt, a Sigstore bundle. A retried run has several: the newest, or the one with that ordinal.",
   query: { ordinal: optional(integer("1 is the first.", { min: 1, max: 1_000_000 })) },
@@ -78,7 +78,7 @@ export const getReceipt = route({
   method: "GET",
   path: "/v1/receipts/{receipt}",
   operation: "getReceipt",
-  access: { action: "receipt.read", as: "evidence" },
+  access: { action: "receipt.export", as: "evidence" },
   summary: "One receipt by its id, `RUN.ORDINAL`; without an ordinal the run's newest.",
   answers: [
     {

@@ -28,7 +28,6 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "audit.read",
     "ledger.read",
     "receipt.disclose",
-    "receipt.export",
     "run.replay",
   ],
   admin: [
@@ -52,6 +51,7 @@ function VIEW(): readonly string[] {
     "metrics.read",
     "policy.ask",
     "policy.read",
+    "receipt.export",
     "receipt.read",
     "run.list",
     "run.read",
