@@ -72,7 +72,7 @@ class WormFolder implements WormTarget {
     const path = join(this.shown, name);
     const how = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | flags;
     try {
-      const file = await open(path, how, 0o440);
+      const file = await open(path, how, 0o600);
       try {
         await file.writeFile(bytes);
         await file.sync();

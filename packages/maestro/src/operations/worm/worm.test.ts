@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import {
-  appendFileSync,
-  chmodSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -123,7 +114,6 @@ describe("an export to a folder that keeps", () => {
   /** What whoever may do everything would do first. */
   const free = (): void => {
     letGo(join(dir, "worm"));
-    for (const name of names()) chmodSync(at(name), 0o600);
   };
   const exported = async () => exportWorm(one.source, await openFolder(join(dir, "worm")));
   beforeEach(async () => {
