@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -70,6 +71,9 @@ describe("a ledger with witnesses", need("openssl"), () => {
     await place.run(["audit", "--export", "ledger"]);
     const note = readNote(readFileSync(join(place.dir, "ledger", "checkpoint"), "utf8"));
     assert.equal(endorsements(note, vkeys.map(readNoteKey)).length, 2);
+    const stamp = ["-in", "ledger/checkpoint.tsr", "-data", "ledger/checkpoint.stamped", "-CAfile", authority.rootPath];
+    const said = execFileSync("openssl", ["ts", "-verify", ...stamp], { cwd: place.dir, stdio: "pipe" });
+    assert.match(said.toString(), /Verification: OK/);
   });
 
   it("proves a receipt on another machine: by how many witnesses, and since when", async () => {
