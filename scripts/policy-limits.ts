@@ -1,9 +1,16 @@
 // The limits of policies, for generate-limits.ts: a new one without a sentence here does not compile.
+import type { AUTHZEN_LIMITS } from "../packages/maestro/src/api/authzen.ts";
+import type { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
 import type { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
+import type { CANDIDATE_LIMITS } from "../packages/maestro/src/policy/candidate.ts";
+import type { CASE_LIMITS } from "../packages/maestro/src/policy/cases.ts";
 import type { CEDAR_LIMITS } from "../packages/maestro/src/policy/cedar-bundle.ts";
 import type { POINT_LIMITS } from "../packages/maestro/src/policy/decision-point.ts";
+import type { NOTICE_LIMITS } from "../packages/maestro/src/policy/notices.ts";
+import type { OBLIGATION_LIMITS } from "../packages/maestro/src/policy/obligations.ts";
 import type { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
 import type { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
+import type { RECORDED_LIMITS } from "../packages/maestro/src/policy/recorded.ts";
 import type { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
 import type { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
 
@@ -57,4 +64,49 @@ export const VERDICT: Meanings<typeof VERDICT_LIMITS> = {
   rules: ["rules in an answer", "count", DENIED],
   ruleCharacters: ["… characters of one", "count", DENIED],
   obligations: ["obligations in an answer", "count", DENIED],
+};
+
+export const OBLIGATION: Meanings<typeof OBLIGATION_LIMITS> = {
+  paths: ["places that one obligation hides", "count", DENIED],
+  channels: ["channels that one tells", "count", DENIED],
+  values: ["`acr_values` or `amr_values` of one", "count", DENIED],
+  textCharacters: ["characters of the body of a notice", "count", "it is cut"],
+};
+
+export const NOTICE: Meanings<typeof NOTICE_LIMITS> = {
+  waiting: ["notices that wait to be delivered", "count", "a further one is given up, aloud"],
+  tries: ["tries of one", "count", "it is given up, aloud"],
+  firstPauseMs: ["the pause after the first; four times as long with each", "ms", ""],
+  longestPauseMs: ["… at most", "ms", ""],
+};
+
+export const BREAK_GLASS: Meanings<Omit<typeof BREAK_GLASS_LIMITS, "reasonCharacters">> = {
+  open: ["open at once", "count", "`conflict`"],
+  shortestMs: ["the shortest", "ms", "`invalid_request`"],
+  defaultLongestMs: ["the longest, where policy.yaml does not say", "ms", "`invalid_request`"],
+  longestMs: ["… and what it may say at most", "ms", REFUSED],
+  coalesceMs: ["uses of one are told once in", "ms", "the next notice has how many there were"],
+};
+
+export const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {
+  bytes: ["a policy that is asked without being in force", "bytes", "`invalid_request`"],
+  files: ["… its files", "count", "`invalid_request`"],
+  ms: ["… all questions to it", "ms", REFUSED],
+  memoryMb: ["… MiB of its thread", "count", REFUSED],
+  atOnce: ["… such policies at once", "count", "`overloaded`"],
+};
+
+export const RECORDED: Meanings<typeof RECORDED_LIMITS> = {
+  questions: ["different questions that a comparison asks again", "count", "the oldest are left out"],
+  entries: ["… entries of the ledger, and of the audit, that it looks at", "count", "the oldest are left out"],
+};
+
+export const CASE: Meanings<typeof CASE_LIMITS> = {
+  cases: ["cases in a file for `maestro policy test`", "count", REFUSED],
+  bytes: ["… the file", "bytes", REFUSED],
+};
+
+export const AUTHZEN: Meanings<typeof AUTHZEN_LIMITS> = {
+  evaluations: ["questions of one `POST /access/v1/evaluations`", "count", "`invalid_request`"],
+  page: ["results on a page of a search", "count", "`next_token` leads on"],
 };

@@ -295,6 +295,17 @@ describe("questions about the policy", () => {
       frozen.policies[0]?.flips.map(({ from, to, action, after, count }) => [from, to, action, after, count]),
       [["allow", "deny", "run.start", ["freeze"], 1]],
     );
+    // What happens in a namespace is not to be told by counts to those of another.
+    const eve: Caller = { ...vera, id: "idp:eve", grants: [{ namespace: "bank", roles: ["viewer"] }] };
+    const { body: theirs } = await call<Readonly<Record<string, unknown>>>(eve, "POST", "/v1/policy/differences", {
+      files: folder(["freeze.cedar", FREEZE]),
+      overMs: 3_600_000,
+    });
+    const { asked, decisions, missing, past, cut } = theirs;
+    assert.deepEqual(
+      { asked, decisions, missing, past, cut },
+      { asked: 0, decisions: 0, missing: 0, past: 0, cut: false },
+    );
     const both = await call(vera, "POST", "/v1/policy/differences", { shadow: true, files: folder(), overMs: 1000 });
     assert.equal(both.status, 400);
   });

@@ -95,7 +95,10 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     notices,
     breakGlass,
     shadows,
-    decided: (...made) => recent.add(...made),
+    // Who was allowed rarely asks why, and finds it recorded.
+    decided: (decision, request, occasion) => {
+      if (!decision.allow || decision.mode !== undefined) recent.add(decision, request, occasion);
+    },
   });
   return {
     live,

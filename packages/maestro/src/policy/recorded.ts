@@ -45,8 +45,10 @@ export const RECORDED_LIMITS = { entries: 200_000, questions: 10_000 } as const;
 const PAGE = 1_000;
 
 interface Seen {
-  readonly allow: boolean;
-  readonly rules: readonly string[];
+  allow: boolean;
+  rules: readonly string[];
+  /** Of these answers, those by break-glass. */
+  past: number;
   count: number;
   lastAt: number;
   decision: string;
@@ -55,45 +57,51 @@ interface Seen {
 
 type Reading = Pick<Store, "ledger" | "audit">;
 
-/** What was asked since a moment, newest first, each question once: of runs by the ledger, of the API by the audit. */
-export async function recorded(store: Reading, query: RecordedQuery): Promise<Recorded> {
+/**
+ * What was asked since a moment, the newest first, each question once: of runs by the ledger, of the API by the audit. Of
+ * some namespaces only, nothing in it depends on what happens in others.
+ */
+export async function recorded(store: Reading, { from, limit, namespaces }: RecordedQuery): Promise<Recorded> {
   const seen = new Map<Digest, Seen>();
-  const counts = { decisions: 0, past: 0, cut: false };
-  const take = (digest: Digest, one: Omit<Seen, "count">, mode: JsonValue | undefined): void => {
-    counts.decisions += 1;
-    if (mode === "break-glass") {
-      counts.past += 1;
-      return;
-    }
+  const take: Take = (digest, one, mode) => {
     const known = seen.get(digest);
-    if (known === undefined) {
-      if (seen.size >= query.limit) counts.cut = true;
-      else seen.set(digest, { ...one, count: 1 });
-      return;
+    const isPast = mode === "break-glass";
+    if (known === undefined) seen.set(digest, { ...one, count: isPast ? 0 : 1, past: isPast ? 1 : 0 });
+    else if (isPast) known.past += 1;
+    else {
+      if (known.count === 0 || one.lastAt > known.lastAt) Object.assign(known, one);
+      known.count += 1;
     }
-    known.count += 1;
-    if (one.lastAt > known.lastAt) seen.set(digest, { ...one, count: known.count });
   };
-  await ofRuns(store, query.from, take, counts);
-  await ofAudit(store, query, take, counts);
+  const whole = [await ofRuns(store, from, take), await ofAudit(store, from, take)].every(Boolean);
   const questions: RecordedQuestion[] = [];
-  let missing = 0;
-  for (const [digest, { run, ...one }] of seen) {
-    const row = await store.audit.question(digest);
-    if (row === undefined) {
-      missing += 1;
+  const counts = { decisions: 0, past: 0, missing: 0 };
+  let left = 0;
+  for (const [digest, { run, past, ...one }] of seen) {
+    if (questions.length >= limit) {
+      left += 1;
       continue;
     }
-    const request = JSON.parse(row.text) as GateRequest;
-    if (query.namespaces?.includes(request.resource.properties.namespace) === false) continue;
-    questions.push({ digest, request, ...one, ...(run === undefined ? {} : { run }) });
+    const row = await store.audit.question(digest);
+    const request = row === undefined ? undefined : (JSON.parse(row.text) as GateRequest);
+    if (request === undefined) {
+      // Nobody knows whose it was.
+      if (namespaces === undefined) counts.missing += 1;
+      continue;
+    }
+    if (namespaces?.includes(request.resource.properties.namespace) === false) continue;
+    counts.decisions += one.count + past;
+    counts.past += past;
+    if (one.count > 0) questions.push({ digest, request, ...one, ...(run === undefined ? {} : { run }) });
   }
-  return { questions, missing, ...counts };
+  // Whether there is more says something of others where it is not looked at whose it is.
+  return { questions, ...counts, cut: namespaces === undefined ? left > 0 || !whole : questions.length >= limit };
 }
 
-type Take = (digest: Digest, one: Omit<Seen, "count">, mode: JsonValue | undefined) => void;
+type Take = (digest: Digest, one: Omit<Seen, "count" | "past">, mode: JsonValue | undefined) => void;
 
-async function ofRuns({ ledger }: Reading, from: number, take: Take, counts: { cut: boolean }): Promise<void> {
+/** False where there was more than is looked at. */
+async function ofRuns({ ledger }: Reading, from: number, take: Take): Promise<boolean> {
   let looked = 0;
   for (let end = await ledger.size(); end > 0 && looked < RECORDED_LIMITS.entries; end -= PAGE) {
     const begin = Math.max(0, end - PAGE);
@@ -117,35 +125,25 @@ async function ofRuns({ ledger }: Reading, from: number, take: Take, counts: { c
         data["mode"],
       );
     }
-    if (newest < from) return;
+    if (newest < from) return true;
   }
-  if (looked >= RECORDED_LIMITS.entries) counts.cut = true;
+  return looked < RECORDED_LIMITS.entries;
 }
 
-async function ofAudit(
-  { audit }: Reading,
-  { from, namespaces }: RecordedQuery,
-  take: Take,
-  counts: { cut: boolean },
-): Promise<void> {
+async function ofAudit({ audit }: Reading, from: number, take: Take): Promise<boolean> {
   let before: number | undefined;
   for (let looked = 0; looked < RECORDED_LIMITS.entries; looked += PAGE) {
-    const rows = await audit.list({
-      from,
-      limit: PAGE,
-      ...(before === undefined ? {} : { before }),
-      ...(namespaces === undefined ? {} : { namespaces }),
-    });
+    const rows = await audit.list({ from, limit: PAGE, ...(before === undefined ? {} : { before }) });
     for (const { at, text } of rows) {
       const decision = decisionIn(text);
       if (decision === undefined) continue;
       const { id, allow, rules, requestDigest, mode } = decision;
       take(requestDigest, { allow, rules, lastAt: at, decision: id, run: undefined }, mode);
     }
-    if (rows.length < PAGE) return;
+    if (rows.length < PAGE) return true;
     before = rows.at(-1)?.place;
   }
-  counts.cut = true;
+  return false;
 }
 
 function decisionIn(text: string): Decision | undefined {
