@@ -23,6 +23,7 @@ const OUTCOME = {
   10: "it waits for an approval, and --no-wait was given",
   130: "left by Ctrl-C; it goes on",
 } as const;
+const ANSWER = { 0: "the policy allows it", 3: "it does not" } as const;
 const DIFFERENT = { 0: "they do the same", 1: "they differ" } as const;
 
 /** Of every command by its name; a test holds that none is missing. */
@@ -98,6 +99,21 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
   },
   "receipt show": { exits: { ...NO_RUN, 7: "it does not verify" }, see: ["receipt export", "verify"] },
   "receipt export": { exits: NO_RUN, see: ["verify", "receipt show"], guide: "verify-a-receipt" },
+  "receipt disclose": {
+    exits: {
+      ...NO_RUN,
+      2: "something is missing, or a redaction means nothing in these runs",
+      3: "the gate does not allow it of one of the runs; nothing is written",
+      6: "a run has not ended, or what would be written is there already",
+    },
+    see: ["receipt reveal", "verify", "audit"],
+    guide: "disclose",
+  },
+  "receipt reveal": {
+    exits: { 2: "the file cannot be read, or has no such value" },
+    see: ["receipt disclose", "verify"],
+    guide: "disclose",
+  },
   "receipt list": { exits: NO_RUN, see: ["receipt show", "retry"] },
   audit: {
     exits: {
@@ -141,6 +157,38 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
     exits: { 2: "the policy cannot be used; the one before stays", 3: "you may not change policies" },
     see: ["policy init", "up", "doctor"],
     guide: "policies",
+  },
+  "policy list": { exits: {}, see: ["policy test", "policy explain", "policy who-can"], guide: "policy-commands" },
+  "policy test": {
+    exits: {
+      0: "every case is answered as it says",
+      1: "a case failed, or with --mutate a rule is not missed",
+      2: "the policy or its cases cannot be used",
+    },
+    see: ["policy init", "policy what-if", "policy diff"],
+    guide: "policy-commands",
+  },
+  "policy what-if": {
+    exits: { ...ANSWER, 2: "the question or the policy cannot be used" },
+    see: ["policy can-i", "policy who-can", "policy explain"],
+    guide: "policy-commands",
+  },
+  "policy explain": {
+    exits: { 5: "there is no such decision, run or task" },
+    see: ["policy who-can", "policy what-if", "audit"],
+    guide: "policy-commands",
+  },
+  "policy diff": {
+    exits: { 0: "no answer changes", 1: "some do", 2: "the policy cannot be used" },
+    see: ["policy test", "policy reload", "policy explain"],
+    guide: "policy-commands",
+  },
+  "policy can-i": { exits: ANSWER, see: ["policy who-can", "policy what-if", "whoami"], guide: "policy-commands" },
+  "policy who-can": { exits: {}, see: ["policy can-i", "policy what-if", "session list"], guide: "policy-commands" },
+  "policy break-glass": {
+    exits: { 3: "you may not go past the policy there", 5: "there is no such break-glass" },
+    see: ["policy explain", "policy who-can", "audit"],
+    guide: "policy-commands",
   },
   "key rotate": {
     exits: {

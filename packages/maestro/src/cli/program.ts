@@ -65,10 +65,12 @@ const NOUNS: Readonly<Record<string, string>> = {
   config: "the configuration of this user",
   hold: "legal holds, which keep runs from being removed",
   key: "the key that signs",
+  policy: "who may do what, and why",
   receipt: "signed receipts of runs",
   session: "logins to a control plane",
   task: "task types, which `uses` names",
   token: "the token of the API",
+  witness: "processes that see the ledger grow, and refuse another one",
 };
 
 function addParent(

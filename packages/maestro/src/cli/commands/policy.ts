@@ -142,7 +142,7 @@ export const POLICY: readonly CommandSpec[] = [
       { flags: "--namespace <name>", about: "Only there (default: everywhere)" },
     ],
     examples: [
-      ['maestro policy break-glass --for 30m --namespace shop --reason "INC-17: orders stand still"', "go past it"],
+      ["maestro policy break-glass --for 30m --namespace shop --reason 'INC-17: orders stand still'", "go past it"],
       ["maestro policy break-glass list", "who did"],
       ["maestro policy break-glass end b_1m7zvrq34bvvrzm8a6w", "no longer"],
     ],
