@@ -32,38 +32,10 @@ import { MAX_RECEIPT_BYTES } from "../packages/maestro/src/provenance/check-sign
 import { MAX_OUTPUT_BYTES } from "../packages/maestro/src/runner/attempt.ts";
 import { MAX_DETAILS_CHARACTERS, MAX_ERROR_CHARACTERS } from "../packages/maestro/src/runner/keep-error.ts";
 import { DEFAULT_LIMITS as COMMAND_LIMITS } from "../packages/maestro/src/runner/limits.ts";
-import { AUTHZEN_LIMITS } from "../packages/maestro/src/api/authzen.ts";
 import { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
-import { CANDIDATE_LIMITS } from "../packages/maestro/src/policy/candidate.ts";
-import { CASE_LIMITS } from "../packages/maestro/src/policy/cases.ts";
-import { NOTICE_LIMITS } from "../packages/maestro/src/policy/notices.ts";
-import { OBLIGATION_LIMITS } from "../packages/maestro/src/policy/obligations.ts";
-import { RECORDED_LIMITS } from "../packages/maestro/src/policy/recorded.ts";
-import { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
-import { CEDAR_LIMITS } from "../packages/maestro/src/policy/cedar-bundle.ts";
 import { MAX_BUNDLES } from "../packages/maestro/src/policy/cedar.ts";
-import { POINT_LIMITS } from "../packages/maestro/src/policy/decision-point.ts";
-import { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
-import { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
-import { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
-import { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
 import { PROTOCOL_LIMITS } from "../packages/maestro/src/task/external-protocol.ts";
-import {
-  AUTHZEN,
-  BREAK_GLASS,
-  BREAKS,
-  CANDIDATE,
-  CASE,
-  CEDAR,
-  NOTICE,
-  OBLIGATION,
-  POINT,
-  POLICY_FILE,
-  POLICY_FILES,
-  RECORDED,
-  VERDICT,
-  WASM,
-} from "./policy-limits.ts";
+import { BREAK_GLASS, POLICIES } from "./policy-limits.ts";
 
 export const limitsPath = fileURLToPath(new URL("../docs/reference/limits.md", import.meta.url));
 
@@ -312,24 +284,7 @@ ${table(
 Cedar keeps every policy that it has read until its process ends: after ${number(MAX_BUNDLES)} different ones another is refused
 (\`policy_unusable\`) until Maestro is started again.
 
-${table(
-  ["what", "name", "limit", "beyond it"],
-  [
-    ...rows(POLICY_FILE, POLICY_FILE_LIMITS),
-    ...rows(POLICY_FILES, FILE_LIMITS),
-    ...rows(CEDAR, CEDAR_LIMITS),
-    ...rows(WASM, WASM_LIMITS),
-    ...rows(POINT, POINT_LIMITS),
-    ...rows(BREAKS, BREAKER),
-    ...rows(VERDICT, VERDICT_LIMITS),
-    ...rows(OBLIGATION, OBLIGATION_LIMITS),
-    ...rows(NOTICE, NOTICE_LIMITS),
-    ...rows(CASE, CASE_LIMITS),
-    ...rows(CANDIDATE, CANDIDATE_LIMITS),
-    ...rows(RECORDED, RECORDED_LIMITS),
-    ...rows(AUTHZEN, AUTHZEN_LIMITS),
-  ],
-)}
+${table(["what", "name", "limit", "beyond it"], [...POLICIES.flatMap(([meanings, values]) => rows(meanings, values))])}
 
 ### Going past the policy
 

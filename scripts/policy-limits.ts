@@ -1,18 +1,18 @@
 // The limits of policies, for generate-limits.ts: a new one without a sentence here does not compile.
-import type { AUTHZEN_LIMITS } from "../packages/maestro/src/api/authzen.ts";
-import type { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
-import type { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
-import type { CANDIDATE_LIMITS } from "../packages/maestro/src/policy/candidate.ts";
-import type { CASE_LIMITS } from "../packages/maestro/src/policy/cases.ts";
-import type { CEDAR_LIMITS } from "../packages/maestro/src/policy/cedar-bundle.ts";
-import type { POINT_LIMITS } from "../packages/maestro/src/policy/decision-point.ts";
-import type { NOTICE_LIMITS } from "../packages/maestro/src/policy/notices.ts";
-import type { OBLIGATION_LIMITS } from "../packages/maestro/src/policy/obligations.ts";
-import type { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
-import type { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
-import type { RECORDED_LIMITS } from "../packages/maestro/src/policy/recorded.ts";
-import type { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
-import type { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
+import { AUTHZEN_LIMITS } from "../packages/maestro/src/api/authzen.ts";
+import { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
+import { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
+import { CANDIDATE_LIMITS } from "../packages/maestro/src/policy/candidate.ts";
+import { CASE_LIMITS } from "../packages/maestro/src/policy/cases.ts";
+import { CEDAR_LIMITS } from "../packages/maestro/src/policy/cedar-bundle.ts";
+import { POINT_LIMITS } from "../packages/maestro/src/policy/decision-point.ts";
+import { NOTICE_LIMITS } from "../packages/maestro/src/policy/notices.ts";
+import { OBLIGATION_LIMITS } from "../packages/maestro/src/policy/obligations.ts";
+import { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
+import { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
+import { RECORDED_LIMITS } from "../packages/maestro/src/policy/recorded.ts";
+import { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
+import { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
 
 type Meaning = readonly [what: string, unit: "count" | "bytes" | "ms", beyond: string];
 type Meanings<T> = Readonly<Record<keyof T, Meaning>>;
@@ -20,28 +20,28 @@ type Meanings<T> = Readonly<Record<keyof T, Meaning>>;
 const REFUSED = "`policy_unusable`";
 const DENIED = "the answer is no";
 
-export const POLICY_FILE: Meanings<typeof POLICY_FILE_LIMITS> = {
+const POLICY_FILE: Meanings<typeof POLICY_FILE_LIMITS> = {
   bytes: ["policy.yaml", "bytes", REFUSED],
   evaluators: ["policies that are in force together", "count", REFUSED],
   shadow: ["policies on trial together", "count", REFUSED],
 };
 
-export const POLICY_FILES: Meanings<typeof FILE_LIMITS> = {
+const POLICY_FILES: Meanings<typeof FILE_LIMITS> = {
   files: ["files of a policy", "count", REFUSED],
   bytes: ["one of them", "bytes", REFUSED],
   totalBytes: ["all of them together, or the data of compiled Rego", "bytes", REFUSED],
 };
 
-export const CEDAR: Meanings<typeof CEDAR_LIMITS> = { rules: ["policies of a folder in Cedar", "count", REFUSED] };
+const CEDAR: Meanings<typeof CEDAR_LIMITS> = { rules: ["policies of a folder in Cedar", "count", REFUSED] };
 
-export const WASM: Meanings<typeof WASM_LIMITS> = {
+const WASM: Meanings<typeof WASM_LIMITS> = {
   bytes: ["a compiled policy", "bytes", REFUSED],
   firstPages: ["pages of 64 KiB that its memory begins with", "count", REFUSED],
   memoryPages: ["… and may grow to", "count", DENIED],
   inputBytes: ["a request to it", "bytes", DENIED],
 };
 
-export const POINT: Meanings<typeof POINT_LIMITS> = {
+const POINT: Meanings<typeof POINT_LIMITS> = {
   timeoutMs: ["a decision point elsewhere, until its answer is whole; `timeoutMs` says otherwise", "ms", DENIED],
   longestTimeoutMs: ["… which may be at most", "ms", REFUSED],
   answerBytes: ["its answer", "bytes", DENIED],
@@ -52,13 +52,13 @@ export const POINT: Meanings<typeof POINT_LIMITS> = {
   questions: ["questions to it under way", "count", DENIED],
 };
 
-export const BREAKS: Meanings<typeof BREAKER> = {
+const BREAKS: Meanings<typeof BREAKER> = {
   failures: ["failures of it in a row", "count", "it is left alone, and the answer is no at once"],
   openMs: ["… at first for", "ms", "one question is let through; doubled when that fails"],
   longestMs: ["… at most for", "ms", ""],
 };
 
-export const VERDICT: Meanings<typeof VERDICT_LIMITS> = {
+const VERDICT: Meanings<typeof VERDICT_LIMITS> = {
   reasons: ["reasons in an answer", "count", DENIED],
   reasonCharacters: ["… characters of one", "count", DENIED],
   rules: ["rules in an answer", "count", DENIED],
@@ -66,14 +66,14 @@ export const VERDICT: Meanings<typeof VERDICT_LIMITS> = {
   obligations: ["obligations in an answer", "count", DENIED],
 };
 
-export const OBLIGATION: Meanings<typeof OBLIGATION_LIMITS> = {
+const OBLIGATION: Meanings<typeof OBLIGATION_LIMITS> = {
   paths: ["places that one obligation hides", "count", DENIED],
   channels: ["channels that one tells", "count", DENIED],
   values: ["`acr_values` or `amr_values` of one", "count", DENIED],
   textCharacters: ["characters of the body of a notice", "count", "it is cut"],
 };
 
-export const NOTICE: Meanings<typeof NOTICE_LIMITS> = {
+const NOTICE: Meanings<typeof NOTICE_LIMITS> = {
   waiting: ["notices that wait to be delivered", "count", "a further one is given up, aloud"],
   tries: ["tries of one", "count", "it is given up, aloud"],
   firstPauseMs: ["the pause after the first; four times as long with each", "ms", ""],
@@ -88,7 +88,7 @@ export const BREAK_GLASS: Meanings<Omit<typeof BREAK_GLASS_LIMITS, "reasonCharac
   coalesceMs: ["uses of one are told once in", "ms", "the next notice has how many there were"],
 };
 
-export const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {
+const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {
   bytes: ["a policy that is asked without being in force", "bytes", "`invalid_request`"],
   files: ["… its files", "count", "`invalid_request`"],
   ms: ["… all questions to it", "ms", REFUSED],
@@ -96,17 +96,34 @@ export const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {
   atOnce: ["… such policies at once", "count", "`overloaded`"],
 };
 
-export const RECORDED: Meanings<typeof RECORDED_LIMITS> = {
+const RECORDED: Meanings<typeof RECORDED_LIMITS> = {
   questions: ["different questions that a comparison asks again", "count", "the oldest are left out"],
   entries: ["… entries of the ledger, and of the audit, that it looks at", "count", "the oldest are left out"],
 };
 
-export const CASE: Meanings<typeof CASE_LIMITS> = {
+const CASE: Meanings<typeof CASE_LIMITS> = {
   cases: ["cases in a file for `maestro policy test`", "count", REFUSED],
   bytes: ["… the file", "bytes", REFUSED],
 };
 
-export const AUTHZEN: Meanings<typeof AUTHZEN_LIMITS> = {
+const AUTHZEN: Meanings<typeof AUTHZEN_LIMITS> = {
   evaluations: ["questions of one `POST /access/v1/evaluations`", "count", "`invalid_request`"],
   page: ["results on a page of a search", "count", "`next_token` leads on"],
 };
+
+/** Each table with its limits, in the order of the page. */
+export const POLICIES: readonly (readonly [Meanings<Record<string, number>>, Readonly<Record<string, number>>])[] = [
+  [POLICY_FILE, POLICY_FILE_LIMITS],
+  [POLICY_FILES, FILE_LIMITS],
+  [CEDAR, CEDAR_LIMITS],
+  [WASM, WASM_LIMITS],
+  [POINT, POINT_LIMITS],
+  [BREAKS, BREAKER],
+  [VERDICT, VERDICT_LIMITS],
+  [OBLIGATION, OBLIGATION_LIMITS],
+  [NOTICE, NOTICE_LIMITS],
+  [CASE, CASE_LIMITS],
+  [CANDIDATE, CANDIDATE_LIMITS],
+  [RECORDED, RECORDED_LIMITS],
+  [AUTHZEN, AUTHZEN_LIMITS],
+];

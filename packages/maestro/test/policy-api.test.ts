@@ -22,7 +22,7 @@ metadata: { namespace: shop, name: orders, version: 1.0.0 }
 spec:
   type: demo
   purposes: [reporting]
-  inputs: { card: { type: string, default: "4111" } }
+  inputs: { card: { type: string, default: "card-4111-secret" } }
   tasks:
     go: { uses: noop@1, with: { value: "\${{ inputs.card }}" } }
 `;
@@ -194,13 +194,13 @@ permit (principal in Maestro::Role::"viewer", action == Maestro::Action::"run.re
     await open("evaluator: { cedar: { folder: policy } }\n", { "policy/hide.cedar": hide });
     const run = await start(anna);
     const whole = await call<{ readonly run: { readonly inputs: object } }>(anna, "GET", `/v1/runs/${run.id}`);
-    assert.ok(JSON.stringify(whole.body).includes("4111"));
+    assert.ok(JSON.stringify(whole.body).includes("card-4111-secret"));
     for (const accept of ["application/json", "application/jsonl", "text/event-stream"])
       for (const path of [`/v1/runs/${run.id}`, `/v1/runs/${run.id}/events`]) {
         const response = await plane.handle(new Request(`http://maestro.local${path}`, { headers: { accept } }), vera);
         assert.equal(response.status, 200);
         const text = await response.text();
-        assert.ok(!text.includes("4111"), `${accept} ${path} ${text}`);
+        assert.ok(!text.includes("card-4111-secret"), `${accept} ${path} ${text}`);
         assert.ok(text.includes('{"$redacted":{"rule":"cards"}}'), `${accept} ${path}`);
       }
   });
