@@ -284,7 +284,10 @@ ${table(
 Cedar keeps every policy that it has read until its process ends: after ${number(MAX_BUNDLES)} different ones another is refused
 (\`policy_unusable\`) until Maestro is started again.
 
-${table(["what", "name", "limit", "beyond it"], [...POLICIES.flatMap(([meanings, values]) => rows(meanings, values))])}
+${table(
+  ["what", "name", "limit", "beyond it"],
+  POLICIES.flatMap(([meanings, values]) => rows(meanings, values)),
+)}
 
 ### Going past the policy
 

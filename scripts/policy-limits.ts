@@ -1,6 +1,6 @@
 // The limits of policies, for generate-limits.ts: a new one without a sentence here does not compile.
 import { AUTHZEN_LIMITS } from "../packages/maestro/src/api/authzen.ts";
-import { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
+import type { BREAK_GLASS_LIMITS } from "../packages/maestro/src/policy/break-glass.ts";
 import { BREAKER } from "../packages/maestro/src/policy/breaker.ts";
 import { CANDIDATE_LIMITS } from "../packages/maestro/src/policy/candidate.ts";
 import { CASE_LIMITS } from "../packages/maestro/src/policy/cases.ts";
