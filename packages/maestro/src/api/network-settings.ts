@@ -8,6 +8,7 @@ import type { Fault } from "../identity/read-parts.ts";
 import { NETWORK_FILE } from "../operations/network-file.ts";
 import { DEFAULT_RATES } from "./rates.ts";
 import type { RateLimits } from "./rates.ts";
+import { readSettingsText } from "../manifest/settings.ts";
 
 /** What an operator may set of the server that listens on the network. */
 export interface NetworkSettings {
@@ -38,20 +39,7 @@ export async function loadNetworkSettings(dataDir: string): Promise<NetworkSetti
 
 /** Strict: a limit that is misspelt would be none. */
 export async function readNetworkSettings(text: string, path: string): Promise<NetworkSettings> {
-  if (Buffer.byteLength(text) > MAX_BYTES) throw unusable(path, [`it has more than ${MAX_BYTES} bytes`]);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: true, merge: false, stringKeys: true });
-  if (document.errors.length > 0)
-    throw unusable(
-      path,
-      document.errors.map(({ message }) => message.split("\n")[0] ?? ""),
-    );
-  let value: JsonValue;
-  try {
-    value = document.toJS({ maxAliasCount: 0 }) as JsonValue;
-  } catch (error) {
-    throw unusable(path, ["it has aliases (&name, *name), which are not read here"], error);
-  }
+  const value = await readSettingsText(text, MAX_BYTES, (all, cause) => unusable(path, all, cause));
   const faults: string[] = [];
   const fault: Fault = (where, what) => faults.push(`${where} ${what}`);
   const root = members(value ?? {}, "the file", ["network"], fault);

@@ -19,7 +19,7 @@ export interface Lessee {
 export interface LeaseDeskParts {
   readonly gate: Gate;
   readonly audit: AuditTrail;
-  now(): number;
+  readonly now: () => number;
 }
 
 /** Resolves when the credential may be read. Rejects with TaskFailure `DENIED`. */

@@ -13,26 +13,13 @@ import {
   IDENTITY_LIMITS,
   TOKEN_TYPS,
 } from "./settings.ts";
+import { readSettingsText } from "../manifest/settings.ts";
 
 /** Strict: what it does not know it refuses, since a misspelt rule would let in, or keep out, whom nobody meant. Errors: `identity_unusable` with every fault. */
 export async function readIdentity(text: string, path: string): Promise<IdentitySettings> {
   const faults: string[] = [];
   const fault: Fault = (where, what) => faults.push(`${where} ${what}`);
-  if (Buffer.byteLength(text) > IDENTITY_LIMITS.bytes)
-    throw unusable(path, [`it has more than ${IDENTITY_LIMITS.bytes} bytes`]);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: true, merge: false, stringKeys: true });
-  if (document.errors.length > 0)
-    throw unusable(
-      path,
-      document.errors.map(({ message }) => message.split("\n")[0] ?? ""),
-    );
-  let value: JsonValue;
-  try {
-    value = document.toJS({ maxAliasCount: 0 }) as JsonValue;
-  } catch (error) {
-    throw unusable(path, ["it has aliases (&name, *name), which are not read here"], error);
-  }
+  const value = await readSettingsText(text, IDENTITY_LIMITS.bytes, (all, cause) => unusable(path, all, cause));
   const root = members(value ?? {}, "the file", ["identity"], fault);
   const identity = members(root["identity"] ?? {}, "identity", ["session", "issuers", "services"], fault);
   const sessionMs = duration(identity["session"], "identity.session", SESSION, IDENTITY_DEFAULTS.sessionMs, fault);

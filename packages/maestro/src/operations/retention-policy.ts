@@ -7,6 +7,7 @@ import { MaestroError, messageOf } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { PARTS } from "../store/retention.ts";
 import type { Part } from "../store/retention.ts";
+import { readSettingsText } from "../manifest/settings.ts";
 
 /** What has a clock: the parts of a run, and what its attempts left in `work/` beside their artifacts. */
 export type Clock = Part | "work";
@@ -57,17 +58,9 @@ export async function loadPolicy(dataDir: string): Promise<RetentionPolicy> {
 
 /** Strict: what it does not know it refuses, since a misspelt clock would remove what was meant to stay. */
 export async function readPolicy(text: string, path: string): Promise<RetentionPolicy> {
-  if (Buffer.byteLength(text) > POLICY_LIMITS.bytes)
-    throw invalid(path, [`it has more than ${POLICY_LIMITS.bytes} bytes`]);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: true, merge: false });
-  if (document.errors.length > 0)
-    throw invalid(
-      path,
-      document.errors.map(({ message }) => message.split("\n")[0] ?? ""),
-    );
+  const value = await readSettingsText(text, POLICY_LIMITS.bytes, (all) => invalid(path, all));
   const faults: string[] = [];
-  const root = members(document.toJS({ maxAliasCount: 0 }) as JsonValue, "the file", ["retention"], faults);
+  const root = members(value, "the file", ["retention"], faults);
   const retention = members(root["retention"] ?? null, "retention", ["default", "namespaces"], faults);
   const common = readClocks(retention["default"], "retention.default", DEFAULT_CLOCKS, faults);
   const named = retention["namespaces"] === undefined ? {} : retention["namespaces"];

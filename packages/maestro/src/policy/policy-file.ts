@@ -10,6 +10,7 @@ import type { ChannelSettings } from "./channels.ts";
 import type { EvaluatorSettings } from "./evaluator-settings.ts";
 import { BUILTIN, readEvaluator, readMembers } from "./evaluator-settings.ts";
 import { unusable } from "./unusable.ts";
+import { readSettingsText } from "../manifest/settings.ts";
 
 /** What policy.yaml says. */
 export interface PolicySettings {
@@ -56,21 +57,7 @@ export async function loadPolicySettings(dataDir: string): Promise<PolicySetting
 
 /** Strict: what it does not know it refuses, since a misspelt word would leave out what was meant to protect. */
 export async function readPolicySettings(text: string, path: string): Promise<PolicySettings> {
-  if (Buffer.byteLength(text) > POLICY_FILE_LIMITS.bytes)
-    throw unusable(path, [`it has more than ${POLICY_FILE_LIMITS.bytes} bytes`]);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: true, merge: false });
-  if (document.errors.length > 0)
-    throw unusable(
-      path,
-      document.errors.map(({ message }) => message.split("\n")[0] ?? ""),
-    );
-  let value: JsonValue;
-  try {
-    value = document.toJS({ maxAliasCount: 0 }) as JsonValue;
-  } catch (error) {
-    throw unusable(path, [messageOf(error)], error);
-  }
+  const value = await readSettingsText(text, POLICY_FILE_LIMITS.bytes, (all, cause) => unusable(path, all, cause));
   const faults: string[] = [];
   const root = readMembers(value, "the file", ["evaluator", "shadow", "environment", "notify", "breakGlass"], faults);
   const evaluators = readList(root["evaluator"], "evaluator", POLICY_FILE_LIMITS.evaluators, faults);

@@ -66,7 +66,7 @@ describe("witness.yaml", () => {
     ["timestamp: { url: https://t }", /certificates is missing/],
     ["timestamp: { url: https://t, certificates: gone.pem }", /gone\.pem is not there/],
     ["witnesses: [\n", /cannot be used/],
-    ["a: &a [1]\nb: [*a, *a]", /Alias resolution is disabled/],
+    ["a: &a [1]\nb: [*a, *a]", /it has aliases/],
     [`#${"x".repeat(WITNESS_SETTINGS_LIMITS.bytes)}`, /more than 65536 bytes/],
     [
       `witnesses:\n${Array.from({ length: 17 }, (_, i) => `  - { url: "https://w", vkey: "${vkey(`w${i}`)}" }\n`).join("")}`,

@@ -7,6 +7,7 @@ import { MaestroError, messageOf } from "../../core/problem.ts";
 import { suggest } from "../../core/suggest.ts";
 import { readNoteKey } from "../ledger/note.ts";
 import type { NoteKey } from "../ledger/note.ts";
+import { readSettingsText } from "../../manifest/settings.ts";
 
 /** Who else sees the ledger grow: witnesses that cosign its checkpoints, an authority that says when. */
 export interface WitnessSettings {
@@ -61,34 +62,14 @@ export async function readWitnessSettings(
   path: string,
   read: (file: string) => Promise<string>,
 ): Promise<WitnessSettings> {
-  if (Buffer.byteLength(text) > WITNESS_SETTINGS_LIMITS.bytes)
-    throw invalid(path, [`it has more than ${WITNESS_SETTINGS_LIMITS.bytes} bytes`]);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: true, merge: false });
-  if (document.errors.length > 0)
-    throw invalid(
-      path,
-      document.errors.map(({ message }) => message.split("\n")[0] ?? ""),
-    );
+  const value = await readSettingsText(text, WITNESS_SETTINGS_LIMITS.bytes, (all) => invalid(path, all));
   const faults: string[] = [];
-  const root = members(withoutAliases(document, path), "the file", FILE, faults);
+  const root = members(value, "the file", FILE, faults);
   const witnesses = readWitnesses(root["witnesses"], faults);
   const quorum = readQuorum(root["quorum"], witnesses.length, faults);
   const timestamp = root["timestamp"] === undefined ? null : await readTimestamp(root["timestamp"], read, faults);
   if (faults.length > 0) throw invalid(path, faults);
   return { witnesses, quorum, timestamp };
-}
-
-/** A short file of aliases makes a long value; nobody needs one here. */
-function withoutAliases(
-  document: { toJS(options: { readonly maxAliasCount: number }): unknown },
-  path: string,
-): JsonValue {
-  try {
-    return document.toJS({ maxAliasCount: 0 }) as JsonValue;
-  } catch (error) {
-    throw invalid(path, [messageOf(error)]);
-  }
 }
 
 const FILE = ["witnesses", "quorum", "timestamp"];

@@ -1,0 +1,22 @@
+import type { JsonValue } from "../core/json.ts";
+
+/**
+ * What a settings file of a data directory holds, as data. A file that is too large, is no YAML, says a name twice or is built of
+ * aliases is refused with all that is wrong, by the error of whoever reads it.
+ */
+export async function readSettingsText(
+  text: string,
+  maxBytes: number,
+  unusable: (faults: readonly string[], cause?: unknown) => Error,
+): Promise<JsonValue> {
+  if (Buffer.byteLength(text) > maxBytes) throw unusable([`it has more than ${maxBytes} bytes`]);
+  const { parseDocument } = await import("yaml");
+  const document = parseDocument(text, { uniqueKeys: true, merge: false, stringKeys: true });
+  if (document.errors.length > 0) throw unusable(document.errors.map(({ message }) => message.split("\n")[0] ?? ""));
+  try {
+    // A short file of aliases makes a long value; nobody needs one here.
+    return document.toJS({ maxAliasCount: 0 }) as JsonValue;
+  } catch (error) {
+    throw unusable(["it has aliases (&name, *name), which are not read here"], error);
+  }
+}
