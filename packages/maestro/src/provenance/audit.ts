@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { canonical } from "../core/canonical.ts";
 import type { Digest } from "../core/digest.ts";
 import { sha256 } from "../core/digest.ts";
@@ -83,6 +84,10 @@ export const AUDIT_LIMITS = {
 /** Questions remembered as stored; forgetting one costs a write that changes nothing. */
 const REMEMBERED = 10_000;
 
+/** Between two commits so many times as long as one took, and no longer than that, what is to be written is gathered. */
+const GATHER = 3;
+const MAX_GATHER_MS = 25;
+
 interface Noted {
   readonly entry: AuditEntry;
   readonly at: number;
@@ -113,6 +118,9 @@ class StoredTrail implements AuditTrail {
   /** What is to be written next, by whom it is waited for; all that came while one commit ran go with the next. */
   #queue: { readonly written: Written; resolve(): void; reject(error: unknown): void }[] = [];
   #writing: Promise<void> | undefined;
+  /** When the last commit was over, and how long it took; milliseconds of the process's own clock. */
+  #endedAt = 0;
+  #tookMs = 0;
 
   constructor(deps: AuditDeps) {
     this.#deps = deps;
@@ -220,6 +228,10 @@ class StoredTrail implements AuditTrail {
     // What comes in the same moment goes together.
     await Promise.resolve();
     while (this.#queue.length > 0) {
+      // A commit holds everything else up: under load most of the time must be left to what is recorded here.
+      const rest = this.#endedAt + this.#tookMs * GATHER - performance.now();
+      if (rest > 0) await sleep(Math.min(rest, MAX_GATHER_MS));
+      const began = performance.now();
       const batch = this.#queue;
       this.#queue = [];
       const questions = batch.flatMap(({ written }) => written.question ?? []);
@@ -235,6 +247,8 @@ class StoredTrail implements AuditTrail {
       } catch (error) {
         for (const one of batch) one.reject(error);
       }
+      this.#endedAt = performance.now();
+      this.#tookMs = this.#endedAt - began;
     }
     this.#writing = undefined;
   }
