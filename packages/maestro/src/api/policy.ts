@@ -6,7 +6,7 @@ import { startQuestion } from "../engine/questions.ts";
 import { subjectIn } from "../identity/caller.ts";
 import { askCandidate, CANDIDATE_LIMITS } from "../policy/candidate.ts";
 import type { CandidateAnswers, CandidateFile } from "../policy/candidate.ts";
-import { flipsOf } from "../policy/difference.ts";
+import { answersOf, flipsOf } from "../policy/difference.ts";
 import type { Verdict } from "../policy/evaluator.ts";
 import { explain } from "../policy/explanation.ts";
 import type { GateRequest } from "../policy/gate.ts";
@@ -225,12 +225,12 @@ export const comparePolicy = route({
     const compared: object[] = [];
     if (body.files !== undefined) {
       const tried = await askCandidate({ files: filesOf(body.files), questions: requests, at });
-      compared.push({ ...nameOf(tried), flips: flipsOf(questions, tried.answers, ability) });
+      compared.push({ ...nameOf(tried), unanswered: 0, flips: flipsOf(questions, tried.answers, ability) });
     }
     for (const one of body.files === undefined ? policy.shadows.evaluators : []) {
-      const answers: Verdict[] = [];
-      for (const request of requests) answers.push(await one.evaluate(request, { at }));
-      compared.push({ ...nameOf(one), flips: flipsOf(questions, answers, ability) });
+      const answers = await answersOf(one, requests, { at });
+      const unanswered = requests.length - answers.filter((answer) => answer !== undefined).length;
+      compared.push({ ...nameOf(one), unanswered, flips: flipsOf(questions, answers, ability) });
     }
     return object("PolicyDifference", { asked: questions.length, ...counts, policies: compared });
   },

@@ -87,7 +87,7 @@ export const POLICY_ANSWERS = {
     past: integer,
     missing: integer,
     cut: boolean,
-    policies: listOf(members({ engine: string, policyDigest: string, flips: listOf(anyObject) })),
+    policies: listOf(members({ engine: string, policyDigest: string, unanswered: integer, flips: listOf(anyObject) })),
   }),
   PolicyReload: answer("PolicyReload", { engine: string, before: string, after: string, restart: listOf(string) }),
   DecisionExplanation: answer("DecisionExplanation", { explanation: ref("Explanation") }),

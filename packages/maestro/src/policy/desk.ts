@@ -19,7 +19,7 @@ import { Shadows } from "./shadow.ts";
 export interface DeskParts {
   readonly dataDir: string;
   readonly store: Pick<Store, "breakGlass">;
-  readonly audit: Pick<AuditTrail, "write">;
+  readonly audit: Pick<AuditTrail, "write" | "note">;
   /** The installation, as receipts name it. */
   readonly source: string;
   readonly now: () => number;
@@ -48,18 +48,17 @@ export interface PolicyDesk {
 export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
   const { dataDir, source, now, randomBytes, log } = parts;
   const live = await LivePolicy.open({ dataDir, now });
-  const note = (action: string, namespace: string | null, detail: JsonObject): void => {
-    const entry: AuditEntry = {
+  // In whatever numbers: equal ones within a minute are one row.
+  const note = (action: string, about: string, namespace: string | null, detail: JsonObject): void =>
+    parts.audit.note({
       kind: "security",
       actor: { type: "service", id: source },
       action,
-      resource: { type: "policy", id: "" },
+      resource: { type: "policy", id: about },
       namespace,
       allow: true,
       detail,
-    };
-    keep(parts, entry);
-  };
+    });
   const notices = new Notices({
     channels: openChannels(live.settings.notify, parts),
     spool: join(dataDir, "notices"),
@@ -68,14 +67,14 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     newId: () => makeId("n", now(), randomBytes(10)),
     failed: ({ id, channel, why }) => {
       log("error", "a notice that a policy wants sent was not delivered", { notice: id, channel, why });
-      note("policy.notice-failed", null, { notice: id, channel, why });
+      note("policy.notice-failed", channel, null, { notice: id, channel, why });
     },
   });
   if (!parts.passive) notices.resume();
   const shadows = new Shadows({
     evaluators: () => live.shadow,
     late: (verdict, request) =>
-      note("policy.shadow-late", request.resource.properties.namespace, {
+      note("policy.shadow-late", request.action.name, request.resource.properties.namespace, {
         ...verdict,
         action: request.action.name,
         subject: `${request.subject.type}:${request.subject.id}`,

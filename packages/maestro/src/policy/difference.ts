@@ -1,4 +1,5 @@
-import type { Verdict } from "./evaluator.ts";
+import type { Evaluator, Verdict } from "./evaluator.ts";
+import type { GateRequest } from "./gate.ts";
 import { examine } from "./obligations.ts";
 import type { Ability } from "./obligations.ts";
 import type { RecordedQuestion } from "./recorded.ts";
@@ -24,7 +25,7 @@ export interface Flip {
 /** Which recorded answers a policy would give otherwise, the most frequent first. What it depends on counts as a gate would count it. */
 export function flipsOf(
   questions: readonly RecordedQuestion[],
-  answers: readonly Verdict[],
+  answers: readonly (Verdict | undefined)[],
   ability: Ability,
 ): readonly Flip[] {
   return questions
@@ -54,4 +55,33 @@ export function flipsOf(
       ];
     })
     .toSorted((a, b) => b.count - a.count || b.lastAt - a.lastAt);
+}
+
+const TOGETHER = 16;
+const LONGEST_MS = 20_000;
+
+/**
+ * The answers of a policy that may lie elsewhere, as far as they come in a time that somebody waits for. What fails is no
+ * answer: whether that would be a no is a question of the moment and none of the policy.
+ */
+export async function answersOf(
+  evaluator: Evaluator,
+  requests: readonly GateRequest[],
+  { at, ms = LONGEST_MS }: { readonly at: number; readonly ms?: number },
+): Promise<readonly (Verdict | undefined)[]> {
+  const until = AbortSignal.timeout(ms);
+  const answers: (Verdict | undefined)[] = [];
+  for (let i = 0; i < requests.length && !until.aborted; i += TOGETHER)
+    answers.push(
+      ...(await Promise.all(
+        requests.slice(i, i + TOGETHER).map(async (request) => {
+          try {
+            return await evaluator.evaluate(request, { at });
+          } catch {
+            return undefined; // Counted by whoever asked: it has no answer.
+          }
+        }),
+      )),
+    );
+  return answers;
 }

@@ -15,6 +15,8 @@ interface Difference {
   readonly policies: readonly {
     readonly engine: string;
     readonly policyDigest: string;
+    /** It gave no answer, or not in time. */
+    readonly unanswered: number;
     readonly flips: readonly Flip[];
   }[];
 }
@@ -46,7 +48,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   }
 }
 
-async function show(cli: Cli, answer: Difference, { engine, flips }: Difference["policies"][number]): Promise<void> {
+async function show(
+  cli: Cli,
+  answer: Difference,
+  { engine, unanswered, flips }: Difference["policies"][number],
+): Promise<void> {
   await printList<Flip>(cli, {
     columns: [
       { head: "CHANGE", value: ({ from, to }) => `${from} -> ${to}` },
@@ -74,6 +80,7 @@ async function show(cli: Cli, answer: Difference, { engine, flips }: Difference[
   cli.terminal.say(
     `${engine}: of ${count(decisions, "recorded decision")} (${count(asked, "question")}) ${times("deny")} would be denied and ${times("allow")} allowed that were not`,
   );
+  if (unanswered > 0) cli.terminal.say(`${count(unanswered, "question")} got no answer in time`);
   if (past > 0) cli.terminal.say(`${past} by break-glass are left out`);
   if (missing > 0) cli.terminal.say(`of ${count(missing, "question")} the text is not kept`);
   if (cut) cli.terminal.say("there are more; the oldest are left out (--limit)");
