@@ -1,10 +1,11 @@
 import { findWorkflow, planByDigest } from "../catalog/find.ts";
 import { storedPlan } from "../catalog/publish.ts";
+import type { Digest } from "../core/digest.ts";
 import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
-import type { StoredPlan } from "../store/store.ts";
+import type { Store, StoredPlan } from "../store/store.ts";
 import type { Access, Target } from "./access.ts";
 import type { AppDeps, Compiled } from "./app.ts";
 import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
@@ -88,12 +89,7 @@ export const getRunPlan = route({
     const run = await access.onRun(params.run);
     const same = unchanged(request, run.planDigest);
     if (same !== undefined) return same;
-    const stored = await store.planGet(run.planDigest);
-    if (stored === undefined)
-      throw new MaestroError(
-        "store_corrupt",
-        `Run ${run.id} names plan ${run.planDigest}, which is not in the database.`,
-      );
+    const stored = await planOfRun(store, run.id, run.planDigest);
     const answer = objectOfTexts("Plan", {
       digest: JSON.stringify(stored.digest),
       plan: stored.text,
@@ -103,6 +99,13 @@ export const getRunPlan = route({
     return answer;
   },
 });
+
+/** Errors: `store_corrupt`. */
+export async function planOfRun(store: Pick<Store, "planGet">, run: string, digest: Digest): Promise<StoredPlan> {
+  const stored = await store.planGet(digest);
+  if (stored !== undefined) return stored;
+  throw new MaestroError("store_corrupt", `Run ${run} names plan ${digest}, which is not in the database.`);
+}
 
 interface PlanSource {
   readonly manifest?: string;

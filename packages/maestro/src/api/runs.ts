@@ -5,8 +5,9 @@ import type { RunView } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
 import { IF_NONE_MATCH, tagged } from "./etag.ts";
+import { initiatorOf } from "./initiator.ts";
 import { originOf, TRACE_HEADERS } from "./origin.ts";
-import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, resolvePlan } from "./plans.ts";
+import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, planOfRun, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -89,7 +90,7 @@ export const startRun = route({
       inputs: body.inputs ?? {},
       purpose: body.purpose ?? onlyPurpose(plan.text),
       authority: body.authority ?? "",
-      initiator: access.actor(plan.namespace),
+      initiator: await initiatorOf(deps.store, access, plan),
       origin: originOf(request),
       ...(body.name === undefined ? {} : { name: body.name }),
       ...(body.labels === undefined ? {} : { labels: body.labels }),
@@ -241,12 +242,13 @@ export const rerunRun = route({
   maxBody: 2 * MAX_MANIFEST,
   headers: [...TRACE_HEADERS, IDEMPOTENCY_KEY],
   answers: [runAnswer(201, "`run`: the new run's row.")],
-  async handle({ engine }, { request, params, body, access }) {
-    const { id, namespace } = await access.onRun(params.run, "run.read");
+  async handle({ store, engine }, { request, params, body, access }) {
+    const { id, planDigest } = await access.onRun(params.run, "run.read");
+    const plan = await planOfRun(store, id, planDigest);
     access.leftToEngine();
     const key = idempotencyKeyOf(request);
     const run = await engine.rerun(id, {
-      initiator: access.actor(namespace),
+      initiator: await initiatorOf(store, access, plan),
       origin: originOf(request),
       ...(key === undefined ? {} : { idempotencyKey: key }),
       ...body,

@@ -1,5 +1,6 @@
 import type { AttemptResult, Origin, StepRef, StepResult } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
+import { initiatorIn } from "../core/initiator.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { isStopped, isTerminal, stepOf } from "../core/run.ts";
 import type { TraceContext } from "../core/trace-context.ts";
@@ -234,7 +235,7 @@ export class Effects {
         inputs: command.input,
         purpose: created.purpose,
         authority: created.authority,
-        initiator: created.initiator,
+        initiator: initiatorIn(created.initiator, created.namespace, plan.namespace),
         labels: created.labels,
         priority: created.priority,
         ...base,
