@@ -204,7 +204,7 @@ describe("maestro, without a terminal", () => {
     assert.deepEqual([out, code], ["", 0]);
     assert.match(
       err,
-      /^What failed wrote nothing\. It failed with:\n {2}✗ bad {2}COMMAND_NOT_FOUND: .*absolute path\.\n {2}next {5}maestro policy explain \w+\n$/,
+      /^What failed wrote nothing\. It failed with:\n {2}✗ bad {2}COMMAND_NOT_FOUND: .*absolute path\.\n {2}next {5}maestro show \w+ --events\n$/,
     );
     assert.match((await place.run(["logs", id, "--failed"])).err, /No task of this run has failed\./);
   });

@@ -129,7 +129,7 @@ export function failureLines(tasks: readonly TaskView[], style: Style, width: nu
 }
 
 /** The next command, on failure above all. */
-export function nextSteps({ run, tasks, receipts }: RunView): readonly string[] {
+export function nextSteps({ run, tasks, receipts, error }: RunView): readonly string[] {
   const id = shortId(run.id);
   if (run.endedAt === null)
     return run.waiting === "approval"
@@ -139,7 +139,11 @@ export function nextSteps({ run, tasks, receipts }: RunView): readonly string[] 
     case "succeeded":
       return [`maestro show ${id}`, ...(receipts.length === 0 ? [] : [`maestro receipt export ${id} --to evidence`])];
     case "denied":
-      return [`maestro policy explain ${id}`, ...(receipts.length === 0 ? [] : [`maestro receipt show ${id}`])];
+      return [
+        // By people or by the policy.
+        error?.code === "DENIED" ? `maestro policy explain ${id}` : `maestro show ${id} --events`,
+        ...(receipts.length === 0 ? [] : [`maestro receipt show ${id}`]),
+      ];
     default:
       return [
         ...(tasks.some(({ attempts, fanOut, status }) => status === "failed" && (fanOut || attempts > 0))
