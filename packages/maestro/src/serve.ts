@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Authenticate } from "./api/guard.ts";
+import { peerOf } from "./api/peer.ts";
 import { requestIdOf } from "./api/request-id.ts";
 import { openTokenFolder, sharedSocketFolder } from "./api/socket.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -245,7 +246,10 @@ async function open(
     failed: (error) => log("error", "nobody but the owner comes in", { error: messageOf(error) }),
   });
   let listening: string | undefined;
-  const refused = (reason: RefusalReason, requestId: string): void => {
+  const refused = (reason: RefusalReason, request: Request): void => {
+    const requestId = requestIdOf(request);
+    // Floods are told apart by where they come from.
+    const from = peerOf(request);
     telemetry.refused(reason, requestId);
     audit.note({
       kind: "refused",
@@ -255,6 +259,7 @@ async function open(
       namespace: null,
       allow: false,
       request: requestId,
+      ...(from === undefined ? {} : { from }),
       code: "unauthorized",
       detail: { reason },
     });
@@ -410,7 +415,7 @@ async function open(
     asOwner: async (request) => handle(request, caller),
     engine,
     owner,
-    authenticate: async () => identity.authenticate((reason, request) => refused(reason, requestIdOf(request))),
+    authenticate: async () => identity.authenticate(refused),
     listens(url) {
       listening = url;
       issuer.listens(url);

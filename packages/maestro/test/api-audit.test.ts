@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import type { JsonObject } from "../src/core/json.ts";
 import type { Caller } from "../src/identity/caller.ts";
 import { ownerCaller } from "../src/identity/caller.ts";
+import { serveNetwork } from "../src/api/listen.ts";
 import { openControlPlane, openStore } from "../src/serve.ts";
 import type { ControlPlane } from "../src/serve.ts";
 import type { StoredAuditRow } from "../src/store/audit.ts";
@@ -150,6 +151,24 @@ describe("the audit of the API", () => {
     assert.deepEqual(
       [...new Set((await rows()).map(({ kind, action }) => `${kind} ${action}`))],
       ["read plan.compile"],
+    );
+  });
+
+  it("has who proved to be nobody, by where they come from", async () => {
+    const server = await serveNetwork({
+      address: { host: "127.0.0.1", port: 0 },
+      authenticate: await plane.authenticate(),
+      handle: plane.handle,
+    });
+    for (let n = 0; n < 9; n++)
+      await fetch(`${server.url}/v1/runs`, { headers: { authorization: "Bearer wrong" } }).then(async (one) =>
+        one.text(),
+      );
+    await server.close(0);
+    const found = await rows();
+    assert.deepEqual(
+      found.map(({ kind, action, allow, said }) => [kind, action, allow, said["from"], said["code"], said["count"]]),
+      [["refused", "session.prove", false, "127.0.0.1", "unauthorized", 9]],
     );
   });
 });

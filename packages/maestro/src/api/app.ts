@@ -78,7 +78,7 @@ export interface AppDeps {
   readonly retention: Pick<Retention, "run" | "policy">;
   readonly identity: () => Promise<Identity>;
   /** Told of every credential that proves nobody. */
-  readonly refused: (reason: RefusalReason, requestId: string) => void;
+  readonly refused: (reason: RefusalReason, request: Request) => void;
   /** The URL that the API is served at; undefined where it is not. */
   readonly listening: () => string | undefined;
   /** Epoch milliseconds. */
@@ -169,7 +169,7 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
       throw error;
     }
   } catch (thrown) {
-    if (thrown instanceof Refused) deps.refused(thrown.reason, requestId);
+    if (thrown instanceof Refused) deps.refused(thrown.reason, request);
     const error = thrown instanceof Refused ? problemOf(thrown) : thrown;
     if (!(error instanceof MaestroError)) deps.fault(error, requestId);
     return { ...(route === undefined ? {} : { route }), response: problem(error, where) };
