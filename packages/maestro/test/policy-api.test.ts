@@ -297,7 +297,7 @@ describe("questions about the policy", () => {
     );
     // What happens in a namespace is not to be told by counts to those of another.
     const eve: Caller = { ...vera, id: "idp:eve", grants: [{ namespace: "bank", roles: ["viewer"] }] };
-    const { body: theirs } = await call<Readonly<Record<string, unknown>>>(eve, "POST", "/v1/policy/differences", {
+    const { body: theirs } = await call(eve, "POST", "/v1/policy/differences", {
       files: folder(["freeze.cedar", FREEZE]),
       overMs: 3_600_000,
     });
@@ -340,6 +340,65 @@ describe("questions about the policy", () => {
       ["run.start"],
     );
     const replayed = await call<{ readonly equal: boolean }>(owner, "GET", `/v1/runs/${run.id}/replay`);
+    assert.equal(replayed.body.equal, true);
+  });
+});
+
+describe("an approval that a policy wants", () => {
+  const TWO_EYES = `@id("two-eyes") @obligation("approval: { count: 1, roles: [approver] }")
+permit (principal in Maestro::Role::"operator", action == Maestro::Action::"task.execute", resource);
+`;
+  const WRITES = `apiVersion: maestro/v1
+kind: Runbook
+metadata: { namespace: shop, name: writes, version: 1.0.0 }
+spec:
+  type: demo
+  purposes: [reporting]
+  tasks:
+    go: { uses: exec@1, runner: { sandbox: none }, with: { argv: ["true"] } }
+`;
+  const until = async (id: string, kind: string): Promise<void> => {
+    const response = await plane.asOwner(
+      new Request(`http://maestro.local/v1/runs/${id}/events`, { headers: { accept: "text/event-stream" } }),
+    );
+    let text = "";
+    for await (const part of response.body ?? []) {
+      text += Buffer.from(part).toString();
+      if (text.includes(`"kind":"${kind}"`)) return;
+    }
+    assert.fail(`ended without ${kind}: ${text}`);
+  };
+
+  it("holds the task until somebody agreed, and breaking the glass is nobody's agreement", async () => {
+    await open("evaluator: { cedar: { folder: policy } }\n", { "policy/two-eyes.cedar": TWO_EYES });
+    const both: Caller = caller("idp:adam", ["admin", "operator", "approver"]);
+    const reason = "orders stand still, INC-17: the freeze must wait";
+    await call(both, "POST", "/v1/break-glass", { namespace: "shop", reason, forMs: 600_000 });
+    const started = await call<{ readonly run: { readonly id: string } }>(both, "POST", "/v1/runs", {
+      manifest: WRITES,
+    });
+    const { id } = started.body.run;
+    await until(id, "approval_requested");
+    const waiting = await call<{
+      readonly approvals: readonly { readonly id: string; readonly planDigest: string }[];
+    }>(both, "GET", `/v1/approvals?run=${id}`);
+    const [approval] = waiting.body.approvals;
+    assert.ok(approval !== undefined);
+    const answer = { verdict: "approve", plan: approval.planDigest, reason: "looked at it" };
+    assert.equal((await call(both, "POST", `/v1/approvals/${approval.id}`, answer)).status, 403, "one's own");
+    const other = caller("idp:olga", ["approver"]);
+    assert.equal((await call(other, "POST", `/v1/approvals/${approval.id}`, answer)).status, 200);
+    await until(id, "run_ended");
+    const { body } = await call<{ readonly explanations: readonly Explained[] }>(
+      vera,
+      "GET",
+      `/v1/runs/${id}/decisions?task=go`,
+    );
+    assert.deepEqual(
+      body.explanations[0]?.rules.map((rule) => rule.id),
+      ["role-operator", "two-eyes"],
+    );
+    const replayed = await call<{ readonly equal: boolean }>(owner, "GET", `/v1/runs/${id}/replay`);
     assert.equal(replayed.body.equal, true);
   });
 });
