@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Caller } from "../src/identity/caller.ts";
+import { receiver } from "./support/receiver.ts";
+import type { Receiver } from "./support/receiver.ts";
 import { callerIn, OURS, Tenants, THEIRS } from "./support/tenants.ts";
 
 // What somebody with a role in one namespace tries, to have more than that role.
@@ -81,6 +86,66 @@ describe("who has roles in one namespace", () => {
         (await childrenOf(guest, run.id)).map(({ status }) => status),
         ["denied"],
       );
+    });
+  });
+
+  describe("and runs tasks that read files and variables", () => {
+    const operator = callerIn(OURS, ["operator"]);
+    let hook: Receiver;
+    before(async () => {
+      hook = await receiver();
+      // The owner's token is there from now on.
+      await tenants.plane.authenticate();
+    });
+    after(async () => hook[Symbol.asyncDispose]());
+
+    const told = async (token: string): Promise<Run> => {
+      const webhook = `{ url: "${hook.url}", token: ${token} }`;
+      const uses = `emit@1, with: { event: { type: x }, to: { webhook: ${webhook} }, allowPrivate: ["127.0.0.1"] }`;
+      return start(operator, { manifest: `${header(OURS, "tell")}    tell: { uses: ${uses} }\n` });
+    };
+    const errorOf = async ({ id }: Run): Promise<string> =>
+      (await call<{ readonly error: { readonly message: string } }>(operator, "GET", `/v1/runs/${id}`)).error.message;
+
+    it("gets neither the owner's token nor anything else of the data directory as a credential", async () => {
+      for (const file of [join(tenants.dir, "data", "token"), "../token", "../keys/../token"]) {
+        const run = await told(`{ file: "${file}" }`);
+        assert.equal(run.status, "failed", file);
+        assert.match(await errorOf(run), /is in Maestro's own data directory, which no task may touch/);
+      }
+      assert.equal(hook.seen.length, 0);
+    });
+
+    it("gets no variable of the engine's own", async () => {
+      process.env["MAESTRO_KEY_PASSPHRASE"] = "correct horse";
+      try {
+        const run = await told("{ env: MAESTRO_KEY_PASSPHRASE }");
+        assert.equal(run.status, "failed");
+        assert.match(await errorOf(run), /MAESTRO_KEY_PASSPHRASE is Maestro's own, which no task may read/);
+      } finally {
+        delete process.env["MAESTRO_KEY_PASSPHRASE"];
+      }
+      assert.equal(hook.seen.length, 0);
+    });
+
+    it("reads and writes nothing there by the path of an input, nor by a link to it", async () => {
+      const link = join(tenants.dir, "link");
+      await symlink(join(tenants.dir, "data"), link);
+      for (const [path, uses] of [
+        [
+          join(link, "installation"),
+          (file: string) => `validate@1, with: { path: "${file}", schema: {}, format: json }`,
+        ],
+        [
+          join(link, "identity.yaml"),
+          (file: string) => `emit@1, with: { event: { type: x }, to: { file: { path: "${file}" } } }`,
+        ],
+      ] as const) {
+        const run = await start(operator, { manifest: `${header(OURS, "look")}    look: { uses: ${uses(path)} }\n` });
+        assert.equal(run.status, "failed", run.code ?? "");
+        assert.match(await errorOf(run), /is in Maestro's own data directory, which no task may touch/);
+      }
+      assert.equal(existsSync(join(tenants.dir, "data", "identity.yaml")), false);
     });
   });
 });

@@ -40,7 +40,10 @@ export const CREDENTIAL_SCHEMA: JsonObject = {
 };
 
 /** Where variables come from, relative paths are meant from, and leave is asked for; without `lease` the control plane reads one of its own. */
-export type CredentialPlace = Pick<TaskContext, "base" | "environment"> & Partial<Pick<TaskContext, "lease">>;
+export type CredentialPlace = Pick<TaskContext, "base" | "environment"> & Partial<Pick<TaskContext, "lease" | "dir">>;
+
+/** The engine's own variables: the passphrase of its key, tokens of control planes. */
+const OWN_VARIABLES = /^MAESTRO_/;
 
 /** Longer than any key or token is. */
 const MAX_BYTES = 64 * 1024;
@@ -50,6 +53,12 @@ const MAX_BYTES = 64 * 1024;
  * `DENIED`, or `CREDENTIAL`, which names the source and never quotes what was found there.
  */
 export async function readCredential(context: CredentialPlace, source: CredentialSource): Promise<string> {
+  if (context.lease !== undefined && "env" in source && OWN_VARIABLES.test(source.env))
+    throw new TaskFailure({
+      code: "CREDENTIAL",
+      message: `The variable ${source.env} is Maestro's own, which no task may read. Give the credential another name.`,
+      final: true,
+    });
   await context.lease?.("env" in source ? `env:${source.env}` : `file:${source.file}`);
   const where = "env" in source ? `The variable ${source.env}` : `The file ${source.file}`;
   const value = "env" in source ? context.environment(source.env) : await readSecretFile(context, source.file);
@@ -59,8 +68,10 @@ export async function readCredential(context: CredentialPlace, source: Credentia
 }
 
 async function readSecretFile(context: CredentialPlace, path: string): Promise<string> {
+  // Before anything is read, with words of its own.
+  const full = inputPath(context, path);
   try {
-    const text = await readFile(inputPath(context, path), "utf8");
+    const text = await readFile(full, "utf8");
     return text.replace(/\r?\n$/, "");
   } catch (error) {
     throw missing(`The file ${path} could not be read: ${messageOf(error)}`, error);

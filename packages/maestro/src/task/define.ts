@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isPrivate, ownPlaceFailure } from "./places.ts";
 import type { Task, TaskContext } from "./task.ts";
 
 /**
@@ -24,9 +25,22 @@ export function task<Input>(steps: {
   };
 }
 
-/** A path of an input: relative ones are meant from the folder the run was started in. */
-export function inputPath(context: Pick<TaskContext, "base">, path: string): string {
-  return isAbsolute(path) ? path : resolve(context.base, path);
+/**
+ * A path of an input: relative ones are meant from the folder the run was started in. Of a task, none leads to Maestro's own
+ * files, such as its keys and the owner's token. Fails with OUTSIDE (final).
+ */
+export function inputPath(
+  context: Pick<TaskContext, "base"> & Partial<Pick<TaskContext, "dir">>,
+  path: string,
+): string {
+  const full = isAbsolute(path) ? path : resolve(context.base, path);
+  if (isOfTask(context) && isPrivate(full, context)) throw ownPlaceFailure(full);
+  return full;
+}
+
+/** The control plane reads settings of its own the same way. */
+function isOfTask(context: Partial<Pick<TaskContext, "dir">>): context is Pick<TaskContext, "dir"> {
+  return "dir" in context;
 }
 
 /** Lets other work of the process go on; rejects when the attempt was called off. Long inline work calls it every few milliseconds. */
