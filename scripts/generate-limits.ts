@@ -219,6 +219,7 @@ function settable(): readonly (readonly string[])[] {
       "429 with `Retry-After`",
     ],
     ["… that are being answered", "`identity.atOnce`", number(rates.identity.atOnce), "429 with `Retry-After`"],
+    ["… live answers, which go on", "`identity.streams`", number(rates.identity.streams), "429 with `Retry-After`"],
     [
       "requests in a second that prove nobody, from one address or IPv6 network",
       "`stranger.perSecond`",
@@ -264,7 +265,7 @@ What \`maestro up\` gives those who come over TCP; the control socket has no suc
 
 ${table(["what", "name", "limit", "beyond it"], [...rows(NETWORK, NETWORK_LIMITS), ...settable()])}
 
-The last four are what \`network.yaml\` in the data directory may [set](../guides/http-api.md#limits).
+The last five are what \`network.yaml\` in the data directory may [set](../guides/http-api.md#limits).
 
 ## Who asks
 

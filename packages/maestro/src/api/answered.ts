@@ -17,6 +17,7 @@ function counted(body: ReadableStream<Uint8Array>, open: OpenStreams): ReadableS
   const gone = new AbortController();
   const parts = partsOf(body, gone.signal);
   let left = false;
+  let isRead = false;
   const leave = (): void => {
     if (!left) open.streams -= 1;
     left = true;
@@ -24,6 +25,7 @@ function counted(body: ReadableStream<Uint8Array>, open: OpenStreams): ReadableS
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        isRead = true;
         try {
           const part = await parts.next();
           if (part.done !== true) return controller.enqueue(part.value);
@@ -38,6 +40,8 @@ function counted(body: ReadableStream<Uint8Array>, open: OpenStreams): ReadableS
         leave();
         gone.abort();
         await parts.return(undefined);
+        // A generator that was never asked for anything has nothing to tidy up, and its stream would go on.
+        if (!isRead) await body.cancel();
       },
     },
     { highWaterMark: 0 },

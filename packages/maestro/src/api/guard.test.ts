@@ -5,6 +5,7 @@ import type { App } from "./app.ts";
 import type { Caller } from "../identity/caller.ts";
 import { DEFAULT_NETWORK } from "./network-settings.ts";
 import type { NetworkSettings } from "./network-settings.ts";
+import { LIVE_HEADER } from "./http.ts";
 import { serveNetwork } from "./listen.ts";
 import type { NetworkServer } from "./listen.ts";
 import { wholeResponse } from "./whole.ts";
@@ -54,7 +55,9 @@ const fine: App = async () => Promise.resolve(wholeResponse("fine", {}));
 describe("limits of a server's callers", () => {
   it("answers 429 to who asks too often, says when to come again, and leaves others alone", async () => {
     // So few that no machine is slow enough to fill the bucket while it is emptied.
-    const url = await serve(fine, { rates: { identity: { perSecond: 2, atOnce: 9 }, stranger: { perSecond: 2 } } });
+    const url = await serve(fine, {
+      rates: { identity: { perSecond: 2, atOnce: 9, streams: 1 }, stranger: { perSecond: 2 } },
+    });
     const answers: Answer[] = [];
     for (let n = 0; n < 50 && answers.at(-1)?.status !== 429; n++) answers.push(await ask(url, "anna"));
     const [first] = answers;
@@ -72,7 +75,9 @@ describe("limits of a server's callers", () => {
   });
 
   it("answers 429 to an address that guesses, and still lets a good proof from there in", async () => {
-    const url = await serve(fine, { rates: { identity: { perSecond: 99, atOnce: 9 }, stranger: { perSecond: 2 } } });
+    const url = await serve(fine, {
+      rates: { identity: { perSecond: 99, atOnce: 9, streams: 1 }, stranger: { perSecond: 2 } },
+    });
     const answers: Answer[] = [];
     for (let n = 0; n < 50 && answers.at(-1)?.status !== 429; n++) answers.push(await ask(url, `bad${n}`));
     assert.deepEqual([answers[0]?.status, answers[0]?.headers.get("ratelimit-policy")], [401, '"stranger";q=2;w=1']);
@@ -87,7 +92,7 @@ describe("limits of a server's callers", () => {
       return wholeResponse("late", {});
     };
     const url = await serve(slow, {
-      rates: { identity: { perSecond: 1_000, atOnce: 2 }, stranger: { perSecond: 2 } },
+      rates: { identity: { perSecond: 1_000, atOnce: 2, streams: 1 }, stranger: { perSecond: 2 } },
       answerMs: 50,
     });
     const [one, two] = await Promise.all([ask(url, "anna"), ask(url, "anna")]);
@@ -100,6 +105,35 @@ describe("limits of a server's callers", () => {
     const third = await ask(url, "anna");
     assert.equal(third.status, 504, "their places are free again");
     for (const open of gates.splice(0)) open();
+  });
+
+  it("has so many live answers open to one caller, and one more when one of them is left", async () => {
+    const live: App = async () =>
+      Promise.resolve(
+        new Response(
+          new ReadableStream<Uint8Array>({ start: (all) => all.enqueue(new TextEncoder().encode("live")) }),
+          {
+            headers: { [LIVE_HEADER]: "no" },
+          },
+        ),
+      );
+    const url = await serve(live, {
+      rates: { identity: { perSecond: 1_000, atOnce: 9, streams: 1 }, stranger: { perSecond: 2 } },
+    });
+    const follow = async (who: string): Promise<Response> =>
+      fetch(`${url}/v1/runs/r/events`, { headers: { authorization: `Bearer ${who}` } });
+    const first = await follow("anna");
+    const refused = await follow("anna");
+    assert.deepEqual([first.status, refused.status], [200, 429]);
+    assert.match(await refused.text(), /1 live answers to user anna are open/);
+    const other = await follow("ben");
+    assert.equal(other.status, 200);
+    await Promise.all([first.body?.cancel(), other.body?.cancel()]);
+    for (let status = 429; status !== 200;) {
+      const again = await follow("anna");
+      ({ status } = again);
+      await again.body?.cancel();
+    }
   });
 
   it("has no time limit for an answer that has begun", async () => {

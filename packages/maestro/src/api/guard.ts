@@ -2,9 +2,11 @@ import { isIP } from "node:net";
 import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { App } from "./app.ts";
+import { countStream } from "./answered.ts";
+import { LIVE_HEADER } from "./http.ts";
 import type { Handler } from "./http.ts";
 import { peerOf } from "./peer.ts";
-import type { Excess, Rates } from "./rates.ts";
+import type { Excess, Pass, Rates } from "./rates.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 
@@ -59,9 +61,18 @@ async function answer(
   // Whoever waits no longer has their place until the work is done: else asking again and again would pile it up.
   const end = (): void => pass.end();
   working.then(end, end);
-  const response = await inTime(working, answerMs, refused);
+  const response = within(pass, await inTime(working, answerMs, refused), refused);
   for (const [name, value] of pass.headers) response.headers.set(name, value);
   return response;
+}
+
+/** The answer, counted for as long as it goes on; or that too many do. */
+function within(pass: Pass, response: Response, refused: (refusal: Refusal) => Response): Response {
+  if (pass.live === undefined || !response.headers.has(LIVE_HEADER)) return response;
+  const open = pass.live();
+  if ("streams" in open) return countStream(response, open);
+  response.body?.cancel().catch((error: unknown) => error);
+  return refused(tooMany(open));
 }
 
 function tooMany({ why, headers, retryAfterSeconds }: Excess): Refusal {

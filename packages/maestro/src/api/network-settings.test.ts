@@ -13,7 +13,7 @@ describe("network.yaml", () => {
   it("sets each limit by itself", async () => {
     assert.deepEqual(
       await read("network:\n  identity: { perSecond: 10, atOnce: 3 }\n  stranger: { perSecond: 2 }\n  answer: 90s\n"),
-      { rates: { identity: { perSecond: 10, atOnce: 3 }, stranger: { perSecond: 2 } }, answerMs: 90_000 },
+      { rates: { identity: { perSecond: 10, atOnce: 3, streams: 250 }, stranger: { perSecond: 2 } }, answerMs: 90_000 },
     );
     assert.equal((await read("network: { answer: 1h }\n")).rates.identity.perSecond, 5_000);
   });

@@ -44,7 +44,7 @@ export async function readNetworkSettings(text: string, path: string): Promise<N
   const fault: Fault = (where, what) => faults.push(`${where} ${what}`);
   const root = members(value ?? {}, "the file", ["network"], fault);
   const network = members(root["network"] ?? {}, "network", ["identity", "stranger", "answer"], fault);
-  const identity = members(network["identity"] ?? {}, "network.identity", ["perSecond", "atOnce"], fault);
+  const identity = members(network["identity"] ?? {}, "network.identity", ["perSecond", "atOnce", "streams"], fault);
   const stranger = members(network["stranger"] ?? {}, "network.stranger", ["perSecond"], fault);
   const { rates } = DEFAULT_NETWORK;
   const settings: NetworkSettings = {
@@ -58,6 +58,7 @@ export async function readNetworkSettings(text: string, path: string): Promise<N
           fault,
         ),
         atOnce: whole(identity["atOnce"], "network.identity.atOnce", rates.identity.atOnce, MAX_AT_ONCE, fault),
+        streams: whole(identity["streams"], "network.identity.streams", rates.identity.streams, MAX_AT_ONCE, fault),
       },
       stranger: {
         perSecond: whole(

@@ -9,7 +9,7 @@ const ben = { type: "service", id: "ben" } as const;
 function rates(perSecond = 4, atOnce = 2): { readonly it: Rates; tick: (ms: number) => void } {
   let now = 1_000;
   return {
-    it: new Rates({ identity: { perSecond, atOnce }, stranger: { perSecond: 2 } }, () => now),
+    it: new Rates({ identity: { perSecond, atOnce, streams: 1 }, stranger: { perSecond: 2 } }, () => now),
     tick: (ms) => (now += ms),
   };
 }
@@ -64,6 +64,21 @@ describe("rates", () => {
     second.end();
     assert.ok(isPass(limits.identity(anna)));
     assert.ok(!isPass(limits.identity(anna)), "a place that is given back twice is one place");
+  });
+
+  it("lets one identity follow so many answers that go on", () => {
+    const { it: limits } = rates();
+    const pass = limits.identity(anna);
+    assert.ok(isPass(pass));
+    const open = pass.live?.();
+    assert.ok(open !== undefined && "streams" in open);
+    open.streams += 1;
+    const refused = pass.live?.();
+    assert.ok(refused !== undefined && "why" in refused);
+    assert.equal(refused.why, "1 live answers to user anna are open, which is their limit.");
+    open.streams -= 1;
+    assert.equal(pass.live?.(), open);
+    assert.equal("live" in limits.stranger("10.0.0.1"), false);
   });
 
   it("counts strangers by where they are, of IPv6 by the network", () => {

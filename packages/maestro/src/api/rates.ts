@@ -1,15 +1,16 @@
 import { isIPv6 } from "node:net";
 import type { Caller } from "../identity/caller.ts";
+import type { OpenStreams } from "./answered.ts";
 
 /** How often and how many at once one identity may ask, and how often an address from where nobody proved to be anybody. */
 export interface RateLimits {
-  readonly identity: { readonly perSecond: number; readonly atOnce: number };
+  readonly identity: { readonly perSecond: number; readonly atOnce: number; readonly streams: number };
   readonly stranger: { readonly perSecond: number };
 }
 
 /** Generous: a program that asks one thing after the other never meets them, one that has run wild leaves room for others. */
 export const DEFAULT_RATES: RateLimits = {
-  identity: { perSecond: 5_000, atOnce: 256 },
+  identity: { perSecond: 5_000, atOnce: 256, streams: 250 },
   stranger: { perSecond: 50 },
 };
 
@@ -20,6 +21,8 @@ const MAX_REMEMBERED = 10_000;
 export interface Pass {
   readonly headers: Headed;
   end(): void;
+  /** Of a caller who is known: the answers that go on, of which there may be one more. Else why not. */
+  live?(): OpenStreams | Excess;
 }
 
 /** Too often, or too many at once. */
@@ -31,7 +34,7 @@ export interface Excess {
 
 type Headed = readonly (readonly [name: string, value: string])[];
 
-interface Bucket {
+interface Bucket extends OpenStreams {
   tokens: number;
   at: number;
   working: number;
@@ -52,7 +55,7 @@ export class Rates {
   }
 
   identity(caller: Pick<Caller, "type" | "id">): Pass | Excess {
-    const { perSecond, atOnce } = this.#limits.identity;
+    const { perSecond, atOnce, streams } = this.#limits.identity;
     const bucket = this.#bucket(`${caller.type} ${caller.id}`, perSecond);
     if (bucket.working >= atOnce) {
       const why = `${atOnce} requests of ${caller.type} ${caller.id} are being answered at once, which is their limit.`;
@@ -73,6 +76,11 @@ export class Rates {
       end() {
         if (!isOver) bucket.working -= 1;
         isOver = true;
+      },
+      live() {
+        if (bucket.streams < streams) return bucket;
+        const why = `${streams} live answers to ${caller.type} ${caller.id} are open, which is their limit.`;
+        return { headers: headersOf("identity", perSecond, bucket), retryAfterSeconds: 1, why };
       },
     };
   }
@@ -97,7 +105,7 @@ export class Rates {
     const known = this.#buckets.get(key);
     if (known === undefined) {
       this.#makeRoom();
-      const made: Bucket = { tokens: perSecond, at: now, working: 0 };
+      const made: Bucket = { tokens: perSecond, at: now, working: 0, streams: 0 };
       this.#buckets.set(key, made);
       return made;
     }
@@ -112,12 +120,16 @@ export class Rates {
     let looked = 0;
     for (const [key, bucket] of this.#buckets) {
       this.#buckets.delete(key);
-      if (bucket.working === 0 && bucket.tokens + (this.#now() - bucket.at) / 1000 >= 1) return;
+      if (isIdle(bucket) && bucket.tokens + (this.#now() - bucket.at) / 1000 >= 1) return;
       // It goes to the end; after a few there must be room all the same.
-      if ((looked += 1) > 100 && bucket.working === 0) return;
+      if ((looked += 1) > 100 && isIdle(bucket)) return;
       this.#buckets.set(key, bucket);
     }
   }
+}
+
+function isIdle({ working, streams }: Bucket): boolean {
+  return working === 0 && streams === 0;
 }
 
 function excess(policy: string, perSecond: number, bucket: Bucket, why: string): Excess {
