@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -121,6 +124,27 @@ it("asks an OPA server before everything, and does nothing when that is gone", n
   const gone = await place.run(["run", "says.yaml"]);
   assert.equal(gone.code, 3, gone.err);
   assert.match(gone.err, /the policy decision point failed: .*ECONNREFUSED/);
+  await place.remove();
+});
+
+it("says of a policy that does not answer that nothing is allowed until it does, and how to go on", async () => {
+  const place = await Place.make({ "says.yaml": SAYS });
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  mkdirSync(join(place.dir, "data"), { mode: 0o700 });
+  writeFileSync(
+    join(place.dir, "data/policy.yaml"),
+    `evaluator: { opa: { url: "http://127.0.0.1:${port}", path: maestro/authz/decision } }\n`,
+  );
+  const denied = await place.run(["run", "says.yaml"]);
+  assert.equal(denied.code, 3);
+  assert.match(denied.err, /fix: Nothing is allowed until the policy answers: see `maestro doctor`/);
+  const told = await place.run(["doctor"]);
+  assert.equal(told.code, 1);
+  assert.match(told.out, /failed +policy +opa@\S+ gives no answer, so everything is denied: .*ECONNREFUSED/);
   await place.remove();
 });
 

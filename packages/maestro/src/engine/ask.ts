@@ -4,6 +4,7 @@ import { messageOf } from "../core/problem.ts";
 import { receive } from "../core/receive.ts";
 import { stepOf } from "../core/run.ts";
 import type { Turn } from "../core/turn.ts";
+import { NO_ANSWER } from "../policy/gate.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { LiveRun } from "./live.ts";
 import { stepQuestion } from "./questions.ts";
@@ -40,7 +41,7 @@ export function failedDecision(id: string, error: unknown): Decision {
   return {
     id,
     allow: false,
-    reasons: [`the policy decision point failed: ${messageOf(error)}`],
+    reasons: [`${NO_ANSWER}: ${messageOf(error)}`],
     rules: [],
     policyDigest: none,
     requestDigest: none,

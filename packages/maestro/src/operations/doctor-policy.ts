@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../core/problem.ts";
 import { breakGlassText } from "../policy/desk.ts";
+import type { GateRequest } from "../policy/gate.ts";
 import { LivePolicy } from "../policy/live-policy.ts";
 import type { BreakGlassRow } from "../store/break-glass.ts";
 import type { Finding, Patient } from "./finding.ts";
@@ -17,7 +18,15 @@ async function policy({ dataDir, now }: Patient): Promise<Finding> {
   try {
     const live = await LivePolicy.open({ dataDir, now: () => now });
     const { engine, policyDigest, shadow } = live;
+    const silence = await silenceOf(live, now);
     await live.close();
+    if (silence !== undefined)
+      return {
+        check,
+        status: "failed",
+        detail: `${engine} gives no answer, so everything is denied: ${silence}`,
+        fix: "See that it is up and answers to what policy.yaml says: docs/guides/policies.md. In an emergency: `maestro policy break-glass`.",
+      };
     const trial = shadow.length === 0 ? "" : `; on trial: ${shadow.map((one) => one.engine).join(", ")}`;
     return { check, status: "ok", detail: `${engine} ${policyDigest.slice(0, 19)}…${trial}` };
   } catch (error) {
@@ -29,6 +38,24 @@ async function policy({ dataDir, now }: Patient): Promise<Finding> {
     };
   }
 }
+
+/** Why a policy decides nothing; whether it says yes or no is its own affair. */
+async function silenceOf(policy: LivePolicy, now: number): Promise<string | undefined> {
+  try {
+    await policy.evaluate(QUESTION, { at: now });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Of the kind that every policy is asked all the time. */
+const QUESTION: GateRequest = {
+  subject: { type: "user", id: "doctor", properties: { roles: ["viewer"] } },
+  action: { name: "system.read" },
+  resource: { type: "installation", id: "*", properties: { namespace: "*" } },
+  context: { purpose: "", authority: "", environment: "local" },
+};
 
 async function breakGlass({ dataDir, now, ask }: Patient): Promise<readonly Finding[]> {
   const path = join(dataDir, "maestro.db");

@@ -1,7 +1,7 @@
 import type { Obligation, ShadowVerdict } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
-import { adviceOf } from "./advice.ts";
+import { nextOf } from "./advice.ts";
 import type { PolicyRule } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
 import type { MadeDecision } from "./recent.ts";
@@ -74,7 +74,15 @@ export function explain(made: MadeDecision, current: CurrentPolicy): Explanation
     reasons: decision.reasons,
     obligations: decision.obligations ?? [],
     shadow: decision.shadow ?? [],
-    ...(decision.allow ? {} : { advice: adviceOf(decision, request) }),
+    ...(decision.allow
+      ? {}
+      : {
+          advice: nextOf(
+            decision,
+            request,
+            known.flatMap(({ fix }) => fix ?? []),
+          ),
+        }),
     engine: decision.engine,
     policyDigest: decision.policyDigest,
     isCurrent,

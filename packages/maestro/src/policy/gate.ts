@@ -42,6 +42,9 @@ export type GateResource = {
 
 export type Properties = Readonly<Record<string, JsonValue>>;
 
+/** How the reason of a deny begins that no policy decided. */
+export const NO_ANSWER = "the policy decision point failed";
+
 /** When and where it is asked: for the record and for remote decision points, never for what an answer is remembered by. */
 export interface Occasion {
   /** Epoch milliseconds. */

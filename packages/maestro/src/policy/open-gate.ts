@@ -5,6 +5,7 @@ import { messageOf } from "../core/problem.ts";
 import type { BreakGlass } from "./break-glass.ts";
 import { mayAlwaysBegin } from "./break-glass.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
+import { NO_ANSWER } from "./gate.ts";
 import type { Gate, GateRequest, Occasion } from "./gate.ts";
 import type { Notices } from "./notices.ts";
 import { examine } from "./obligations.ts";
@@ -197,5 +198,5 @@ function checked(verdict: Verdict): Verdict {
 }
 
 function failure(error: unknown): Verdict {
-  return { allow: false, rules: [], reasons: [`the policy decision point failed: ${messageOf(error)}`] };
+  return { allow: false, rules: [], reasons: [`${NO_ANSWER}: ${messageOf(error)}`] };
 }
