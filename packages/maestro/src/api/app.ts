@@ -30,6 +30,7 @@ import { Access } from "./access.ts";
 import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
+import { notModified } from "./etag.ts";
 import { canRedact, redactAnswer } from "./redact-answer.ts";
 import { recordDone, recordFailed } from "./record.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
@@ -163,7 +164,8 @@ async function answer(deps: AppDeps, request: Request, caller: Caller, requestId
       if (route.access === null) return { route, response };
       if (!access.wasAsked) throw new TypeError(`${route.operation} answered without having asked the gate`);
       await recordDone(deps.audit, access, occurrence);
-      return { route, response: route.hides ? response : await redactAnswer(response, access.obligations) };
+      const shown = route.hides ? response : await redactAnswer(response, access.obligations);
+      return { route, response: notModified(request, shown) };
     } catch (error) {
       if (route.access !== null && error instanceof MaestroError) recordFailed(deps.audit, access, occurrence, error);
       throw error;

@@ -1,17 +1,21 @@
 import { sha256 } from "../core/digest.ts";
 import { wholeResponse } from "./whole.ts";
 
-/** The answer with a strong entity tag of its bytes; 304 without them where the client has them already (RFC 9110, 13.1.2). */
-export async function tagged(request: Request, response: Response): Promise<Response> {
+/** The answer with a strong entity tag of its bytes. Whether the client has them is looked at when nothing more is hidden in it: `notModified`. */
+export async function tagged(response: Response): Promise<Response> {
   const text = await response.text();
-  const tag = `"${sha256(text).slice("sha256:".length, "sha256:".length + 32)}"`;
   const headers = new Headers(response.headers);
-  headers.set("etag", tag);
-  if (isKnown(request, tag)) {
-    headers.delete("content-type");
-    return new Response(null, { status: 304, headers });
-  }
+  headers.set("etag", `"${sha256(text).slice("sha256:".length, "sha256:".length + 32)}"`);
   return wholeResponse(text, { status: response.status, headers });
+}
+
+/** 304 without the bytes where the client has them already (RFC 9110, 13.1.2), else the answer. */
+export function notModified(request: Request, response: Response): Response {
+  const tag = response.headers.get("etag");
+  if (request.method !== "GET" || response.status !== 200 || tag === null || !isKnown(request, tag)) return response;
+  const headers = new Headers(response.headers);
+  headers.delete("content-type");
+  return new Response(null, { status: 304, headers });
 }
 
 /** Of what never changes under its digest: 304 without the bytes where the client has them, else nothing. */

@@ -169,10 +169,10 @@ export const getRun = route({
       "RunView",
     ),
   ],
-  async handle({ store, engine }, { request, params, access }) {
+  async handle({ store, engine }, { params, access }) {
     const row = await access.onRun(params.run);
     const view = await viewRun({ engine, store }, row);
-    return tagged(request, object("Run", { ...view, receipts: await allReceipts(store, view) }));
+    return tagged(object("Run", { ...view, receipts: await allReceipts(store, view) }));
   },
 });
 

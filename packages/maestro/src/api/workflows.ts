@@ -111,7 +111,7 @@ export const getWorkflow = route({
         "`namespace`, `name`, `version`, `source`, `planDigest`, `manifestDigest`, `createdAt`, `manifest` (its text), `plan`, `signature` (a Sigstore bundle, null where it was not published) and `versions`: every published version of this name, newest first. With `ETag`; 304 for `If-None-Match`.",
     },
   ],
-  async handle({ catalog }, { request, params, access }) {
+  async handle({ catalog }, { params, access }) {
     const { plan, source, published } = await findWorkflow(catalog, params.name, access.scope);
     await access.on(workflowTarget(plan));
     const { namespace, name, version, digest, manifestDigest, manifest } = plan;
@@ -134,6 +134,6 @@ export const getWorkflow = route({
         versions.map((row) => ({ version: row.version, planDigest: row.planDigest, createdAt: row.createdAt })),
       ),
     });
-    return tagged(request, answer);
+    return tagged(answer);
   },
 });

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Caller } from "../src/identity/caller.ts";
+import { openControlPlane } from "../src/serve.ts";
+import type { ControlPlane } from "../src/serve.ts";
+
+// Ways around what a policy says, on a real control plane.
+
+const CEDAR = fileURLToPath(new URL("../policies/default/cedar", import.meta.url));
+const HIDE = `@id("cards") @obligation("redact: { paths: ['/**/card', '/**/value', '/**/output', '/**/result'] }")
+permit (principal in Maestro::Role::"viewer", action == Maestro::Action::"run.read", resource);
+@id("manifests") @obligation("redact: { paths: ['/manifest'] }")
+permit (principal in Maestro::Role::"viewer", action == Maestro::Action::"catalog.read", resource);
+`;
+const MANIFEST = `apiVersion: maestro/v1
+kind: Runbook
+metadata: { namespace: shop, name: orders, version: 1.0.0 }
+spec:
+  type: demo
+  purposes: [reporting]
+  inputs: { card: { type: string, default: "card-4111-secret" } }
+  tasks:
+    go: { uses: noop@1, with: { value: "\${{ inputs.card }}" } }
+`;
+
+const caller = (id: string, roles: readonly string[]): Caller => ({
+  type: "user",
+  id,
+  grants: [{ namespace: "shop", roles }],
+  properties: {},
+  via: "oidc",
+});
+const anna = caller("idp:anna", ["operator", "author"]);
+const vera = caller("idp:vera", ["viewer"]);
+
+let dir = "";
+let plane: ControlPlane;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "maestro-around-"));
+  mkdirSync(join(dir, "data"));
+});
+afterEach(async () => {
+  await plane.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function open(policy?: string): Promise<void> {
+  const data = join(dir, "data");
+  if (policy !== undefined) {
+    cpSync(CEDAR, join(data, "policy"), { recursive: true });
+    writeFileSync(join(data, "policy", "own.cedar"), policy);
+    writeFileSync(join(data, "policy.yaml"), "evaluator: { cedar: { folder: policy } }\n");
+  }
+  plane = await openControlPlane({ dataDir: data, log: () => undefined });
+}
+
+async function ask(
+  who: Caller,
+  path: string,
+  { body, headers = {} }: { readonly body?: object; readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<Response> {
+  return plane.handle(
+    new Request(`http://maestro.local${path}`, {
+      method: body === undefined ? "GET" : "POST",
+      headers: { "content-type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+    who,
+  );
+}
+
+describe("what a policy hides", () => {
+  it("is in no entity tag, and nobody can find it out by guessing one", async () => {
+    await open(HIDE);
+    assert.equal((await ask(anna, "/v1/workflows", { body: { manifest: MANIFEST } })).status, 201);
+    const started = await ask(anna, "/v1/runs", { body: { workflow: "shop/orders" } });
+    const { run } = (await started.json()) as { readonly run: { readonly id: string } };
+    await plane.engine.idle();
+    for (const path of [`/v1/runs/${run.id}`, "/v1/workflows/shop%2Forders"]) {
+      // The tag of the whole answer: what a guess that is right would come to.
+      const whole = await ask(anna, path);
+      const tag = whole.headers.get("etag") ?? "";
+      assert.match(tag, /^"[0-9a-f]{32}"$/);
+      assert.equal((await ask(anna, path, { headers: { "if-none-match": tag } })).status, 304);
+      for (const guess of [tag, "*", `W/${tag}`]) {
+        const answer = await ask(vera, path, { headers: { "if-none-match": guess } });
+        assert.deepEqual([answer.status, answer.headers.get("etag")], [200, null], `${path} ${guess}`);
+        assert.match(await answer.text(), /\$redacted/);
+      }
+    }
+  });
+});
