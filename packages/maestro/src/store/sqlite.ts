@@ -49,7 +49,8 @@ import type {
 import { ASLEEP_FOREVER } from "./store.ts";
 import { byNamespace, listValues, publishedValues, readPublished } from "./workflow-rows.ts";
 import type { WitnessStore } from "./witness.ts";
-import { WriteThread } from "./write-thread.ts";
+import type { StoreThread } from "./thread.ts";
+import { writeThread } from "./write-thread.ts";
 
 export interface SqliteOptions {
   /** The database file; made, with its folder, where there is none. `:memory:` is one that ends with its store. */
@@ -80,7 +81,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     await keepBefore(db, path, migrations.length);
     migrate(db, migrations, { path, now: now() });
     checkDatabase(db, path, state);
-    const thread = new WriteThread(path);
+    const thread = writeThread(path);
     if (threadFrom === 0) await thread.start();
     return new SqliteStore(db, path, { thread, from: threadFrom });
   } catch (error) {
@@ -133,14 +134,18 @@ class SqliteStore implements Store {
   readonly #path: string;
   readonly #writer: SqliteWriter;
   readonly #workflowPut: Statement;
-  readonly #thread: WriteThread;
+  readonly #thread: StoreThread<Commit, null>;
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: RunLists;
   /** Nobody else can open a database in memory. */
   readonly #listThread: ReadThread | undefined;
 
-  constructor(db: DatabaseSync, path: string, writing: { readonly thread: WriteThread; readonly from: number }) {
+  constructor(
+    db: DatabaseSync,
+    path: string,
+    writing: { readonly thread: StoreThread<Commit, null>; readonly from: number },
+  ) {
     this.#db = db;
     this.#path = path;
     this.#writer = new SqliteWriter(db);
@@ -164,7 +169,7 @@ class SqliteStore implements Store {
     if (isLarge) void this.#thread.start();
     // In the order they came, whoever writes them.
     if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) {
-      await this.#thread.commit(batch);
+      await this.#thread.ask(batch);
       return;
     }
     this.#guard(() => this.#writer.commit(batch));

@@ -7,7 +7,7 @@ import { MaestroError } from "../core/problem.ts";
 import { begin, sampleRun } from "./sample.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Commit, Store } from "./store.ts";
-import { WriteThread } from "./write-thread.ts";
+import { writeThread } from "./write-thread.ts";
 
 let dir: string;
 let store: Store;
@@ -47,11 +47,11 @@ describe("large batches", () => {
 
 describe("the thread", () => {
   it("writes what it was given before it closes, and can be started again", async () => {
-    const thread = new WriteThread(join(dir, "maestro.db"));
+    const thread = writeThread(join(dir, "maestro.db"));
     for (let round = 0; round < 2; round++) {
       await thread.start();
       assert.equal(thread.isReady, true);
-      const writing = [thread.commit(batchOf(round * 100, 5)), thread.commit(batchOf(round * 100 + 5, 5))];
+      const writing = [thread.ask(batchOf(round * 100, 5)), thread.ask(batchOf(round * 100 + 5, 5))];
       assert.equal(thread.isBusy, true);
       await Promise.all([thread.close(), ...writing]);
       assert.equal(thread.isReady, false);
@@ -60,7 +60,7 @@ describe("the thread", () => {
   });
 
   it("that does not come up is not used", async () => {
-    const thread = new WriteThread(join(dir, "nowhere", "maestro.db"));
+    const thread = writeThread(join(dir, "nowhere", "maestro.db"));
     await thread.start();
     assert.equal(thread.isReady, false);
     await thread.close();
