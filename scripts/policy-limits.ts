@@ -10,6 +10,7 @@ import { NOTICE_LIMITS } from "../packages/maestro/src/policy/notices.ts";
 import { OBLIGATION_LIMITS } from "../packages/maestro/src/policy/obligations.ts";
 import { POLICY_FILE_LIMITS } from "../packages/maestro/src/policy/policy-file.ts";
 import { FILE_LIMITS } from "../packages/maestro/src/policy/policy-files.ts";
+import { QUESTION_LIMITS } from "../packages/maestro/src/policy/question.ts";
 import { RECORDED_LIMITS } from "../packages/maestro/src/policy/recorded.ts";
 import { WASM_LIMITS } from "../packages/maestro/src/policy/rego-wasm.ts";
 import { VERDICT_LIMITS } from "../packages/maestro/src/policy/verdict.ts";
@@ -111,6 +112,14 @@ const AUTHZEN: Meanings<typeof AUTHZEN_LIMITS> = {
   page: ["results on a page of a search", "count", "`next_token` leads on"],
 };
 
+const QUESTION: Meanings<typeof QUESTION_LIMITS> = {
+  memberCharacters: [
+    "JSON of `context`, and of each `properties`, of a question that somebody asks",
+    "count",
+    "`invalid_request`",
+  ],
+};
+
 /** Each table with its limits, in the order of the page. */
 export const POLICIES: readonly (readonly [Meanings<Record<string, number>>, Readonly<Record<string, number>>])[] = [
   [POLICY_FILE, POLICY_FILE_LIMITS],
@@ -125,5 +134,6 @@ export const POLICIES: readonly (readonly [Meanings<Record<string, number>>, Rea
   [CASE, CASE_LIMITS],
   [CANDIDATE, CANDIDATE_LIMITS],
   [RECORDED, RECORDED_LIMITS],
+  [QUESTION, QUESTION_LIMITS],
   [AUTHZEN, AUTHZEN_LIMITS],
 ];

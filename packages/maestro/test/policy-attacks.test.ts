@@ -95,3 +95,36 @@ describe("what a policy hides", () => {
     }
   });
 });
+
+describe("a question that is asked of the policy", () => {
+  it("is no larger than what may be kept of each of a hundred", async () => {
+    await open();
+    const long = { text: "x".repeat(20_000) };
+    const question = {
+      subject: { type: "user", id: "x" },
+      action: { name: "run.read" },
+      resource: { type: "namespace", id: "shop" },
+    };
+    for (const [path, body] of [
+      ["/access/v1/evaluation", { ...question, context: long }],
+      ["/access/v1/evaluation", { ...question, subject: { ...question.subject, properties: long } }],
+      ["/access/v1/search/action", { ...question, context: long }],
+      ["/v1/policy/questions", { ...question, context: long }],
+      ["/v1/policy/subjects", { action: question.action, resource: question.resource, context: long }],
+    ] as const) {
+      const answer = await ask(vera, path, { body });
+      const text = await answer.text();
+      assert.equal(answer.status, 400, `${path} ${text}`);
+      assert.match(text, /has more than 16384 characters of JSON/);
+    }
+    const many = { ...question, context: long, evaluations: [{ action: { name: "run.list" } }, { context: {} }] };
+    const answer = await ask(vera, "/access/v1/evaluations", { body: many });
+    const { evaluations } = (await answer.json()) as {
+      readonly evaluations: readonly { readonly decision: boolean }[];
+    };
+    assert.deepEqual(
+      evaluations.map(({ decision }) => decision),
+      [false, false],
+    );
+  });
+});

@@ -2,8 +2,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { digestOf } from "../core/digest.ts";
 import type { GateRequest } from "../policy/gate.ts";
-import { members, needed, questionOf, readAction, readEntity } from "../policy/question.ts";
-import type { LooseQuestion } from "../policy/question.ts";
+import { members, needed, questionOf, readAction, readContext, readEntity } from "../policy/question.ts";
 import { knownSubjects } from "../policy/who-can.ts";
 import type { Access } from "./access.ts";
 import type { AppDeps } from "./app.ts";
@@ -43,7 +42,7 @@ export const searchSubjects = route({
       type: needed(members(body.subject, "subject")["type"], "subject.type"),
       action: readAction(body.action),
       resource: readEntity(body.resource, "resource"),
-      context: contextOf(body.context),
+      context: readContext(body.context),
     }));
     const ask = (id: string, roles: readonly string[]): GateRequest =>
       questionOf({ subject: { type, id, properties: { roles } }, action, resource, ...context }, deps.environment);
@@ -72,7 +71,7 @@ export const searchResources = route({
       subject: readEntity(body.subject, "subject"),
       action: readAction(body.action),
       type: needed(members(body.resource, "resource")["type"], "resource.type"),
-      context: contextOf(body.context),
+      context: readContext(body.context),
     }));
     const namespaces = await access.inNamespaces();
     const published = await deps.store.publishedList({
@@ -106,7 +105,7 @@ export const searchActions = route({
     const question = asked(() => ({
       subject: readEntity(body.subject, "subject"),
       resource: readEntity(body.resource, "resource"),
-      ...contextOf(body.context),
+      ...readContext(body.context),
     }));
     const candidates = [...deps.policy.actions].toSorted().map((name) => ({
       result: { name },
@@ -156,10 +155,4 @@ function readPage(page: JsonValue | undefined, mark: string): { readonly from: n
   const [, from, of] = typeof token === "string" ? (/^(\d{1,9})\.([0-9a-f]{16})$/.exec(token) ?? []) : [];
   if (from === undefined || of !== mark) throw new SyntaxError("page.token is not of this question");
   return { from: Number(from), limit: most };
-}
-
-function contextOf(value: JsonValue | undefined): Pick<LooseQuestion, "context"> {
-  if (value === undefined) return {};
-  if (!isJsonObject(value)) throw new SyntaxError("context is not an object");
-  return { context: value };
 }

@@ -1,7 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import { ROLES } from "../identity/caller.ts";
 import { explain } from "../policy/explanation.ts";
-import { questionOf, readAction, readEntity } from "../policy/question.ts";
+import { questionOf, readAction, readContext, readEntity } from "../policy/question.ts";
 import type { MadeDecision } from "../policy/recent.ts";
 import { decisionsOf, findDecision } from "../policy/recorded.ts";
 import { knownSubjects, whoMay } from "../policy/who-can.ts";
@@ -102,7 +102,7 @@ export const whoCan = route({
           subject: { type: "user", id: "somebody" },
           action: readAction(body.action),
           resource: readEntity(body.resource, "resource"),
-          ...(body.context === undefined ? {} : { context: body.context }),
+          ...readContext(body.context),
         },
         environment,
       ),

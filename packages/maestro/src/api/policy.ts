@@ -10,7 +10,7 @@ import { answersOf, flipsOf } from "../policy/difference.ts";
 import type { Verdict } from "../policy/evaluator.ts";
 import { explain } from "../policy/explanation.ts";
 import type { GateRequest } from "../policy/gate.ts";
-import { questionOf, readAction, readEntity } from "../policy/question.ts";
+import { questionOf, readAction, readContext, readEntity } from "../policy/question.ts";
 import type { LooseQuestion } from "../policy/question.ts";
 import { recorded, RECORDED_LIMITS } from "../policy/recorded.ts";
 import type { Access } from "./access.ts";
@@ -103,7 +103,7 @@ export const askPolicy = route({
       const loose = {
         action: readAction(body.action),
         resource,
-        ...(body.context === undefined ? {} : { context: body.context }),
+        ...readContext(body.context),
       };
       if (body.subject !== undefined)
         return questionOf({ ...loose, subject: readEntity(body.subject, "subject") }, environment);

@@ -24,8 +24,9 @@ export interface GateParts {
   readonly decided?: (decision: Decision, request: GateRequest, occasion: Occasion) => void;
 }
 
-/** Answers remembered; the oldest go first. */
+/** Answers remembered, the oldest go first; and of questions up to so many characters, since others choose how long theirs are. */
 const REMEMBERED = 10_000;
+const REMEMBERED_CHARACTERS = 8_192;
 
 interface Answer {
   readonly requestDigest: Digest;
@@ -58,7 +59,7 @@ export function openGate(parts: GateParts): OpenGate {
         engine,
         verdict: checked(verdict),
       };
-      if (repeatable) remember(remembered, text, answer);
+      if (repeatable && text.length <= REMEMBERED_CHARACTERS) remember(remembered, text, answer);
       return answer;
     };
     try {

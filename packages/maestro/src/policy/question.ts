@@ -57,12 +57,18 @@ function textOf(value: JsonValue | undefined): string {
 
 /** `what` of a JSON object that has to be one; a member that is missing is said by its path. Throws a SyntaxError. */
 export function readLoose(value: JsonObject): LooseQuestion {
-  const context = value["context"];
-  if (context !== undefined && !isJsonObject(context)) throw new SyntaxError("context is not an object");
+  const context = readContext(value["context"]);
   const subject = readEntity(value["subject"], "subject");
   const action = readAction(value["action"]);
   const resource = readEntity(value["resource"], "resource");
-  return { subject, action, resource, ...(context === undefined ? {} : { context }) };
+  return { subject, action, resource, ...context };
+}
+
+export function readContext(value: JsonValue | undefined): Pick<LooseQuestion, "context"> {
+  if (value === undefined) return {};
+  if (!isJsonObject(value)) throw new SyntaxError("context is not an object");
+  refuseLarge(value, "context");
+  return { context: value };
 }
 
 export function readEntity(value: JsonValue | undefined, where: string): LooseQuestion["subject"] {
@@ -93,5 +99,15 @@ const MAX_TEXT = 1_000;
 export function readProperties(value: JsonValue | undefined, where: string): { readonly properties?: JsonObject } {
   if (value === undefined) return {};
   if (!isJsonObject(value)) throw new SyntaxError(`${where}.properties is not an object`);
+  refuseLarge(value, `${where}.properties`);
   return { properties: value };
+}
+
+/** Of what a question may hold beside its names. Each is remembered and kept, and what many of one request have in common is kept with each. */
+export const QUESTION_LIMITS = { memberCharacters: 16_384 } as const;
+
+function refuseLarge(value: JsonObject, where: string): void {
+  const { memberCharacters } = QUESTION_LIMITS;
+  if (JSON.stringify(value).length > memberCharacters)
+    throw new SyntaxError(`${where} has more than ${memberCharacters} characters of JSON`);
 }
