@@ -148,4 +148,41 @@ describe("who has roles in one namespace", () => {
       assert.equal(existsSync(join(tenants.dir, "data", "identity.yaml")), false);
     });
   });
+
+  it("does not get by the key of a run what it may not start", async () => {
+    const [operator, viewer] = [callerIn(OURS, ["operator"]), { ...callerIn(OURS, ["viewer"]), id: "idp:other" }];
+    const body = { workflow: `${OURS}/${OURS}-report`, key: "nightly" };
+    const first = await start(operator, body);
+    assert.equal(first.status, "succeeded");
+    const denied = await call<{ readonly detail: string }>(viewer, "POST", "/v1/runs", body);
+    assert.equal(denied.code, "denied");
+    assert.match(
+      denied.detail,
+      /run\.start on garden\/garden-report@1\.0\.0 is denied: user idp:other has no role here/,
+    );
+    // Of the colleague who may, it is the same run.
+    const colleague = { ...operator, id: "idp:colleague" };
+    for (const who of [operator, colleague]) assert.equal((await start(who, body)).id, first.id);
+  });
+
+  it("names no folder of the machine: neither where runbooks lie nor where a run begins", async () => {
+    const somebody = callerIn("*");
+    const manifest = `${header(OURS, "near")}    say: { uses: noop@1 }\n`;
+    const notTheOwner = { ...somebody, grants: [{ namespace: "*", roles: ["admin", "operator", "author"] }] };
+    for (const [path, body] of [
+      ["/v1/plan", { manifest, folder: "/etc" }],
+      ["/v1/workflows", { manifest, folder: tenants.dir }],
+      ["/v1/runs", { manifest, folder: "/etc" }],
+      ["/v1/runs", { manifest, base: "/root/.ssh" }],
+      ["/v1/runs", { workflow: `${OURS}/${OURS}-report`, base: "/root", dryRun: true }],
+    ] as const) {
+      const answer = await call<{ readonly detail: string }>(notTheOwner, "POST", path, body);
+      assert.equal(answer.code, "denied", path);
+      assert.match(
+        answer.detail,
+        /Only the owner of this control plane may name a folder of its machine: (folder|base)/,
+      );
+    }
+    assert.equal((await start(somebody, { manifest, base: tenants.dir })).status, "succeeded");
+  });
 });

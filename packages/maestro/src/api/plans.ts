@@ -5,6 +5,7 @@ import { digestOf } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
+import { EVERY_NAMESPACE, rolesIn } from "../identity/caller.ts";
 import type { Store, StoredPlan } from "../store/store.ts";
 import type { Access, Target } from "./access.ts";
 import type { AppDeps, Compiled } from "./app.ts";
@@ -24,7 +25,7 @@ export const PLAN_SOURCE = {
   file: optional(text("The manifest's file name, for diagnostics.", { max: 4096 })),
   folder: optional(
     text(
-      "Absolute. Runbooks that the manifest names and that are not stored are looked for among the manifests here.",
+      "Absolute; the owner's to name. Runbooks that the manifest names and that are not stored are looked for among the manifests here.",
       {
         max: 4096,
         pattern: "^/",
@@ -64,6 +65,7 @@ export const planWorkflow = route({
       return objectOfTexts("Plan", { digest: JSON.stringify(stored.digest), plan: stored.text, diagnostics: "[]" });
     }
     sourceOf(body);
+    refuseFolders(access, body);
     await access.inNamespaces();
     const { plan, diagnostics } = await deps.compile(body.manifest, body.file ?? "manifest", body.folder, access.scope);
     return object("Plan", { digest: plan === null ? null : digestOf(asJson(plan)), plan, diagnostics });
@@ -153,11 +155,32 @@ async function compileGiven(
   access: Access,
   { manifest, file, folder }: PlanSource & { readonly manifest: string },
 ): Promise<StoredPlan> {
+  refuseFolders(access, { folder });
   await access.inNamespaces(undefined, "plan.compile");
   const { plan } = await compileOrRefuse(deps, access, manifest, file ?? "manifest", folder);
   // What a manifest calls its namespace is not told before it is read; a run that nobody there may start leaves no trace there.
   await access.on(workflowTarget(plan.workflow), "plan.compile");
   return storedPlan(plan, manifest, deps.now());
+}
+
+/**
+ * Folders of this machine are its owner's to name: a role is for what a namespace has, and what lies elsewhere may be anybody's.
+ * Errors: `denied`.
+ */
+export function refuseFolders(
+  { caller }: Pick<Access, "caller">,
+  named: { readonly folder?: string | undefined; readonly base?: string | undefined },
+): void {
+  if (rolesIn(caller, EVERY_NAMESPACE).includes("owner")) return;
+  for (const name of ["folder", "base"] as const)
+    if (named[name] !== undefined)
+      throw new MaestroError(
+        "denied",
+        `Only the owner of this control plane may name a folder of its machine: ${name}.`,
+        {
+          fix: "Leave it out. Publish the runbooks that the manifest uses, and give tasks what they need as inputs.",
+        },
+      );
 }
 
 /** The workflow reference, or "" where a manifest is given. Exactly one of the two must be there. */

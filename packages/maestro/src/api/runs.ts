@@ -7,7 +7,7 @@ import { choice, flag, integer, json, jsonObject, list, optional, text, textMap 
 import { IF_NONE_MATCH, tagged } from "./etag.ts";
 import { initiatorOf } from "./initiator.ts";
 import { originOf, TRACE_HEADERS } from "./origin.ts";
-import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, planOfRun, resolvePlan } from "./plans.ts";
+import { DIGEST_PATTERN, MAX_MANIFEST, PLAN_SOURCE, planOfRun, refuseFolders, resolvePlan } from "./plans.ts";
 import { viewRun } from "./removed-run.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -67,7 +67,7 @@ export const startRun = route({
     dryRun: optional(flag("Check everything and ask the gate, but record and start nothing.")),
     base: optional(
       text(
-        "The folder the run is started in, from which relative paths of tasks and inputs are meant. Absolute; default: `work` in the data directory.",
+        "The folder the run is started in, from which relative paths of tasks and inputs are meant. Absolute; the owner's to name; default: `work` in the data directory.",
         {
           max: 4096,
           pattern: "^/",
@@ -82,6 +82,7 @@ export const startRun = route({
     runAnswer(200, "With `dryRun`: `inputs` with defaults filled in, and the gate's `decision`.", "Preview"),
   ],
   async handle(deps, { body, request, access }) {
+    refuseFolders(access, body);
     const plan = await resolvePlan(deps, access, body);
     access.leftToEngine();
     const key = body.key ?? idempotencyKeyOf(request);

@@ -3,7 +3,7 @@ import { findWorkflow, MAX_VERSIONS } from "../catalog/find.ts";
 import { listCatalog } from "../catalog/list.ts";
 import { publish } from "../catalog/publish.ts";
 import { choice, integer, list, optional, text } from "./field.ts";
-import { compileOrRefuse, MAX_MANIFEST, PLAN_SOURCE, workflowTarget } from "./plans.ts";
+import { compileOrRefuse, MAX_MANIFEST, PLAN_SOURCE, refuseFolders, workflowTarget } from "./plans.ts";
 import { IF_NONE_MATCH, tagged } from "./etag.ts";
 import { object, objectOfTexts } from "./respond.ts";
 import { route } from "./route.ts";
@@ -37,6 +37,7 @@ export const publishWorkflow = route({
     },
   ],
   async handle(deps, { body, access }) {
+    refuseFolders(access, body);
     await access.inNamespaces(undefined, "plan.compile");
     const { plan, diagnostics } = await compileOrRefuse(
       deps,
