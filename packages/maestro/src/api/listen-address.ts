@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { MaestroError } from "../core/problem.ts";
+import { MaestroError, messageOf } from "../core/problem.ts";
 
 const DEFAULT_PORT = 7717;
 
@@ -25,4 +25,29 @@ export function parseListen(text: string): ListenAddress {
 /** Whether only this machine can connect to it. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Why nobody listens there, as `address_unusable`. `fix`: of a server that cannot do without. */
+export function addressUnusable(
+  { host, port }: ListenAddress,
+  error: NodeJS.ErrnoException,
+  fix?: string,
+): MaestroError {
+  const place = `${host}:${port}`;
+  const options = { cause: error, facts: { address: place }, ...(fix === undefined ? {} : { fix }) };
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new MaestroError("address_unusable", `Another process listens on ${place} already.`, options);
+    case "EACCES":
+      return new MaestroError("address_unusable", `This user may not listen on ${place}.`, {
+        ...options,
+        fix: "Choose a port above 1023 with `--listen HOST:PORT`.",
+      });
+    default:
+      return new MaestroError(
+        "address_unusable",
+        `Listening on ${place} is not possible: ${messageOf(error)}`,
+        options,
+      );
+  }
 }

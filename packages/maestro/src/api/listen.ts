@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
-import { MaestroError, messageOf } from "../core/problem.ts";
 import type { App } from "./app.ts";
 import { guarded } from "./guard.ts";
 import type { Authenticate } from "./guard.ts";
 import { answerFaults } from "./http-fault.ts";
+import { addressUnusable } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import { DEFAULT_NETWORK } from "./network-settings.ts";
@@ -69,7 +69,7 @@ export async function serveNetwork(options: {
   });
   answerFaults(server, limits.connections);
   await new Promise<void>((listening, failed) => {
-    server.once("error", (error) => failed(unusable(options.address, error)));
+    server.once("error", (error) => failed(addressUnusable(options.address, error)));
     server.listen(port, host, listening);
   });
   const origin = `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
@@ -102,24 +102,4 @@ const OPEN_TEMPLATES = OPEN.filter((path) => path.includes("{"));
 
 function isOpen(pathname: string): boolean {
   return OPEN_PATHS.has(pathname) || OPEN_TEMPLATES.some((template) => matchesTemplate(template, pathname));
-}
-
-function unusable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): MaestroError {
-  const place = `${host}:${port}`;
-  const options = { cause: error, facts: { address: place } };
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new MaestroError("address_unusable", `Another process listens on ${place} already.`, options);
-    case "EACCES":
-      return new MaestroError("address_unusable", `This user may not listen on ${place}.`, {
-        ...options,
-        fix: "Choose a port above 1023 with `--listen HOST:PORT`.",
-      });
-    default:
-      return new MaestroError(
-        "address_unusable",
-        `Listening on ${place} is not possible: ${messageOf(error)}`,
-        options,
-      );
-  }
 }

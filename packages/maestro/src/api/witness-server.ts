@@ -1,11 +1,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
-import { MaestroError, messageOf } from "../core/problem.ts";
+import { messageOf } from "../core/problem.ts";
 import { addCheckpoint } from "../provenance/witness/witness.ts";
 import type { WitnessAnswer, WitnessDeps } from "../provenance/witness/witness.ts";
 import { answerFaults } from "./http-fault.ts";
 import { closeGently, nodeListener } from "./http.ts";
+import { addressUnusable } from "./listen-address.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { Slots } from "./slots.ts";
 
@@ -47,10 +48,10 @@ export async function serveWitness(options: {
   await new Promise<void>((listening, failed) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       failed(
-        new MaestroError(
-          "address_unusable",
-          `Listening on ${address.host}:${address.port} is not possible: ${messageOf(error)}.`,
-          { cause: error, facts: { address: `${address.host}:${address.port}` } },
+        addressUnusable(
+          address,
+          error,
+          "Choose another address with `--listen HOST:PORT`, port 0 for any that is free.",
         ),
       ),
     );

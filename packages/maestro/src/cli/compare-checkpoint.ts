@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { isConsistent } from "../core/merkle.ts";
 import { MaestroError } from "../core/problem.ts";
 import { readCheckpoint } from "../provenance/ledger/checkpoint.ts";
@@ -11,6 +9,7 @@ import { usage } from "./cli.ts";
 import type { Cli } from "./cli.ts";
 import type { Client } from "./client.ts";
 import { textOf } from "./client.ts";
+import { readNamed } from "./named-file.ts";
 import { isData, printObject } from "./output.ts";
 
 /** Whether the ledger still begins with what somebody kept of it. Errors: `ledger_broken`. */
@@ -27,7 +26,7 @@ export async function compareWith(cli: Cli, client: Client, file: string): Promi
       throw usage(`${where} is no checkpoint of this ledger: ${error.message}.`);
     }
   };
-  const older = read(await readFile(resolve(cli.cwd, file), "utf8"), file);
+  const older = read(await readNamed(cli, file), file);
   const newest = read(textOf((await client.read("/ledger/checkpoint")).bytes), "the newest checkpoint");
   if (older.size > newest.size)
     throw rewritten(`It has ${newest.size} entries, and ${file} was signed for ${older.size}.`, older, newest);

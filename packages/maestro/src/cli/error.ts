@@ -64,7 +64,9 @@ export function errorObject(error: MaestroError): object {
 /** Cause, particulars, what to do, where to read on. */
 export function errorLines(error: MaestroError, style: Style): readonly string[] {
   const head = `${paint(style, ["red", "bold"], `error[${error.code}]:`)} ${sentence(error.message)}`;
-  const facts = Object.entries(error.facts).filter(([name]) => !SAID_IN_WORDS.has(name));
+  const facts = Object.entries(error.facts).filter(
+    ([name, value]) => !SAID_IN_WORDS.has(name) && !(Array.isArray(value) && value.length === 0),
+  );
   const width = Math.max(0, ...facts.map(([name]) => displayWidth(safe(name))));
   return [
     head,
@@ -75,7 +77,7 @@ export function errorLines(error: MaestroError, style: Style): readonly string[]
 }
 
 /** These repeat the message as data, or are printed by whoever knows their form. */
-const SAID_IN_WORDS: ReadonlySet<string> = new Set(["problems", "candidates", "diagnostics", "allow"]);
+const SAID_IN_WORDS: ReadonlySet<string> = new Set(["problems", "candidates", "diagnostics", "allow", "reasons"]);
 
 const MAX_FACT = 400;
 

@@ -110,7 +110,7 @@ export const MANUAL: Readonly<Record<string, Manual>> = {
     guide: "disclose",
   },
   "receipt reveal": {
-    exits: { 2: "the file cannot be read, or has no such value" },
+    exits: { 2: "the file cannot be read", 5: "nothing was redacted there" },
     see: ["receipt disclose", "verify"],
     guide: "disclose",
   },

@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
 import { usage } from "./cli.ts";
 import type { Cli, Input } from "./cli.ts";
+import { readNamed } from "./named-file.ts";
 
 /** The question that the options ask, in the words of AuthZEN; with --request the file's. */
 export async function questionBody(cli: Cli, input: Input, action: string | undefined): Promise<JsonObject> {
@@ -69,7 +68,7 @@ function valueOf(text: string): JsonValue {
 }
 
 async function readRequest(cli: Cli, file: string): Promise<JsonObject> {
-  const text = await readFile(resolve(cli.cwd, file), "utf8");
+  const text = await readNamed(cli, file);
   const { parse } = await import("yaml");
   let value: JsonValue;
   try {

@@ -81,6 +81,12 @@ describe("the command line refuses", () => {
     [["runs", "-o", "xml"], 2, /--output takes one of/],
     [["runs", "--fields", "x"], 2, /there is no column x/],
     [["task", "show", "exek"], 5, /Did you mean exec\?/],
+    [["policy", "test", "none"], 2, /none/],
+    [["policy", "what-if", "--request", "none.json"], 2, /none\.json cannot be read: there is no such file\./],
+    [["policy", "break-glass", "--for", "30m", "--reason", "it burns"], 2, /--reason takes 20 characters or more/],
+    [["audit", "--verify", "--checkpoint", "none"], 2, /none cannot be read: there is no such file\./],
+    [["verify", "ok.yaml", "--trust-root", "none"], 2, /The trust root none cannot be read: there is no such file\./],
+    [["receipt", "reveal", "."], 2, /\. cannot be read: it is a folder\./],
     [["help", "plan_chnged"], 5, /Did you mean plan_changed\?/],
   ];
 

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MaestroError, messageOf } from "../core/problem.ts";
 import { readPackage } from "../operations/disclosure/read-package.ts";
 import { readSalts } from "../provenance/disclosure/salts.ts";
 import type { PackageVerification } from "../provenance/disclosure/verify-package.ts";
@@ -8,6 +6,7 @@ import { verifyPackage } from "../provenance/disclosure/verify-package.ts";
 import type { VerifyRequest } from "../provenance/verify.ts";
 import { usage } from "./cli.ts";
 import type { Cli, Input } from "./cli.ts";
+import { readNamed } from "./named-file.ts";
 
 /** What is about one receipt; a package has its own. */
 const OF_RECEIPTS = ["subject", "plan", "events", "previous", "proof", "run", "workflow", "status"] as const;
@@ -26,17 +25,6 @@ export async function verifyPackageAt(
   return verifyPackage(await readPackage(resolve(cli.cwd, path)), {
     trustRoot,
     ...(witnesses === undefined ? {} : { witnesses }),
-    ...(salts === undefined ? {} : { salts: readSalts(await readText(cli, salts), salts) }),
+    ...(salts === undefined ? {} : { salts: readSalts(await readNamed(cli, salts), salts) }),
   });
-}
-
-async function readText(cli: Cli, path: string): Promise<string> {
-  try {
-    return await readFile(resolve(cli.cwd, path), "utf8");
-  } catch (error) {
-    throw new MaestroError("invalid_request", `${path} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-      fix: "Check the path and its permissions.",
-    });
-  }
 }

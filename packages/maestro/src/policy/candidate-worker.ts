@@ -19,7 +19,7 @@ interface Opened {
 
 /** What a decision that is asked for is called, in a policy of Rego. */
 const ENTRYPOINT = "maestro/authz/decision";
-const WHERE = "the folder";
+const WHERE = "in the folder";
 
 const asked = workerData as CandidateQuestions;
 const reply = (message: CandidateReply): void => parentPort?.postMessage(message);

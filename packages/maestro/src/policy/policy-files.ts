@@ -25,7 +25,8 @@ export async function readPolicyFolder(
   try {
     names = (await readdir(folder)).filter(counts).toSorted();
   } catch (error) {
-    throw unusable(folder, [messageOf(error)], error);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw unusable(folder, [isMissing ? "there is no such folder" : messageOf(error)], error);
   }
   if (names.length > FILE_LIMITS.files) throw unusable(folder, [`it has more than ${FILE_LIMITS.files} files`]);
   const files: PolicyFile[] = [];

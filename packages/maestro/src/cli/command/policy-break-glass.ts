@@ -1,4 +1,5 @@
 import { parseDuration } from "../../core/duration.ts";
+import { BREAK_GLASS_LIMITS } from "../../policy/break-glass.ts";
 import type { BreakGlassRow } from "../../store/break-glass.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
@@ -45,6 +46,11 @@ async function open(cli: Cli, client: Client, input: Input): Promise<number> {
   const wanted = input.text("for");
   if (reason === undefined || wanted === undefined)
     throw usage("Going past the policy takes a reason and a time: --reason TEXT --for 30m.");
+  const { min } = BREAK_GLASS_LIMITS.reasonCharacters;
+  if (reason.trim().length < min)
+    throw usage(
+      `--reason takes ${min} characters or more, not ${reason.trim().length}: others are to understand it afterwards.`,
+    );
   const forMs = parseDuration(wanted);
   if (forMs === undefined) throw usage(`--for takes a duration such as 30m, not ${JSON.stringify(wanted)}.`);
   const namespace = input.text("namespace");

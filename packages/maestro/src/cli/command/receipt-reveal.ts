@@ -1,15 +1,16 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { MaestroError, messageOf } from "../../core/problem.ts";
 import type { RevealedField } from "../../core/redaction.ts";
 import { suggest } from "../../core/suggest.ts";
 import { readSalts, writeSalts } from "../../provenance/disclosure/salts.ts";
 import type { Cli, Input } from "../cli.ts";
+import { readNamed } from "../named-file.ts";
 import { printList } from "../output.ts";
 
 export async function run(cli: Cli, input: Input): Promise<number> {
   const file = input.arg("salts");
-  const salts = readSalts(await read(cli, file), file);
+  const salts = readSalts(await readNamed(cli, file), file);
   const wanted = input.texts("field");
   if (wanted.length === 0) {
     await list(cli, salts.fields);
@@ -63,15 +64,4 @@ function find(fields: readonly RevealedField[], text: string): readonly Revealed
     `Nothing was redacted at ${text}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
     { fix: "List the fields: `maestro receipt reveal SALTS` without --field." },
   );
-}
-
-async function read(cli: Cli, path: string): Promise<string> {
-  try {
-    return await readFile(resolve(cli.cwd, path), "utf8");
-  } catch (error) {
-    throw new MaestroError("invalid_request", `${path} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-      fix: "Check the path and its permissions.",
-    });
-  }
 }

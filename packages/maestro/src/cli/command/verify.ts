@@ -1,7 +1,7 @@
 import { access, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Digest } from "../../core/digest.ts";
-import { MaestroError, messageOf } from "../../core/problem.ts";
+import { MaestroError } from "../../core/problem.ts";
 import { readNoteKey } from "../../provenance/ledger/note.ts";
 import { PROOF_SUFFIX } from "../../provenance/ledger/proof.ts";
 import { TIMESTAMP_SUFFIX } from "../../provenance/timestamp/request.ts";
@@ -13,6 +13,7 @@ import { exitCodeOf, reportJson } from "../../provenance/verify-report.ts";
 import type { AnyVerification } from "../../provenance/verify-report.ts";
 import { usage } from "../cli.ts";
 import type { Cli, Input } from "../cli.ts";
+import { readNamed, readNamedBytes, unreadable } from "../named-file.ts";
 import { isData, printLines, printObject } from "../output.ts";
 import { verificationLines } from "../verification-lines.ts";
 
@@ -60,9 +61,9 @@ async function verifyFile(cli: Cli, input: Input, file: string, request: VerifyR
   if (input.text("salts") !== undefined) throw usage("--salts goes with a disclosure package; this is a single file.");
   const proof = input.text("proof") ?? (await fileBeside(resolve(cli.cwd, file), PROOF_SUFFIX));
   const timestamp = await readTimestamp(cli, input, resolve(cli.cwd, file));
-  return verifyEither(await readBytes(cli, file), {
+  return verifyEither(await readNamedBytes(cli, file), {
     ...request,
-    ...(proof === undefined ? {} : { proof: await readWhole(cli, proof) }),
+    ...(proof === undefined ? {} : { proof: await readNamed(cli, proof) }),
     ...(timestamp === undefined ? {} : { timestamp }),
   });
 }
@@ -89,7 +90,7 @@ async function readTimestamp(cli: Cli, input: Input, file: string): Promise<Veri
   if (certificates === undefined || path === undefined) return undefined;
   const { timestampCheck } = await import("../../provenance/timestamp/verify.ts");
   try {
-    return { reply: await readBytes(cli, path), check: await timestampCheck(await readWhole(cli, certificates)) };
+    return { reply: await readNamedBytes(cli, path), check: await timestampCheck(await readNamed(cli, certificates)) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw usage(
@@ -142,11 +143,11 @@ async function readRequest(cli: Cli, input: Input): Promise<VerifyRequest> {
     ...(witnesses === undefined ? {} : { witnesses }),
     trustRoot: await readTrust(cli, input.text("trust-root")),
     files: input.texts("subject").map((path) => ({ path: resolve(cli.cwd, path) })),
-    ...(plan === undefined ? {} : planCheck(plan, plan.startsWith("sha256:") ? "" : await readWhole(cli, plan))),
+    ...(plan === undefined ? {} : planCheck(plan, plan.startsWith("sha256:") ? "" : await readNamed(cli, plan))),
     ...(events === undefined
       ? {}
-      : { events: (await readWhole(cli, events)).split("\n").filter((line) => line !== "") }),
-    ...(previous === undefined ? {} : { previous: await readBytes(cli, previous) }),
+      : { events: (await readNamed(cli, events)).split("\n").filter((line) => line !== "") }),
+    ...(previous === undefined ? {} : { previous: await readNamedBytes(cli, previous) }),
     expected: {
       ...Object.fromEntries(Object.entries(expected).filter(([, value]) => value !== undefined)),
       ...(plan?.startsWith("sha256:") === true ? { plan: plan as Digest } : {}),
@@ -164,24 +165,7 @@ async function readTrust(cli: Cli, path: string | undefined): Promise<VerifyRequ
     return readTrustRoot(await readFile(resolve(cli.cwd, file), "utf8"), file);
   } catch (error) {
     if (error instanceof MaestroError) throw error;
-    throw new MaestroError("invalid_request", `The trust root ${file} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-      fix: "Pass the signing installation's keys/trust-root.json with --trust-root FILE.",
-    });
-  }
-}
-
-async function readWhole(cli: Cli, path: string): Promise<string> {
-  return Buffer.from(await readBytes(cli, path)).toString("utf8");
-}
-
-async function readBytes(cli: Cli, path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(resolve(cli.cwd, path));
-  } catch (error) {
-    throw new MaestroError("invalid_request", `${path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-      fix: "Check the path and its permissions.",
-    });
+    const fix = "Pass the signing installation's keys/trust-root.json with --trust-root FILE.";
+    throw unreadable(`The trust root ${file}`, error, fix);
   }
 }

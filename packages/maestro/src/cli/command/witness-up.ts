@@ -8,6 +8,7 @@ import { acquireLock } from "../../store/lock.ts";
 import { Log } from "../../telemetry/log.ts";
 import type { LogSink } from "../../telemetry/log.ts";
 import type { Cli, Input } from "../cli.ts";
+import { count } from "../format.ts";
 import { Interrupts } from "../interrupts.ts";
 import { serverLog } from "../server-log.ts";
 import { witnessFolder } from "../witness-folder.ts";
@@ -43,11 +44,14 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       },
       fault: (error) => write("error", "a checkpoint could not be cosigned", { error: messageOf(error) }),
     });
-    log.say(`The witness ${folder.key.name} listens on ${server.url} for ${folder.logs().size} logs. Ctrl-C ends it.`, {
-      url: server.url,
-      vkey: writeNoteKey(folder.key),
-      pid: process.pid,
-    });
+    log.say(
+      `The witness ${folder.key.name} listens on ${server.url} for ${count(folder.logs().size, "log")}. Ctrl-C ends it.`,
+      {
+        url: server.url,
+        vkey: writeNoteKey(folder.key),
+        pid: process.pid,
+      },
+    );
     await asked.promise;
     await server.close(GRACE_MS);
     return 0;
