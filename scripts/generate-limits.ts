@@ -82,6 +82,11 @@ const NETWORK: Readonly<Record<keyof NetworkLimits, Meaning>> = {
     "ms",
     "it is cut off; an event stream goes on with `Last-Event-ID`",
   ],
+  proveMs: [
+    "between two looks at who follows a live answer",
+    "ms",
+    "of who is nobody any more, or has other roles, it ends",
+  ],
 };
 
 const SOURCE: Readonly<Record<keyof typeof SOURCE_LIMITS, Meaning>> = {

@@ -10,16 +10,41 @@ export interface OpenStreams {
 export function countStream(response: Response, open: OpenStreams): Response {
   if (!response.headers.has(LIVE_HEADER) || response.body === null) return response;
   open.streams += 1;
-  return new Response(counted(response.body, open), { status: response.status, headers: response.headers });
+  const leave = (): void => void (open.streams -= 1);
+  return new Response(ending(response.body, new AbortController(), leave), {
+    status: response.status,
+    headers: response.headers,
+  });
 }
 
-function counted(body: ReadableStream<Uint8Array>, open: OpenStreams): ReadableStream<Uint8Array> {
-  const gone = new AbortController();
-  const parts = partsOf(body, gone.signal);
+/** The same answer, which ends when whoever it goes to is nobody any more, or has become another: looked at every so often. */
+export function whileAdmitted(response: Response, isStill: () => Promise<boolean>, everyMs: number): Response {
+  if (!response.headers.has(LIVE_HEADER) || response.body === null) return response;
+  const over = new AbortController();
+  const look = (): void => {
+    isStill().then(
+      (still) => still || over.abort(),
+      () => over.abort(),
+    );
+  };
+  const timer = setInterval(look, everyMs).unref();
+  return new Response(
+    ending(response.body, over, () => clearInterval(timer)),
+    { status: response.status, headers: response.headers },
+  );
+}
+
+/** The stream until it ends, its reader leaves or `over` is aborted; `leave` is told once, whichever it was. */
+function ending(
+  body: ReadableStream<Uint8Array>,
+  over: AbortController,
+  leave: () => void,
+): ReadableStream<Uint8Array> {
+  const parts = partsOf(body, over.signal);
   let left = false;
   let isRead = false;
-  const leave = (): void => {
-    if (!left) open.streams -= 1;
+  const end = (): void => {
+    if (!left) leave();
     left = true;
   };
   return new ReadableStream<Uint8Array>(
@@ -29,16 +54,16 @@ function counted(body: ReadableStream<Uint8Array>, open: OpenStreams): ReadableS
         try {
           const part = await parts.next();
           if (part.done !== true) return controller.enqueue(part.value);
-          leave();
+          end();
           controller.close();
         } catch (error) {
-          leave();
+          end();
           controller.error(error);
         }
       },
       async cancel() {
-        leave();
-        gone.abort();
+        end();
+        over.abort();
         await parts.return(undefined);
         // A generator that was never asked for anything has nothing to tidy up, and its stream would go on.
         if (!isRead) await body.cancel();

@@ -136,6 +136,48 @@ describe("limits of a server's callers", () => {
     }
   });
 
+  for (const [how, now] of [
+    ["is nobody any more", undefined],
+    ["has other roles", { ...caller("anna"), grants: [{ namespace: "a", roles: ["viewer"] }] }],
+  ] as const)
+    it(`ends a live answer to who ${how}, and does not end the other's`, async () => {
+      let anna: Caller | undefined = caller("anna");
+      const live: App = async () =>
+        Promise.resolve(
+          new Response(
+            new ReadableStream<Uint8Array>({ start: (all) => all.enqueue(new TextEncoder().encode("live")) }),
+            { headers: { [LIVE_HEADER]: "no" } },
+          ),
+        );
+      let asked = 0;
+      const server = await serveNetwork({
+        address: { host: "127.0.0.1", port: 0 },
+        async authenticate(request) {
+          const isBen = request.headers.get("authorization") === "Bearer ben";
+          if (isBen) asked += 1;
+          const who = isBen ? caller("ben") : anna;
+          return Promise.resolve(who ?? { error: new MaestroError("unauthorized", "Nobody."), status: 401 });
+        },
+        handle: live,
+        limits: { proveMs: 5 },
+      });
+      servers.push(server);
+      const follow = async (who: string): Promise<Response> =>
+        fetch(`${server.url}/v1/runs/r/events`, { headers: { authorization: `Bearer ${who}` } });
+      const [hers, his] = [await follow("anna"), await follow("ben")];
+      anna = now;
+      assert.equal(await hers.text(), "live");
+      const reader = his.body?.getReader();
+      assert.equal(new TextDecoder().decode((await reader?.read())?.value), "live");
+      const [ended, before] = [reader?.read().then(() => "ended"), asked];
+      const proved = (async () => {
+        while (asked < before + 3) await new Promise((next) => setImmediate(next));
+        return "goes on";
+      })();
+      assert.equal(await Promise.race([ended, proved]), "goes on");
+      await reader?.cancel();
+    });
+
   it("has no time limit for an answer that has begun", async () => {
     const { promise: until, resolve } = Promise.withResolvers<undefined>();
     const stream: App = async () =>

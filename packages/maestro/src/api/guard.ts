@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { App } from "./app.ts";
-import { countStream } from "./answered.ts";
+import { countStream, whileAdmitted } from "./answered.ts";
 import { LIVE_HEADER } from "./http.ts";
 import type { Handler } from "./http.ts";
 import { peerOf } from "./peer.ts";
@@ -20,6 +20,8 @@ export interface GuardOptions {
   readonly rates: Rates;
   /** From a request's start to the head of its answer. */
   readonly answerMs: number;
+  /** Whoever follows a live answer proves again who they are, so often. */
+  readonly proveMs: number;
 }
 
 /**
@@ -45,7 +47,7 @@ async function answer(
   handle: App,
   request: Request,
   requestId: string,
-  { isOpen, rates, answerMs, authenticate, host }: GuardOptions,
+  { isOpen, rates, answerMs, proveMs, authenticate, host }: GuardOptions,
 ): Promise<Response> {
   const { pathname } = new URL(request.url);
   const refused = ({ error, ...override }: Refusal): Response =>
@@ -61,7 +63,9 @@ async function answer(
   // Whoever waits no longer has their place until the work is done: else asking again and again would pile it up.
   const end = (): void => pass.end();
   working.then(end, end);
-  const response = within(pass, await inTime(working, answerMs, refused), refused);
+  let response = within(pass, await inTime(working, answerMs, refused), refused);
+  if (!("error" in caller) && caller !== NOBODY)
+    response = whileAdmitted(response, async () => isSame(caller, await authenticate(request)), proveMs);
   for (const [name, value] of pass.headers) response.headers.set(name, value);
   return response;
 }
@@ -73,6 +77,16 @@ function within(pass: Pass, response: Response, refused: (refusal: Refusal) => R
   if ("streams" in open) return countStream(response, open);
   response.body?.cancel().catch((error: unknown) => error);
   return refused(tooMany(open));
+}
+
+/** A session that was ended, a token that is over or roles that were taken away end what they opened. */
+function isSame(caller: Caller, now: Caller | Refusal): boolean {
+  return (
+    !("error" in now) &&
+    now.type === caller.type &&
+    now.id === caller.id &&
+    JSON.stringify(now.grants) === JSON.stringify(caller.grants)
+  );
 }
 
 function tooMany({ why, headers, retryAfterSeconds }: Excess): Refusal {

@@ -25,6 +25,7 @@ export interface NetworkLimits {
   readonly requestMs: number;
   readonly idleMs: number;
   readonly stallMs: number;
+  readonly proveMs: number;
 }
 
 export const NETWORK_LIMITS: NetworkLimits = {
@@ -36,6 +37,7 @@ export const NETWORK_LIMITS: NetworkLimits = {
   requestMs: 60_000,
   idleMs: 30_000,
   stallMs: 30_000,
+  proveMs: 30_000,
 };
 
 export interface NetworkServer {
@@ -80,6 +82,7 @@ export async function serveNetwork(options: {
     isOpen,
     rates: new Rates(rates),
     answerMs,
+    proveMs: limits.proveMs,
   });
   server.on(
     "request",
