@@ -116,8 +116,7 @@ function prepare(place: string, path: string): void {
   chmodSync(place, 0o755);
   mkdirSync(join(place, ".bin"));
   symlinkSync(join(ROOT, "maestro"), join(place, ".bin/maestro"));
-  const provider = join(ROOT, "packages/maestro/test/support/oidc-process.ts");
-  writeFileSync(join(place, ".bin/demo-provider"), `#!/bin/sh\nexec node "${provider}" "$@"\n`, { mode: 0o755 });
+  symlinkSync(join(ROOT, "scripts/demo-provider"), join(place, ".bin/demo-provider"));
   if (path !== "README.md") return;
   symlinkSync(join(ROOT, "maestro"), join(place, "maestro"));
   for (const part of [
@@ -135,13 +134,14 @@ async function carryOut(step: Step, place: string, path: string, stays: Terminal
   const where = `${path}:${step.line}`;
   // Pages say the port that people will have; here another engine may be up.
   const port = stays.map(({ output }) => /http:\/\/127\.0\.0\.1:(\d+)/.exec(output())?.[1]).find((one) => one);
-  const actual = (text: string): string => (port === undefined ? text : text.replaceAll(DEFAULT_PORT, port));
-  const terminal = openTerminal(actual(step.script), place);
+  const actual = (text: string): string => (port === undefined ? text : text.replaceAll(DEFAULT_PORTS, port));
   if (step.stays) {
+    const terminal = openTerminal(step.script.replaceAll(/(?<=--listen 127\.0\.0\.1:)\d+/g, "0"), place);
     stays.push(terminal);
-    const shown = step.shows.map((line) => line.replaceAll(DEFAULT_PORT, "…"));
+    const shown = step.shows.map((line) => line.replaceAll(DEFAULT_PORTS, "…"));
     return waitFor(terminal, shown, where);
   }
+  const terminal = openTerminal(actual(step.script), place);
   const code = await terminal.ended;
   const output = terminal.output();
   assert.equal(code, step.exit, `${where} ended with ${code}, not ${step.exit}:\n${step.script}\n${output}`);
@@ -157,7 +157,8 @@ interface Terminal {
   readonly ended: Promise<number>;
 }
 
-const DEFAULT_PORT = "7717";
+/** Of a control plane and of a witness. */
+const DEFAULT_PORTS = /\b771[78]\b/g;
 let scripts = 0;
 
 function openTerminal(script: string, place: string): Terminal {
