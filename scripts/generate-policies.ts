@@ -76,6 +76,8 @@ namespace Maestro {
     sensitive?: Bool,
     uses?: String,
     undo?: Bool,
+    /// What its commands run in: strict, preferred or none, which is as the engine's own user.
+    sandbox?: String,
   };
 
   /// The runs of a workflow.

@@ -128,3 +128,36 @@ describe("a question that is asked of the policy", () => {
     );
   });
 });
+
+describe("a task that would run as the engine's own user", () => {
+  it("is one that a policy can tell from others", async () => {
+    await open(`@id("walls") @why("Commands run in a sandbox.") @fix("Say sandbox: strict.")
+forbid (principal, action == Maestro::Action::"task.execute", resource is Maestro::Task)
+unless { resource has sandbox && resource.sandbox == "strict" };
+`);
+    const manifest = (name: string, runner: string): string => `apiVersion: maestro/v1
+kind: Runbook
+metadata: { namespace: shop, name: ${name}, version: 1.0.0 }
+spec:
+  type: demo
+  purposes: [reporting]
+  tasks:
+    look: { uses: exec@1, with: { argv: ["cat", "${join(dir, "data", "installation")}"] }${runner} }
+`;
+    for (const [name, runner] of [
+      ["bare", ", runner: { sandbox: none }"],
+      ["silent", ""],
+    ] as const) {
+      const started = await ask(anna, "/v1/runs", { body: { manifest: manifest(name, runner) } });
+      const { run } = (await started.json()) as { readonly run: { readonly id: string } };
+      await plane.engine.idle();
+      const shown = (await (await ask(anna, `/v1/runs/${run.id}`)).json()) as {
+        readonly error: { readonly code: string; readonly message: string };
+      };
+      assert.deepEqual(
+        [shown.error.code, shown.error.message],
+        ["DENIED", "look: policy denied it: Commands run in a sandbox. Say sandbox: strict."],
+      );
+    }
+  });
+});

@@ -15,7 +15,7 @@ import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { isOfStorage } from "./parts.ts";
-import { leaseQuestion } from "./questions.ts";
+import { DEFAULT_SANDBOX, leaseQuestion } from "./questions.ts";
 import { workloadOf } from "./workload.ts";
 
 /** An attempt that has its slot and, once its start is durable, is executed. */
@@ -102,7 +102,7 @@ export class Effects {
       undo: command.undo,
       type,
       input: command.input,
-      sandbox: plan.runner?.sandbox ?? "preferred",
+      sandbox: plan.runner?.sandbox ?? DEFAULT_SANDBOX,
       limits: plan.runner?.limits ?? {},
       artifacts: command.undo ? [] : (plan.artifacts ?? []),
       get dir(): string {

@@ -4,6 +4,9 @@ import { useText } from "../core/receipt-facts.ts";
 import type { Run, Step } from "../core/run.ts";
 import type { GateRequest } from "../policy/gate.ts";
 
+/** Where a runbook says nothing: as strict as the machine can, and the receipt says what it was. */
+export const DEFAULT_SANDBOX = "preferred";
+
 /** Of a run, what the gate is told. */
 interface Mandate {
   readonly purpose: string;
@@ -75,6 +78,7 @@ function taskResource(program: Program, run: Run, task: number): GateRequest["re
       sensitive: plan.sensitive === true,
       uses: useText(undoing ? undo!.uses : plan.uses),
       undo: undoing,
+      sandbox: plan.runner?.sandbox ?? DEFAULT_SANDBOX,
     },
   };
 }
