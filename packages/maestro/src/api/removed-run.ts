@@ -15,6 +15,7 @@ export async function viewRun(
     const receipt = await store.receiptGet(row.id);
     return {
       run: row,
+      authority: "",
       inputs: {},
       outputs: null,
       error: row.error === null ? null : { code: "REMOVED", message: row.error },

@@ -167,6 +167,7 @@ const ANSWERS = {
   Run: answer("Run", { run: ref("RunRow") }),
   RunView: answer("Run", {
     run: ref("RunRow"),
+    authority: string,
     inputs: anyObject,
     outputs: orNull(anyObject),
     error: orNull(ref("TaskError")),

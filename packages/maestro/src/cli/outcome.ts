@@ -9,7 +9,7 @@ import { isData, printLines, printObject } from "./output.ts";
 import { proofOf } from "./proof.ts";
 import { glyph, isRefusal, paint, shownRun, shownStep } from "./terminal/style.ts";
 import type { Style } from "./terminal/style.ts";
-import { oneLine, safe, truncate } from "./terminal/text.ts";
+import { oneLine, safe, truncate, wrapped } from "./terminal/text.ts";
 import type { Ending } from "./watch-run.ts";
 
 /** Prints what watching came to and gives the exit code: the run's, or why it was left. */
@@ -90,7 +90,7 @@ export function summaryLines(view: RunView, { style, proof, width, besides, now 
   const lines = [`${glyph(style, shown)} ${paint(style, "bold", shown)}  ${head.join("  ")}`];
   const fact = (name: string, text: string): void =>
     void lines.push(`  ${name.padEnd(8)} ${truncate(text, Math.max(20, width - 12))}`);
-  for (const [i, line] of whyLines(view.error).entries()) fact(i === 0 ? "why" : "", line);
+  for (const [i, line] of whyLines(view, Math.max(20, width - 12)).entries()) fact(i === 0 ? "why" : "", line);
   for (const line of failureLines(view.tasks, style, width)) lines.push(line);
   for (const [name, value] of Object.entries(view.outputs ?? {}).slice(0, 10))
     fact("output", `${safe(name)} = ${valueText(value)}`);
@@ -103,13 +103,13 @@ export function summaryLines(view: RunView, { style, proof, width, besides, now 
   return lines;
 }
 
-function whyLines(error: RunView["error"]): readonly string[] {
+function whyLines({ run, error }: RunView, width: number): readonly string[] {
   if (error === null) return [];
-  const lines = `${error.code}: ${error.message}`.split(/\r?\n/).filter((line) => line.trim() !== "");
-  return [
-    ...lines.slice(0, WHY_LINES).map((line) => safe(line.replaceAll("\t", "  "))),
-    ...(lines.length > WHY_LINES ? ["…"] : []),
-  ];
+  const said = `${error.code}: ${error.message}`.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const shown = said.map((line) => safe(line.replaceAll("\t", "  ")));
+  // All that a policy says has a reason or a way out; what a program printed is cut off where a screen ends.
+  const lines = run.status === "denied" ? shown.flatMap((line) => wrapped(line, width)) : shown;
+  return [...lines.slice(0, WHY_LINES), ...(lines.length > WHY_LINES ? ["…"] : [])];
 }
 
 /** Of an error that quotes what a program said last. */

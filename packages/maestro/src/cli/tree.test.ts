@@ -59,6 +59,7 @@ function view(tasks: readonly TaskView[], run: Partial<RunView["run"]> = {}): Ru
       head: DIGEST,
       ...run,
     },
+    authority: "",
     inputs: {},
     outputs: null,
     error: null,

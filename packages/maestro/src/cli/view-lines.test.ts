@@ -39,9 +39,26 @@ describe("show", () => {
     assert.match(next("EXIT"), /maestro retry 000001/);
     assert.doesNotMatch(next("PROGRAM_CHANGED"), /maestro retry/);
   });
+
+  it("has the mandate, and all of why a run was denied, however narrow the terminal is", () => {
+    const error = {
+      code: "DENIED",
+      message: "policy denied the run: no purpose is given; the runbook requires an authority and none is given",
+    };
+    const lines = shown({ status: "denied", endedAt: 2000 }, [], { error, authority: "OPS-7", width: 60 });
+    const why = lines.findIndex((line) => line.startsWith("  why "));
+    const next = lines.findIndex((line) => line.startsWith("  next "));
+    const said = lines.slice(why, next).map((line) => line.slice(11));
+    assert.equal(said.join(" "), `DENIED: ${error.message}`);
+    assert.ok(said.length > 1 && lines.includes("  authority OPS-7"), lines.join("\n"));
+  });
 });
 
-function shown(run: Partial<RunView["run"]>, tasks: readonly TaskView[]): readonly string[] {
+function shown(
+  run: Partial<RunView["run"]>,
+  tasks: readonly TaskView[],
+  { width = 120, ...rest }: Partial<RunView> & { readonly width?: number } = {},
+): readonly string[] {
   const row = {
     id: "r_000001",
     name: "hello",
@@ -54,13 +71,15 @@ function shown(run: Partial<RunView["run"]>, tasks: readonly TaskView[]): readon
   const view: Partial<RunView> = {
     run: { ...row, ...when, initiator: "ada", purpose: "", parentRun: null, ...run } as RunView["run"],
     used: { tasks: 1, usdMicros: 0 } as RunView["used"],
+    authority: "",
     inputs: {},
     outputs: {},
     error: null,
     receipts: [],
     tasks,
+    ...rest,
   };
-  return viewLines(view as RunView, { style: PLAIN, proof: null, width: 120, now: 13_000 });
+  return viewLines(view as RunView, { style: PLAIN, proof: null, width, now: 13_000 });
 }
 
 function task(id: string, rest: Partial<TaskView>): TaskView {

@@ -12,6 +12,7 @@ const row = (n: number, changes: Partial<RunRow> = {}): RunRow =>
   sampleRun(n, { status: "succeeded", endedAt: 5, head: sha256(`head ${n}`), ...changes });
 const view = (run: RunRow, text = ""): RunView => ({
   run,
+  authority: "",
   inputs: { text },
   outputs: null,
   error: null,

@@ -68,6 +68,8 @@ export interface Preview {
 /** A run as `GET /v1/runs/{id}` and `maestro show` give it. */
 export interface RunView {
   readonly run: RunRow;
+  /** Under which mandate; "" where none was given, or its history was removed. */
+  readonly authority: string;
   readonly inputs: JsonObject;
   readonly outputs: JsonObject | null;
   readonly error: TaskError | null;

@@ -15,6 +15,7 @@ export function viewOf(live: LiveRun, now: number): RunView {
   const end = run.endedAt ?? now;
   return {
     run: { ...live.row, tasksDone: run.tasks.length - run.openMain - run.openFinally },
+    authority: run.created.authority,
     inputs: run.created.inputs,
     outputs: run.outputs,
     error: run.error,

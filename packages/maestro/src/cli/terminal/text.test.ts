@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { displayWidth, oneLine, pad, safe, safeOutput, truncate } from "./text.ts";
+import { displayWidth, oneLine, pad, safe, safeOutput, truncate, wrapped } from "./text.ts";
 
 describe("displayWidth()", () => {
   for (const [text, width] of [
@@ -29,6 +29,18 @@ describe("truncate() and pad()", () => {
     assert.equal(truncate("abc", 3), "abc");
     assert.equal(truncate("abcd", 3), "ab…");
     assert.equal(truncate("abcd", 0), "");
+  });
+
+  it("breaks between words, and loses none", () => {
+    assert.deepEqual(wrapped("no purpose is given", 10), ["no purpose", "is given"]);
+    assert.deepEqual(wrapped("a longest-of-words b", 5), ["a", "longest-of-words", "b"]);
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }).map(safe), fc.integer({ min: 1, max: 40 }), (text, width) => {
+        const lines = wrapped(text, width);
+        assert.equal(lines.join(" "), text);
+        for (const line of lines) assert.ok(displayWidth(line) <= width || !line.includes(" "));
+      }),
+    );
   });
 
   it("never gives more columns than asked for, nor fewer than padded to", () => {
