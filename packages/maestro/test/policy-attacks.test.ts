@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Caller } from "../src/identity/caller.ts";
+import { loadIdentity } from "../src/identity/settings-file.ts";
 import { openControlPlane } from "../src/serve.ts";
 import type { ControlPlane } from "../src/serve.ts";
 
@@ -39,15 +40,21 @@ const anna = caller("idp:anna", ["operator", "author"]);
 const vera = caller("idp:vera", ["viewer"]);
 
 let dir = "";
-let plane: ControlPlane;
+let plane: ControlPlane | undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "maestro-around-"));
   mkdirSync(join(dir, "data"));
 });
 afterEach(async () => {
-  await plane.close();
+  await plane?.close();
+  plane = undefined;
   await rm(dir, { recursive: true, force: true });
 });
+
+function opened(): ControlPlane {
+  assert.ok(plane !== undefined);
+  return plane;
+}
 
 async function open(policy?: string): Promise<void> {
   const data = join(dir, "data");
@@ -64,7 +71,7 @@ async function ask(
   path: string,
   { body, headers = {} }: { readonly body?: object; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Response> {
-  return plane.handle(
+  return opened().handle(
     new Request(`http://maestro.local${path}`, {
       method: body === undefined ? "GET" : "POST",
       headers: { "content-type": "application/json", ...headers },
@@ -80,7 +87,7 @@ describe("what a policy hides", () => {
     assert.equal((await ask(anna, "/v1/workflows", { body: { manifest: MANIFEST } })).status, 201);
     const started = await ask(anna, "/v1/runs", { body: { workflow: "shop/orders" } });
     const { run } = (await started.json()) as { readonly run: { readonly id: string } };
-    await plane.engine.idle();
+    await opened().engine.idle();
     for (const path of [`/v1/runs/${run.id}`, "/v1/workflows/shop%2Forders"]) {
       // The tag of the whole answer: what a guess that is right would come to.
       const whole = await ask(anna, path);
@@ -150,7 +157,7 @@ spec:
     ] as const) {
       const started = await ask(anna, "/v1/runs", { body: { manifest: manifest(name, runner) } });
       const { run } = (await started.json()) as { readonly run: { readonly id: string } };
-      await plane.engine.idle();
+      await opened().engine.idle();
       const shown = (await (await ask(anna, `/v1/runs/${run.id}`)).json()) as {
         readonly error: { readonly code: string; readonly message: string };
       };
@@ -159,5 +166,23 @@ spec:
         ["DENIED", "look: policy denied it: Commands run in a sandbox. Say sandbox: strict."],
       );
     }
+  });
+});
+
+describe("a file that says who may do what", () => {
+  it("is not believed where every user of the machine may write it", async () => {
+    const data = join(dir, "data");
+    const says = /every user of this machine may write it; close it with `chmod o-w`/;
+    for (const name of ["policy.yaml", "policy/own.cedar"]) {
+      await open(HIDE);
+      await plane?.close();
+      plane = undefined;
+      chmodSync(join(data, name), 0o666);
+      await assert.rejects(openControlPlane({ dataDir: data }), { code: "policy_unusable", message: says }, name);
+      chmodSync(join(data, name), 0o664);
+    }
+    writeFileSync(join(data, "identity.yaml"), "issuers: []\n");
+    chmodSync(join(data, "identity.yaml"), 0o666);
+    await assert.rejects(loadIdentity(data), { code: "identity_unusable", message: says });
   });
 });

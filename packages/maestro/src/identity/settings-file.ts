@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import { refuseOpenToAll } from "../manifest/settings.ts";
 import { readIdentity } from "./read-settings.ts";
 import type { IdentitySettings } from "./settings.ts";
 import { NOBODY_ELSE } from "./settings.ts";
@@ -16,6 +17,7 @@ export async function loadIdentity(dataDir: string): Promise<IdentitySettings> {
   const path = join(dataDir, IDENTITY_FILE);
   let text: string;
   try {
+    refuseOpenToAll(statSync(path));
     text = readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOBODY_ELSE;

@@ -20,3 +20,11 @@ export async function readSettingsText(
     throw unusable(["it has aliases (&name, *name), which are not read here"], error);
   }
 }
+
+/** Of a file that says who may do what: whoever may write it may do everything. Throws an Error with the cause and what to do. */
+export function refuseOpenToAll({ mode }: { readonly mode: number }): void {
+  if (process.platform !== "win32" && (mode & 0o002) !== 0)
+    throw new Error(
+      "every user of this machine may write it; close it with `chmod o-w`, and look at what it says first",
+    );
+}

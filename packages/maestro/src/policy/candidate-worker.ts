@@ -32,7 +32,7 @@ try {
 async function answer({ files, questions, at, mutate }: CandidateQuestions): Promise<CandidateAnswers> {
   const folder = await mkdtemp(join(tmpdir(), "maestro-policy-"));
   try {
-    for (const { name, bytes } of files) await writeFile(join(folder, name), bytes);
+    for (const { name, bytes } of files) await writeFile(join(folder, name), bytes, { mode: 0o600 });
     const { evaluator, mutants } = await (files.some(({ name }) => name === "policy.wasm")
       ? openRego(folder, files)
       : openCedar(files));

@@ -133,11 +133,11 @@ describe("the policy of a data directory", () => {
 
   it("is refused where it cannot be used, and nothing takes its place", async () => {
     for (const [text, reason] of [
-      ["evaluator: { cedar: { folder: policy } }", /policy cannot be used: ENOENT/],
+      ["evaluator: { cedar: { folder: policy } }", /policy cannot be used: there is no such folder/],
       ["evaluator: { wasm: { file: policy.wasm, entrypoint: a } }", /policy\.wasm cannot be used: ENOENT/],
       ["evaluator: { opa: { url: 'http://127.0.0.1:1', path: a, tokenFile: token } }", /token cannot be used: ENOENT/],
-      ["evaluator: builtin\nshadow: { cedar: { folder: policy } }", /policy cannot be used: ENOENT/],
-      ["evaluator: [builtin, { cedar: { folder: policy } }]", /policy cannot be used: ENOENT/],
+      ["evaluator: builtin\nshadow: { cedar: { folder: policy } }", /policy cannot be used: there is no such folder/],
+      ["evaluator: [builtin, { cedar: { folder: policy } }]", /policy cannot be used: there is no such folder/],
     ] as const) {
       write(text);
       await assert.rejects(open(), { code: "policy_unusable", message: reason });

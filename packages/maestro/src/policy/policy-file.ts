@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDuration, parseDuration } from "../core/duration.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -10,7 +10,7 @@ import type { ChannelSettings } from "./channels.ts";
 import type { EvaluatorSettings } from "./evaluator-settings.ts";
 import { BUILTIN, readEvaluator, readMembers } from "./evaluator-settings.ts";
 import { unusable } from "./unusable.ts";
-import { readSettingsText } from "../manifest/settings.ts";
+import { readSettingsText, refuseOpenToAll } from "../manifest/settings.ts";
 
 /** What policy.yaml says. */
 export interface PolicySettings {
@@ -46,6 +46,7 @@ export async function loadPolicySettings(dataDir: string): Promise<PolicySetting
   const path = join(dataDir, POLICY_YAML);
   let text: string;
   try {
+    refuseOpenToAll(await stat(path));
     text = await readFile(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return DEFAULT_POLICY_SETTINGS;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { sha256 } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
+import { refuseOpenToAll } from "../manifest/settings.ts";
 import { unusable } from "./unusable.ts";
 
 export interface PolicyFile {
@@ -46,6 +47,7 @@ export async function readPolicyBytes(path: string, most: number): Promise<Buffe
   try {
     const stats = await stat(path);
     if (!stats.isFile()) throw new Error("it is no file");
+    refuseOpenToAll(stats);
     if (stats.size > most) throw new Error(`it has more than ${most} bytes`);
     return await readFile(path);
   } catch (error) {
