@@ -23,12 +23,16 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   const log = serverLog(cli, input);
   const lines = new Log(log.options.logLevel, log.options.log);
   const write: LogSink = (level, message, fields) => lines.write(level, message, fields);
-  const folder = openWitness(dir, cli.terminal.env["MAESTRO_KEY_PASSPHRASE"]);
+  const passphrase = cli.terminal.env["MAESTRO_KEY_PASSPHRASE"];
+  // What is no witness's folder gets no lock.
+  openWitness(dir, passphrase);
   // Two would each keep a head of their own, and cosign what the other refused.
   const lock = await acquireLock(dir);
   const asked = Promise.withResolvers<void>();
   const interrupts = new Interrupts(() => asked.resolve());
   try {
+    // What another one saw until it let go counts, too.
+    const folder = openWitness(dir, passphrase);
     const server = await serveWitness({
       address: parseListen(input.text("listen") ?? DEFAULT_LISTEN),
       deps: {
