@@ -225,6 +225,11 @@ ${table(
       `How long sessions last, from ${formatDuration(IDENTITY_LIMITS.sessionMinMs)} to ${formatDuration(IDENTITY_LIMITS.sessionMaxMs)}.`,
       formatDuration(IDENTITY_DEFAULTS.sessionMs),
     ],
+    [
+      "`identity.roles`",
+      "Names of roles of your own, for `approvals.roles` of runbooks and for policies of your own; the default policy gives them nothing.",
+      "none",
+    ],
     ...meaningRows("identity.issuers.NAME.", ISSUER_MEANINGS),
     ...meaningRows("identity.issuers.NAME.login.", LOGIN_MEANINGS),
     ...meaningRows("identity.services.NAME.", SERVICE_MEANINGS),
@@ -232,7 +237,7 @@ ${table(
 )}
 
 A claim is a name, or a list of names from the outside in. \`is\` is its exact value or a list of which one is enough; a claim that is a
-list fits where one of its values does. Roles are ${GRANTABLE_ROLES.map((one) => `\`${one}\``).join(", ")}; a namespace is a name, or \`"*"\` for all.
+list fits where one of its values does. Roles are ${GRANTABLE_ROLES.map((one) => `\`${one}\``).join(", ")}, and those of \`identity.roles\`; a namespace is a name, or \`"*"\` for all.
 
 ## Who sees the ledger
 

@@ -9,6 +9,22 @@ import { IDENTITY_LIMITS } from "./settings.ts";
 /** What a provider's word can make of somebody. The owner is the user of the data directory and nobody else. */
 export const GRANTABLE_ROLES = ROLES.filter((role) => role !== "owner" && role !== "member");
 
+const OWN_ROLE = /^[a-z][a-z0-9-]{0,62}$/;
+
+/**
+ * All that can be given: the roles that the default policy knows, and those that the installation has of its own, for approvals
+ * and policies that name them. They are listed, so that a misspelt one is none.
+ */
+export function readRoleNames(own: JsonValue | undefined, at: string, fault: Fault): readonly string[] {
+  const names = texts(own, at, fault);
+  for (const name of names) {
+    if (ROLES.some((role) => role === name)) fault(at, `holds ${name}, which is there without being listed`);
+    else if (!OWN_ROLE.test(name))
+      fault(at, `holds ${JSON.stringify(name)}, which is no name: lower-case letters, digits and hyphens`);
+  }
+  return [...GRANTABLE_ROLES, ...names];
+}
+
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** A name, or the names from the outside in: `[realm_access, roles]`. */
@@ -25,23 +41,33 @@ export function readClaimRules(value: JsonValue | undefined, at: string, fault: 
   });
 }
 
-export function readRoleRules(value: JsonValue | undefined, at: string, fault: Fault): readonly RoleRule[] {
+export function readRoleRules(
+  value: JsonValue | undefined,
+  at: string,
+  known: readonly string[],
+  fault: Fault,
+): readonly RoleRule[] {
   return entries(value, at, fault).map(([one, where]) => {
     const given = members(one, where, ["claim", "is", "namespaces", "roles"], fault);
     return {
       claim: readClaim(given["claim"], `${where}.claim`, fault),
       values: readValues(given["is"], where, fault),
-      grants: readGrant(given["namespaces"], given["roles"], where, fault),
+      grants: readGrant(given["namespaces"], given["roles"], where, known, fault),
     };
   });
 }
 
-export function readGrants(value: JsonValue | undefined, at: string, fault: Fault): readonly Grant[] {
+export function readGrants(
+  value: JsonValue | undefined,
+  at: string,
+  known: readonly string[],
+  fault: Fault,
+): readonly Grant[] {
   const all = entries(value, at, fault);
   if (all.length === 0) fault(at, "is missing: a list of `namespaces` and `roles`");
   return all.flatMap(([one, where]) => {
     const given = members(one, where, ["namespaces", "roles"], fault);
-    return readGrant(given["namespaces"], given["roles"], where, fault);
+    return readGrant(given["namespaces"], given["roles"], where, known, fault);
   });
 }
 
@@ -49,6 +75,7 @@ function readGrant(
   namespaces: JsonValue | undefined,
   roles: JsonValue | undefined,
   at: string,
+  known: readonly string[],
   fault: Fault,
 ): readonly Grant[] {
   const names = texts(namespaces, `${at}.namespaces`, fault);
@@ -58,14 +85,8 @@ function readGrant(
       fault(`${at}.namespaces`, `holds ${JSON.stringify(name)}, which is no namespace`);
   if (texts(roles, `${at}.roles`, () => undefined).includes("owner"))
     fault(`${at}.roles`, "holds owner, who is the user of the data directory; the most a provider can give is admin");
-  const known = list(
-    roles,
-    `${at}.roles`,
-    GRANTABLE_ROLES,
-    ownerTold(fault),
-    `is missing: ${GRANTABLE_ROLES.join(", ")}`,
-  );
-  return names.map((namespace) => ({ namespace, roles: known }));
+  const given = list(roles, `${at}.roles`, known, ownerTold(fault), `is missing: ${known.join(", ")}`);
+  return names.map((namespace) => ({ namespace, roles: given }));
 }
 
 /** It has a sentence of its own. */

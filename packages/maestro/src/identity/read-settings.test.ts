@@ -73,6 +73,22 @@ describe("identity.yaml", () => {
       assert.equal((await readIdentity(text, "identity.yaml")).issuers.size, 0, JSON.stringify(text));
   });
 
+  it("gives roles of the installation's own, which are listed", async () => {
+    const text = (own: string, given: string): string =>
+      `identity:\n  roles: [${own}]\n  issuers:\n    a: { issuer: "https://a.example", audience: m, algorithms: [RS256], roles: [{ claim: g, is: x, namespaces: [shop], roles: [approver, ${given}] }] }\n`;
+    const { issuers } = await readIdentity(text("release-manager", "release-manager"), "identity.yaml");
+    assert.deepEqual(issuers.get("a")?.roles[0]?.grants[0]?.roles, ["approver", "release-manager"]);
+    for (const [own, given, told] of [
+      ["release-manager", "release-manger", /roles is "release-manger".* Did you mean release-manager\?/],
+      ["owner", "viewer", /identity\.roles holds owner, which is there without being listed/],
+      ["Boss", "viewer", /identity\.roles holds "Boss", which is no name/],
+    ] as const)
+      await assert.rejects(readIdentity(text(own, given), "identity.yaml"), {
+        code: "identity_unusable",
+        message: told,
+      });
+  });
+
   const mistakes: readonly (readonly [what: string, from: string, to: string, told: RegExp])[] = [
     [
       "a misspelt member",

@@ -3,7 +3,7 @@ import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
 import { choice, duration, list, members, named, requiredText, texts } from "./read-parts.ts";
 import type { Fault } from "./read-parts.ts";
-import { readClaim, readClaimRules, readGrants, readRoleRules } from "./read-rules.ts";
+import { readClaim, readClaimRules, readGrants, readRoleNames, readRoleRules } from "./read-rules.ts";
 import type { ClaimPath, IdentitySettings, IssuerSettings, LoginSettings, ServiceIdentity } from "./settings.ts";
 import {
   ALGORITHMS,
@@ -21,13 +21,14 @@ export async function readIdentity(text: string, path: string): Promise<Identity
   const fault: Fault = (where, what) => faults.push(`${where} ${what}`);
   const value = await readSettingsText(text, IDENTITY_LIMITS.bytes, (all, cause) => unusable(path, all, cause));
   const root = members(value ?? {}, "the file", ["identity"], fault);
-  const identity = members(root["identity"] ?? {}, "identity", ["session", "issuers", "services"], fault);
+  const identity = members(root["identity"] ?? {}, "identity", ["session", "roles", "issuers", "services"], fault);
   const sessionMs = duration(identity["session"], "identity.session", SESSION, IDENTITY_DEFAULTS.sessionMs, fault);
-  const services = readServices(identity["services"], fault);
+  const known = readRoleNames(identity["roles"], "identity.roles", fault);
+  const services = readServices(identity["services"], known, fault);
   const issuers = new Map<string, IssuerSettings>();
   for (const [name, one] of named(identity["issuers"], "identity.issuers", IDENTITY_LIMITS.issuers, fault)) {
     const own = services.filter(({ issuer }) => issuer === name).map(({ service }) => service);
-    const issuer = readIssuer(name, one, { sessionMs, services: own }, fault);
+    const issuer = readIssuer(name, one, { sessionMs, services: own, known }, fault);
     const twin = [...issuers.values()].find((other) => other.issuer === issuer.issuer);
     // A token says its `iss` and no name of ours.
     if (twin !== undefined && issuer.issuer !== "")
@@ -66,7 +67,11 @@ export const ISSUER_MEMBERS = [
 function readIssuer(
   name: string,
   value: JsonValue,
-  base: { readonly sessionMs: number; readonly services: readonly ServiceIdentity[] },
+  base: {
+    readonly sessionMs: number;
+    readonly services: readonly ServiceIdentity[];
+    readonly known: readonly string[];
+  },
   fault: Fault,
 ): IssuerSettings {
   const at = `identity.issuers.${name}`;
@@ -82,7 +87,7 @@ function readIssuer(
   // An ID token is meant for the client that logs in; one audience for both would let it pass for an access token.
   if (login !== undefined && login.clientId === audience && audience !== "")
     fault(`${at}.audience`, `is the login's client id; give this installation an audience of its own at the provider`);
-  const roles = readRoleRules(given["roles"], `${at}.roles`, fault);
+  const roles = readRoleRules(given["roles"], `${at}.roles`, base.known, fault);
   if (roles.length === 0 && base.services.length === 0)
     fault(`${at}.roles`, "is missing: without a rule nobody has a role, and nobody could do anything");
   return {
@@ -145,6 +150,7 @@ export const SERVICE_MEMBERS = ["issuer", "subject", "roles"] as const;
 
 function readServices(
   value: JsonValue | undefined,
+  known: readonly string[],
   fault: Fault,
 ): readonly { readonly issuer: string; readonly service: ServiceIdentity }[] {
   const seen = new Map<string, string>();
@@ -159,7 +165,7 @@ function readServices(
       if (other !== undefined) fault(`${at}.subject`, `${JSON.stringify(subject)} is that of ${other} already`);
       seen.set(`${issuer}:${subject}`, name);
     }
-    return { issuer, service: { name, subjects, grants: readGrants(given["roles"], `${at}.roles`, fault) } };
+    return { issuer, service: { name, subjects, grants: readGrants(given["roles"], `${at}.roles`, known, fault) } };
   });
 }
 
