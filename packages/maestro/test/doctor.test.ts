@@ -95,7 +95,17 @@ it("is content with a sound installation, up or down, and changes nothing", asyn
     [],
   );
   assert.equal(down.code, 0);
-  for (const check of ["node", "permissions", "disk space", "database", "schema", "clock", "signing key", "identity", "retention"])
+  for (const check of [
+    "node",
+    "permissions",
+    "disk space",
+    "database",
+    "schema",
+    "clock",
+    "signing key",
+    "identity",
+    "retention",
+  ])
     one(down, check, "ok");
   assert.match(one(down, "engine", "info").detail, /none/);
   assert.match(one(down, "backup", "warning").fix ?? "", /maestro backup create/);

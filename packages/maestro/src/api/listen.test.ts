@@ -99,7 +99,14 @@ before(async () => {
   tokenFile = join(dir, "token");
   token = await openToken(tokenFile);
   store = await openSqlite({ path: ":memory:" });
-  const parts = { dataDir: dir, store: store.sessions, owner: "anna", now: Date.now, randomBytes, failed: () => undefined };
+  const parts = {
+    dataDir: dir,
+    store: store.sessions,
+    owner: "anna",
+    now: Date.now,
+    randomBytes,
+    failed: () => undefined,
+  };
   authenticate = await lazyIdentity(parts).authenticate(() => undefined);
 });
 after(async () => {
