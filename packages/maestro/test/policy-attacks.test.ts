@@ -186,3 +186,54 @@ describe("a file that says who may do what", () => {
     await assert.rejects(loadIdentity(data), { code: "identity_unusable", message: says });
   });
 });
+
+describe("what was refused", () => {
+  const refusals = async (): Promise<readonly string[]> => {
+    const audit = await opened().asOwner(new Request("http://maestro.local/v1/audit?actor=idp:anna"));
+    const { entries } = (await audit.json()) as {
+      readonly entries: readonly {
+        readonly entry: {
+          readonly action: string;
+          readonly kind: string;
+          readonly allow: boolean;
+          readonly code?: string;
+        };
+      }[];
+    };
+    return entries.flatMap(({ entry: { action, kind, allow, code } }) =>
+      code === undefined ? [] : [`${action} ${kind} ${allow} ${code}`],
+    );
+  };
+
+  it("is in the audit as refused, also where a stronger login would have been enough, or the engine said no", async () => {
+    await open(`@id("strong") @obligation("step-up: { amr_values: [hwk] }")
+permit (principal in Maestro::Role::"operator", action in [Maestro::Action::"run.cancel", Maestro::Action::"log.read"], resource);
+`);
+    const manifest = MANIFEST.replace("go: {", "ask: { uses: approval@1 }\n    go: { needs: [ask],");
+    const started = await ask(anna, "/v1/runs", { body: { manifest } });
+    const { run } = (await started.json()) as { readonly run: { readonly id: string; readonly planDigest: string } };
+    await opened().engine.idle();
+    const cancelled = await opened().handle(
+      new Request(`http://maestro.local/v1/runs/${run.id}`, {
+        method: "PATCH",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ action: "cancel" }),
+      }),
+      anna,
+    );
+    assert.equal(((await cancelled.json()) as { readonly code: string }).code, "step_up_required");
+    assert.equal((await ask(anna, `/v1/runs/${run.id}/logs`)).status, 401);
+    const approver = { ...anna, grants: [{ namespace: "shop", roles: ["approver"] }] };
+    const { approvals } = (await (await ask(approver, `/v1/approvals?run=${run.id}`)).json()) as {
+      readonly approvals: readonly { readonly id: string }[];
+    };
+    const vote = { verdict: "approve", plan: run.planDigest, reason: "mine" };
+    const own = await ask(approver, `/v1/approvals/${approvals[0]?.id}`, { body: vote });
+    assert.equal(((await own.json()) as { readonly code: string }).code, "denied");
+    assert.deepEqual((await refusals()).toSorted(), [
+      "approval.give refused false denied",
+      "log.read refused false step_up_required",
+      "run.cancel refused false step_up_required",
+    ]);
+  });
+});

@@ -35,12 +35,15 @@ export function recordFailed(
   { code }: Pick<MaestroError, "code">,
 ): void {
   const last = access.asked.at(-1);
-  if (code === "denied" && last?.decision.allow === false)
-    audit.note({ ...entryOf(access, occurrence, last), kind: "refused", allow: false, code });
+  // Also where the gate let it pass, and the engine knew of a rule against it.
+  if (REFUSALS.has(code))
+    audit.note({ ...entryOf(access, occurrence, last ?? nowhere(occurrence)), kind: "refused", allow: false, code });
   else if (occurrence.rule.as !== "read")
     // Who asks for evidence that is not there, or not theirs to know of, asked for it all the same.
     audit.note({ ...entryOf(access, occurrence, last ?? nowhere(occurrence)), code, allow: last !== undefined });
 }
+
+const REFUSALS: ReadonlySet<string> = new Set(["denied", "step_up_required"]);
 
 /** What a request was about: of all that was asked the last kind, which is what it was for, each namespace and thing once. */
 function shown(access: Access): readonly Touched[] {
