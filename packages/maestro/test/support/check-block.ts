@@ -1,13 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse as parseYaml } from "yaml";
+import { readNetworkSettings } from "../../src/api/network-settings.ts";
 import { parse as parseCommand } from "../../src/cli/program.ts";
 import { isJsonObject } from "../../src/core/json.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 import { checkValue } from "../../src/core/schema-check.ts";
+import { readIdentity } from "../../src/identity/read-settings.ts";
 import { loadManifest } from "../../src/manifest/load.ts";
+import { readPolicySettings } from "../../src/policy/policy-file.ts";
+import { readWitnessSettings } from "../../src/provenance/witness/settings.ts";
 import { taskTypes } from "../../src/task/catalogue.ts";
 import { compileSchema } from "../../src/task/json-schema.ts";
 import { readTests } from "../../src/testing/read-tests.ts";
@@ -46,6 +51,12 @@ export async function unvouched(shown: Shown): Promise<string | undefined> {
       return generated && !block.text.startsWith("uses: ") ? undefined : yamlProblem(block);
     case "json":
       return jsonProblem(shown);
+    case "cedar":
+      return generated ? undefined : cedarProblem(block.text);
+    case "rego":
+      return generated ? undefined : "take it into policies/, where it is compiled, and show it by a generator";
+    case "ts":
+      return scriptProblem(block.text);
     case "ini":
       return unitProblem(block.text);
     case "mermaid":
@@ -57,17 +68,25 @@ export async function unvouched(shown: Shown): Promise<string | undefined> {
 
 /** Programs of other people that pages may show; what ours take is checked. */
 const FOREIGN: readonly string[] = [
+  "aws",
   "base64",
   "cat",
   "cosign",
+  "curl",
   "dot",
+  "export",
+  "gcloud",
   "head",
   "jq",
   "ln",
   "mkdir",
+  "opa",
   "openssl",
   "printf",
+  "tar",
   "tr",
+  "umask",
+  "vault",
   "wc",
 ];
 
@@ -134,6 +153,9 @@ function runProblem(words: readonly string[], manifest: { readonly spec: JsonObj
 async function yamlProblem({ text, words }: Block): Promise<string | undefined> {
   const value = parseYaml(text) as JsonValue;
   if (!isJsonObject(value)) return "it is no map";
+  const settings = words.find((word) => word.startsWith("settings="))?.slice("settings=".length);
+  if (settings !== undefined) return settingsProblem(settings, text);
+  if (words.includes("job")) return jobProblem(value);
   if (value["kind"] === "Runbook") return undefined;
   if (value["kind"] === "WorkflowTest") {
     const read = readTests(text, "page.maestro.test.yaml");
@@ -149,6 +171,66 @@ async function yamlProblem({ text, words }: Block): Promise<string | undefined> 
   return checkValue(value, { type: "object", properties, additionalProperties: false }, { root: description.input })
     .map(({ path, message }) => `${path.join(".")} ${message}`)
     .at(0);
+}
+
+/** A file of settings in the data directory. */
+async function settingsProblem(name: string, text: string): Promise<string | undefined> {
+  const read = SETTINGS[name];
+  if (read === undefined) return `there are no settings ${name}`;
+  try {
+    await read(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const SETTINGS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
+  identity: async (text) => readIdentity(text, "identity.yaml"),
+  network: async (text) => readNetworkSettings(text, "network.yaml"),
+  policy: async (text) => readPolicySettings(text, "policy.yaml"),
+  // Whose certificates they are is not what a page shows.
+  witness: async (text) =>
+    readWitnessSettings(text, "witness.yaml", () => Promise.reject(new Error("not here"))).catch((error: unknown) => {
+      if (!(error instanceof Error) || !/timestamp\.certificates/.test(error.message)) throw error;
+    }),
+};
+
+/** A job of GitHub's: what it runs of ours. */
+async function jobProblem(job: JsonObject): Promise<string | undefined> {
+  const steps = Array.isArray(job["steps"]) ? job["steps"] : [];
+  if (steps.length === 0) return "a job has steps";
+  for (const step of steps as readonly JsonObject[]) {
+    const script = step["run"];
+    if (typeof script !== "string") return "a step of a page has `run`";
+    for (const words of commandsOf(script)) {
+      const problem = await commandProblem(words, undefined);
+      if (problem !== undefined) return problem;
+    }
+  }
+  return undefined;
+}
+
+/** Every policy of it is one that Cedar reads. */
+async function cedarProblem(text: string): Promise<string | undefined> {
+  const { checkParsePolicySet } = await import("@cedar-policy/cedar-wasm/nodejs");
+  const answer = checkParsePolicySet({ staticPolicies: text });
+  return answer.type === "success" ? undefined : answer.errors.map(({ message }) => message).join("; ");
+}
+
+/** It is TypeScript that can be run as it is, and what it takes from our packages is there. */
+async function scriptProblem(text: string): Promise<string | undefined> {
+  try {
+    stripTypeScriptTypes(text);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  for (const [, names = "", from = ""] of text.matchAll(/import \{ ([^}]*) \} from "(@summit\/[^"]*)"/g)) {
+    const given = (await import(from)) as object;
+    const missing = names.split(", ").find((name) => !Object.hasOwn(given, name));
+    if (missing !== undefined) return `${from} has no ${missing}`;
+  }
+  return undefined;
 }
 
 /** In a runbook of its own; what it says of other tasks is none of its business here. */
@@ -191,6 +273,7 @@ function jsonProblem({ block: { text, words }, page }: Shown): string | undefine
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+  if (words.includes("trust")) return trustProblem(values[0]);
   if (name === undefined)
     return OWN_TEST.includes(page) ? undefined : "say which schema of spec/ it fits: ```json schema=task-protocol-v1";
   const check = compileSchema(parsed(readFileSync(join(ROOT, `spec/${name}.schema.json`), "utf8")) as JsonObject);
@@ -198,6 +281,14 @@ function jsonProblem({ block: { text, words }, page }: Shown): string | undefine
     .flatMap((value) => check(value))
     .map(({ path, message }) => `${path} ${message}`)
     .at(0);
+}
+
+/** A trust policy of AWS's: it names one subject, of the form that tokens of tasks have. */
+function trustProblem(policy: JsonValue | undefined): string | undefined {
+  const subjects = JSON.stringify(policy).match(/:sub":"([^"]*)"/)?.[1] ?? "";
+  return /^run:[\w-]+:[\w-]+:env:[\w-]+:task:[\w-]+$/.test(subjects)
+    ? undefined
+    : `no token has the subject ${JSON.stringify(subjects)}`;
 }
 
 function parsed(text: string): JsonValue {
