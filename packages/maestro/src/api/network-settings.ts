@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { parseDuration } from "../core/duration.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { members } from "../identity/read-parts.ts";
-import type { Fault } from "../identity/read-parts.ts";
+import { members, readSettingsText } from "../manifest/settings.ts";
+import type { Fault } from "../manifest/settings.ts";
 import { NETWORK_FILE } from "../operations/network-file.ts";
 import { DEFAULT_RATES } from "./rates.ts";
 import type { RateLimits } from "./rates.ts";
-import { readSettingsText } from "../manifest/settings.ts";
 
 /** What an operator may set of the server that listens on the network. */
 export interface NetworkSettings {

@@ -1,28 +1,12 @@
 import { formatDuration, parseDuration } from "../core/duration.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { suggest } from "../core/suggest.ts";
+import type { Fault } from "../manifest/settings.ts";
 import { IDENTITY_LIMITS } from "./settings.ts";
-
-/** Notes what is wrong where; a reader goes on, so that all of it is told at once. */
-export type Fault = (where: string, what: string) => void;
 
 /** Names of issuers and services. No colon: it ends the issuer's name in a caller's id. */
 const NAME = /^[a-z][a-z0-9-]{0,31}$/;
-
-/** The members of a mapping; an unknown one is a fault. */
-export function members(value: JsonValue, at: string, known: readonly string[], fault: Fault): JsonObject {
-  if (!isJsonObject(value)) {
-    fault(at, "is not a mapping");
-    return {};
-  }
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    const near = suggest(name, new Set(known));
-    fault(at, `has no member ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`);
-  }
-  return value;
-}
 
 export function named(
   value: JsonValue | undefined,

@@ -1,8 +1,9 @@
 import type { JsonValue } from "../core/json.ts";
 import type { Grant } from "./caller.ts";
 import { EVERY_NAMESPACE, ROLES } from "./caller.ts";
-import { list, members, texts } from "./read-parts.ts";
-import type { Fault } from "./read-parts.ts";
+import { members } from "../manifest/settings.ts";
+import type { Fault } from "../manifest/settings.ts";
+import { list, texts } from "./read-parts.ts";
 import type { ClaimPath, ClaimRule, RoleRule } from "./settings.ts";
 import { IDENTITY_LIMITS } from "./settings.ts";
 

@@ -1,8 +1,9 @@
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import { suggest } from "../core/suggest.ts";
-import { choice, duration, list, members, named, requiredText, texts } from "./read-parts.ts";
-import type { Fault } from "./read-parts.ts";
+import { members, readSettingsText } from "../manifest/settings.ts";
+import type { Fault } from "../manifest/settings.ts";
+import { choice, duration, list, named, requiredText, texts } from "./read-parts.ts";
 import { readClaim, readClaimRules, readGrants, readRoleNames, readRoleRules } from "./read-rules.ts";
 import type { ClaimPath, IdentitySettings, IssuerSettings, LoginSettings, ServiceIdentity } from "./settings.ts";
 import {
@@ -13,7 +14,6 @@ import {
   IDENTITY_LIMITS,
   TOKEN_TYPS,
 } from "./settings.ts";
-import { readSettingsText } from "../manifest/settings.ts";
 
 /** Strict: what it does not know it refuses, since a misspelt rule would let in, or keep out, whom nobody meant. Errors: `identity_unusable` with every fault. */
 export async function readIdentity(text: string, path: string): Promise<IdentitySettings> {

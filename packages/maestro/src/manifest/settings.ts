@@ -1,4 +1,28 @@
-import type { JsonValue } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import { suggest } from "../core/suggest.ts";
+
+/** Notes what is wrong where; a reader goes on, so that all of it is told at once. */
+export type Fault = (where: string, what: string) => void;
+
+/** Where they are sentences of a list. */
+export function faultsInto(list: string[]): Fault {
+  return (where, what) => void list.push(`${where} ${what}`);
+}
+
+/** The members of a mapping; an unknown one is a fault. */
+export function members(value: JsonValue, at: string, known: readonly string[], fault: Fault): JsonObject {
+  if (!isJsonObject(value)) {
+    fault(at, "is not a mapping");
+    return {};
+  }
+  for (const name of Object.keys(value)) {
+    if (known.includes(name)) continue;
+    const near = suggest(name, new Set(known));
+    fault(at, `has no member ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`);
+  }
+  return value;
+}
 
 /**
  * What a settings file of a data directory holds, as data. A file that is too large, is no YAML, says a name twice or is built of

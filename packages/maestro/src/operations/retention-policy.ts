@@ -4,10 +4,9 @@ import { formatDuration, parseDuration } from "../core/duration.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { suggest } from "../core/suggest.ts";
 import { PARTS } from "../store/retention.ts";
 import type { Part } from "../store/retention.ts";
-import { readSettingsText } from "../manifest/settings.ts";
+import { faultsInto, members, readSettingsText } from "../manifest/settings.ts";
 
 /** What has a clock: the parts of a run, and what its attempts left in `work/` beside their artifacts. */
 export type Clock = Part | "work";
@@ -60,8 +59,8 @@ export async function loadPolicy(dataDir: string): Promise<RetentionPolicy> {
 export async function readPolicy(text: string, path: string): Promise<RetentionPolicy> {
   const value = await readSettingsText(text, POLICY_LIMITS.bytes, (all) => invalid(path, all));
   const faults: string[] = [];
-  const root = members(value, "the file", ["retention"], faults);
-  const retention = members(root["retention"] ?? null, "retention", ["default", "namespaces"], faults);
+  const root = members(value, "the file", ["retention"], faultsInto(faults));
+  const retention = members(root["retention"] ?? null, "retention", ["default", "namespaces"], faultsInto(faults));
   const common = readClocks(retention["default"], "retention.default", DEFAULT_CLOCKS, faults);
   const named = retention["namespaces"] === undefined ? {} : retention["namespaces"];
   const namespaces: Record<string, Clocks> = {};
@@ -103,7 +102,7 @@ export function policyJson(policy: RetentionPolicy): JsonObject {
 
 function readClocks(value: JsonValue | undefined, where: string, base: Clocks, faults: string[]): Clocks {
   if (value === undefined) return base;
-  const given = members(value, where, CLOCKS, faults);
+  const given = members(value, where, CLOCKS, faultsInto(faults));
   const clocks: Record<Clock, number | null> = { ...base };
   for (const clock of CLOCKS) {
     const said = given[clock];
@@ -121,19 +120,6 @@ function readClocks(value: JsonValue | undefined, where: string, base: Clocks, f
       );
   }
   return clocks;
-}
-
-function members(value: JsonValue, where: string, known: readonly string[], faults: string[]): JsonObject {
-  if (!isJsonObject(value)) {
-    faults.push(`${where} is not a mapping`);
-    return {};
-  }
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    const near = suggest(name, new Set(known));
-    faults.push(`${where} has no member ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`);
-  }
-  return value;
 }
 
 function invalid(path: string, faults: readonly string[]): MaestroError {

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { suggest } from "../core/suggest.ts";
+import { faultsInto, members } from "../manifest/settings.ts";
 import type { AuthzenSettings } from "./authzen.ts";
 import { POINT_LIMITS, pointProblem } from "./decision-point.ts";
 import type { OpaSettings } from "./opa.ts";
@@ -110,16 +111,7 @@ function readPoint(given: JsonObject, where: string, faults: string[]): Omit<Opa
 export function readMembers(value: JsonValue, where: string, known: readonly string[], faults: string[]): JsonObject {
   // An empty file, or a name with nothing after it.
   if (value === null) return {};
-  if (!isJsonObject(value)) {
-    faults.push(`${where} is not a mapping`);
-    return {};
-  }
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    const near = suggest(name, new Set(known));
-    faults.push(`${where} has no member ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`);
-  }
-  return value;
+  return members(value, where, known, faultsInto(faults));
 }
 
 function needed(given: JsonObject, name: string, where: string, faults: string[]): string {

@@ -1,13 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { parseDuration } from "../../core/duration.ts";
-import type { JsonObject, JsonValue } from "../../core/json.ts";
-import { isJsonObject } from "../../core/json.ts";
+import type { JsonValue } from "../../core/json.ts";
 import { MaestroError, messageOf } from "../../core/problem.ts";
-import { suggest } from "../../core/suggest.ts";
 import { readNoteKey } from "../ledger/note.ts";
 import type { NoteKey } from "../ledger/note.ts";
-import { readSettingsText } from "../../manifest/settings.ts";
+import { faultsInto, members, readSettingsText } from "../../manifest/settings.ts";
 
 /** Who else sees the ledger grow: witnesses that cosign its checkpoints, an authority that says when. */
 export interface WitnessSettings {
@@ -64,7 +62,7 @@ export async function readWitnessSettings(
 ): Promise<WitnessSettings> {
   const value = await readSettingsText(text, WITNESS_SETTINGS_LIMITS.bytes, (all) => invalid(path, all));
   const faults: string[] = [];
-  const root = members(value, "the file", FILE, faults);
+  const root = members(value, "the file", FILE, faultsInto(faults));
   const witnesses = readWitnesses(root["witnesses"], faults);
   const quorum = readQuorum(root["quorum"], witnesses.length, faults);
   const timestamp = root["timestamp"] === undefined ? null : await readTimestamp(root["timestamp"], read, faults);
@@ -84,7 +82,7 @@ function readWitnesses(value: JsonValue | undefined, faults: string[]): readonly
     faults.push(`witnesses has more than ${WITNESS_SETTINGS_LIMITS.witnesses} entries`);
   const found = value.flatMap((one, i) => {
     const where = `witnesses[${i}]`;
-    const given = members(one, where, ["url", "vkey"], faults);
+    const given = members(one, where, ["url", "vkey"], faultsInto(faults));
     const url = readUrl(given["url"], `${where}.url`, faults);
     const key = readKey(given["vkey"], `${where}.vkey`, faults);
     return url === undefined || key === undefined ? [] : [{ url, key }];
@@ -107,7 +105,7 @@ async function readTimestamp(
   read: (file: string) => Promise<string>,
   faults: string[],
 ): Promise<TimestampSettings | null> {
-  const given = members(value, "timestamp", ["url", "every", "certificates"], faults);
+  const given = members(value, "timestamp", ["url", "every", "certificates"], faultsInto(faults));
   const url = readUrl(given["url"], "timestamp.url", faults);
   const every = given["every"] ?? "1h";
   const everyMs = typeof every === "string" ? parseDuration(every) : undefined;
@@ -149,19 +147,6 @@ function readKey(value: JsonValue | undefined, where: string, faults: string[]):
     faults.push(`${where} is not the key of a witness: ${error.message}`);
   }
   return undefined;
-}
-
-function members(value: JsonValue, where: string, known: readonly string[], faults: string[]): JsonObject {
-  if (!isJsonObject(value)) {
-    faults.push(`${where} is not a mapping`);
-    return {};
-  }
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    const near = suggest(name, new Set(known));
-    faults.push(`${where} has no member ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`);
-  }
-  return value;
 }
 
 function invalid(path: string, faults: readonly string[]): MaestroError {
