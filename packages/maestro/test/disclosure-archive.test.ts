@@ -209,6 +209,10 @@ describe("a folder that means harm", () => {
         await folder("pipe", (path) => spawnSync("mkfifo", [join(path, "pipe")])),
         'paths: "pipe" is no file',
       );
+    assert.equal(
+      await folder("nothing", (path) => (rmSync(path, { recursive: true }), mkdirSync(path))),
+      "paths: the package is empty",
+    );
     assert.equal(await folder("empty", (path) => mkdirSync(join(path, "void"))), 'paths: the folder "void/" is empty');
     assert.match(await folder("odd", (path) => writeFileSync(join(path, "a b"), "")), /^paths: the path "a b"/);
     assert.match(

@@ -129,6 +129,8 @@ describe("maestro policy", { concurrency: true }, () => {
       );
       assert.equal((await place.run(["policy", "what-if", "--request", "ask.yaml"])).code, 3);
       assert.equal((await place.run(["policy", "what-if", "--action", "run.read", "--resource", "shop"])).code, 2);
+      const misspelt = await place.run(["policy", "what-if", "--role", "oprator", "--action", "run.read"]);
+      assert.match(misspelt.err, /knows no role oprator; did you mean operator\?/);
     }),
   );
 

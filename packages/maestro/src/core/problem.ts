@@ -78,7 +78,7 @@ export const PROBLEMS = {
   denied: {
     class: "denied",
     title: "Policy denies it.",
-    fix: "Read the reasons of the decision; ask the owner of the rule.",
+    fix: "See which rule said so and what helps: `maestro policy explain RUN`, or the id of the decision; and who may: `maestro policy who-can ACTION RESOURCE`. The way on: docs/guides/policy-commands.md.",
   },
   step_up_required: {
     class: "auth",

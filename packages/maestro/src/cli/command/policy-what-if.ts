@@ -1,10 +1,13 @@
 import { EXIT_CODES } from "../../core/problem.ts";
+import { suggest } from "../../core/suggest.ts";
+import { ROLES } from "../../identity/caller.ts";
 import type { Explanation } from "../../policy/explanation.ts";
 import type { Cli, Input } from "../cli.ts";
 import { explanationLines } from "../explanation-lines.ts";
 import { isData, printLines, printObject } from "../output.ts";
 import { asBody, readPolicyFiles } from "../policy-folder.ts";
 import { questionBody } from "../policy-question.ts";
+import { safe } from "../terminal/text.ts";
 
 /** Exit code 0 for an allow, 3 for a deny. */
 export async function run(cli: Cli, input: Input): Promise<number> {
@@ -20,6 +23,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     );
     if (isData(cli)) await printObject(cli, answer);
     else await printLines(cli, explanationLines(answer.explanation, cli.terminal.out, false));
+    for (const role of input.texts("role")) {
+      const near = ROLES.some((known) => known === role) ? undefined : suggest(role, ROLES);
+      if (near !== undefined)
+        cli.terminal.say(`note: the default policy knows no role ${safe(role)}; did you mean ${near}?`);
+    }
     return answer.allow ? 0 : EXIT_CODES.denied;
   } finally {
     await client.close();

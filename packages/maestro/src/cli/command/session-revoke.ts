@@ -20,7 +20,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       revoked.push(...(await client.send<{ readonly revoked: readonly string[] }>("POST", path, body)).revoked);
     if (isData(cli)) await printObject(cli, { apiVersion: API_VERSION, kind: "RevokedSessions", revoked });
     else if (revoked.length > 0) await printLines(cli, revoked);
-    cli.terminal.say(`${count(revoked.length, "session")} ended`);
+    cli.terminal.say(
+      revoked.length === 0 && of !== undefined
+        ? `0 sessions ended: there is none of ${JSON.stringify(of)}; \`maestro session list --all\` has whose there are`
+        : `${count(revoked.length, "session")} ended`,
+    );
     return 0;
   } finally {
     await client.close();

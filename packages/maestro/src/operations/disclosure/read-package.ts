@@ -75,7 +75,8 @@ async function readFolder(root: string, files: Map<string, PackageFile>): Promis
   const visit = async (folder: string, prefix: string, depth: number): Promise<void> => {
     if (depth > MAX_DEPTH) throw new SyntaxError(`its folders are nested deeper than ${MAX_DEPTH}`);
     const entries = await readdir(folder, { withFileTypes: true });
-    if (entries.length === 0) throw new SyntaxError(`the folder ${JSON.stringify(prefix)} is empty`);
+    if (entries.length === 0)
+      throw new SyntaxError(prefix === "" ? "the package is empty" : `the folder ${JSON.stringify(prefix)} is empty`);
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = `${prefix}${entry.name}`;
       if (entry.isDirectory()) await visit(join(folder, entry.name), `${name}/`, depth + 1);
