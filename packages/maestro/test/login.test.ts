@@ -127,7 +127,7 @@ describe("maestro login", { concurrency: 3 }, () => {
 describe("maestro doctor", () => {
   it("asks every provider", async () => {
     const { out } = await town.place.run(["doctor"]);
-    assert.match(out, /identity +company: http:\S+ answers, with 1 keys; 2 rules, 0 services/);
-    assert.match(out, /identity +ci: http:\S+ answers, with 1 keys; 0 rules, 1 services/);
+    assert.match(out, /identity +company: http:\S+ answers, with 1 key; 2 rules, 0 services/);
+    assert.match(out, /identity +ci: http:\S+ answers, with 1 key; 0 rules, 1 service/);
   });
 });

@@ -37,9 +37,9 @@ async function issuerCheck(settings: IssuerSettings, now: number): Promise<Findi
   try {
     const { Provider } = await import("../identity/provider.ts");
     const { keys } = await new Provider(settings, { now: () => now, limits: { ms: ASK_MS } }).check();
-    const rules = `${roles.length} rules, ${services.length} services`;
+    const rules = `${count(roles.length, "rule")}, ${count(services.length, "service")}`;
     if (keys > 0)
-      return { check: CHECK, status: "ok", detail: `${name}: ${issuer} answers, with ${keys} keys; ${rules}` };
+      return { check: CHECK, status: "ok", detail: `${name}: ${issuer} answers, with ${count(keys, "key")}; ${rules}` };
     return {
       check: CHECK,
       status: "failed",
@@ -54,4 +54,8 @@ async function issuerCheck(settings: IssuerSettings, now: number): Promise<Findi
       fix: error instanceof MaestroError ? error.fix : "Look at the provider.",
     };
   }
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
