@@ -25,5 +25,10 @@ export function nextOf(
     return "Nothing is allowed until the policy answers: see `maestro doctor`, or ask whoever operates it. In an emergency there is `maestro policy break-glass`.";
   const { namespace } = resource.properties;
   const where = namespace === "*" ? "" : ` in ${namespace}`;
-  return `Ask an admin for a role that may do ${action.name}${where}: \`maestro policy who-can ${action.name} ${resource.type}:${resource.id}\` lists who can.`;
+  return `Ask an admin for a role that may do ${action.name}${where}: \`maestro policy who-can ${action.name} ${inShell(`${resource.type}:${resource.id}`)}\` lists who can.`;
+}
+
+/** A word that shells leave as it is: `*` is a pattern to them. */
+function inShell(word: string): string {
+  return /^[\w:./@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
