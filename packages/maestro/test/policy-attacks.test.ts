@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -235,5 +235,25 @@ permit (principal in Maestro::Role::"operator", action in [Maestro::Action::"run
       "log.read refused false step_up_required",
       "run.cancel refused false step_up_required",
     ]);
+  });
+});
+
+describe("the rules of the guide to the sandbox", () => {
+  const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/sandbox.md", import.meta.url)), "utf8");
+  const rules = Array.from(guide.matchAll(/^```cedar\n(.*?)^```/gms), ([, rule = ""]) => rule);
+
+  it("let an operator start what was published, in the sandbox, and nothing else", async () => {
+    assert.equal(rules.length, 2);
+    await open(rules.join("\n"));
+    const manifest = MANIFEST.replace("noop@1, with: { value", "exec@1, with: { argv: [echo, hello], stdin");
+    const oscar = caller("idp:oscar", ["operator"]);
+    assert.equal((await ask(anna, "/v1/workflows", { body: { manifest } })).status, 201);
+    const own = await ask(oscar, "/v1/runs", { body: { manifest } });
+    assert.match(await own.text(), /Operators start what authors have published/);
+    const started = await ask(oscar, "/v1/runs", { body: { workflow: "shop/orders" } });
+    const { run } = (await started.json()) as { readonly run: { readonly id: string } };
+    await opened().engine.idle();
+    const shown = await ask(oscar, `/v1/runs/${run.id}`);
+    assert.match(await shown.text(), /policy denied it: Commands run in the sandbox/);
   });
 });

@@ -133,6 +133,9 @@ export class Access {
     for (const namespace of this.scope ?? namespacesOf(this.caller))
       if ((await this.#decide({ type: "namespace", id: namespace, namespace }, action)).allow) allowed.push(namespace);
     if (allowed.length > 0) return allowed;
+    // What was said of a place of theirs tells them more than what is said of all places.
+    const last = this.#asked.at(-1);
+    if (last?.decision.allow === false && last.target.namespace !== EVERY_NAMESPACE) throw refusal(last);
     await this.on(everywhere, action);
     return [];
   }
