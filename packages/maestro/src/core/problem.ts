@@ -149,7 +149,7 @@ export const PROBLEMS = {
   address_unusable: {
     class: "unavailable",
     title: "The control plane cannot listen there.",
-    fix: "Choose another address with `--listen HOST:PORT`, port 0 for any that is free, or `--no-listen`.",
+    fix: "Choose another address with `--listen HOST:PORT` or MAESTRO_LISTEN, port 0 for any that is free, or `--no-listen`.",
   },
   server_unreachable: {
     class: "unavailable",
