@@ -21,15 +21,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   author: [...VIEW(), "artifact.read", "catalog.publish", "plan.compile", "run.replay"],
   approver: [...VIEW(), "approval.give", "artifact.read"],
-  auditor: [
-    ...VIEW(),
-    "artifact.read",
-    "audit.export",
-    "audit.read",
-    "ledger.read",
-    "receipt.disclose",
-    "run.replay",
-  ],
+  auditor: [...VIEW(), "artifact.read", "audit.export", "audit.read", "ledger.read", "receipt.disclose", "run.replay"],
   admin: [
     ...VIEW(),
     "audit.read",
