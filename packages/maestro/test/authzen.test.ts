@@ -111,6 +111,7 @@ describe("AuthZEN, served", () => {
     const bad = await post("evaluations", { subject: ANNA, resource: SHOP, evaluations: [{}, { action: CANCEL }, 7] });
     assert.deepEqual(decisions(bad), [false, true, false]);
     assert.match(JSON.stringify(bad.body), /"error":\{"status":400,"message":"action is missing"\}/);
+    assert.deepEqual(decisions(await post("evaluations", { evaluations: ["", 7] })), [false, false]);
     const many = Array.from({ length: 101 }, () => ({}));
     assert.equal((await post("evaluations", { ...top, evaluations: many })).status, 400);
   });

@@ -2,6 +2,7 @@ import type { Decision, Obligation } from "../core/event.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
+import { EVERY_NAMESPACE } from "../identity/caller.ts";
 import type { GateRequest } from "../policy/gate.ts";
 import { questionOf, readLoose } from "../policy/question.ts";
 import type { Access } from "./access.ts";
@@ -98,6 +99,8 @@ export const evaluateAccesses = route({
       if (semantic === "deny_on_first_deny" && answer["decision"] === false) break;
       if (semantic === "permit_on_first_permit" && answer["decision"] === true) break;
     }
+    // Where none was a question, whoever sent them has yet to show that they may ask at all.
+    if (!access.wasAsked) await access.on({ type: "policy", id: EVERY_NAMESPACE, namespace: EVERY_NAMESPACE });
     return plain({ evaluations: answers });
   },
 });
