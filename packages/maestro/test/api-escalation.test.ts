@@ -165,6 +165,25 @@ describe("who has roles in one namespace", () => {
     for (const who of [operator, colleague]) assert.equal((await start(who, body)).id, first.id);
   });
 
+  it("does not keep others from starting a run by using its key before them", async () => {
+    const [operator, viewer] = [callerIn(OURS, ["operator"]), { ...callerIn(OURS, ["viewer"]), id: "idp:other" }];
+    const body = { workflow: `${OURS}/${OURS}-report`, key: "squatted" };
+    const denied = await start(viewer, body);
+    assert.equal(denied.status, "denied");
+    const run = await start(operator, body);
+    assert.equal(run.status, "succeeded");
+    assert.equal((await start(operator, body)).id, run.id);
+    // At the same moment, too.
+    const both = { ...body, key: "together" };
+    const [first, second] = await Promise.all([
+      call<{ readonly run: Run }>(viewer, "POST", "/v1/runs", both),
+      call<{ readonly run: Run }>(operator, "POST", "/v1/runs", both),
+    ]);
+    assert.equal(first.run.status, "denied");
+    assert.notEqual(second.run.status, "denied");
+    await tenants.plane.engine.idle();
+  });
+
   it("names no folder of the machine: neither where runbooks lie nor where a run begins", async () => {
     const somebody = callerIn("*");
     const manifest = `${header(OURS, "near")}    say: { uses: noop@1 }\n`;

@@ -75,7 +75,9 @@ export async function admit(
   } catch (error) {
     decision = failedDecision(engine.newId("d"), error);
   }
-  return { admission: { prepared, created, decision, idempotencyKey: request.idempotencyKey ?? null } };
+  // A run that did not start has no claim to a key: whoever may start nothing could use up the keys of those who may.
+  const idempotencyKey = decision.allow ? (request.idempotencyKey ?? null) : null;
+  return { admission: { prepared, created, decision, idempotencyKey } };
 }
 
 /** Unique per workflow: two runbooks that use the same word do not block one another. */

@@ -37,8 +37,12 @@ export class Starts {
     if (idempotencyKey === undefined) return this.startNew(request);
     // Two at once with one key are one start.
     const key = `${request.plan.namespace}/${idempotencyKey}`;
-    const known = this.starting.get(key);
-    if (known !== undefined) return sameStart(this.engine, await known, request);
+    for (let known = this.starting.get(key); known !== undefined; known = this.starting.get(key)) {
+      // What was wrong with the other request, its sender is told.
+      const run = await known.catch(() => undefined);
+      // One that was denied has not taken the key.
+      if (run !== undefined && run.status !== "denied") return sameStart(this.engine, run, request);
+    }
     const starting = this.startNew(request).finally(() => this.starting.delete(key));
     this.starting.set(key, starting);
     return starting;
