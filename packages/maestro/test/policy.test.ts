@@ -150,7 +150,7 @@ it("says of a policy that does not answer that nothing is allowed until it does,
 
 it("has a reference of policy.yaml whose example is one", async () => {
   const page = readFileSync(fileURLToPath(new URL("../../../docs/reference/policy-file.md", import.meta.url)), "utf8");
-  const example = blocksOf(page).find(({ words }) => words.includes("policy"));
+  const example = blocksOf(page).find(({ words }) => words.includes("settings=policy"));
   const settings = await readPolicySettings(example!.text, "docs/reference/policy-file.md");
   assert.deepEqual([settings.evaluators.length, settings.shadow.length, settings.environment], [2, 1, "production"]);
   const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/policies.md", import.meta.url)), "utf8");
