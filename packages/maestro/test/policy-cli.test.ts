@@ -177,6 +177,7 @@ describe("maestro policy", { concurrency: true }, () => {
       );
       const ended = await place.run([...glass, "end", open.out.trim()]);
       assert.equal(ended.code, 0, ended.err);
+      assert.doesNotMatch(ended.err, /uses=0/, "another process went past it");
       assert.equal((await place.run(["run", "says.yaml"])).code, 3);
       assert.match((await place.run([...glass, "list"])).out, /ended by user:\S+\tINC-17: nobody gets their orders/);
     }),

@@ -15,7 +15,9 @@ export interface BreakGlassParts {
 }
 
 export type BreakGlassEvent =
-  | { readonly kind: "opened" | "ended"; readonly row: BreakGlassRow; readonly uses: number }
+  | { readonly kind: "opened"; readonly row: BreakGlassRow; readonly uses: 0 }
+  /** `uses`: those of this process; absent where it saw none, since another may have. */
+  | { readonly kind: "ended"; readonly row: BreakGlassRow; readonly uses?: number }
   /** The first of a time, and after it one for all of a minute. */
   | {
       readonly kind: "used";
@@ -110,8 +112,7 @@ export class BreakGlass {
     const { now, store, told } = this.#parts;
     const row = await store.end(id, { at: now(), by });
     this.#open.delete(id);
-    told({ kind: "ended", row, uses: this.#uses.get(id)?.count ?? 0 });
-    this.#uses.delete(id);
+    told(this.#ended(row));
     return row;
   }
 
@@ -150,8 +151,13 @@ export class BreakGlass {
 
   #over(row: BreakGlassRow): void {
     this.#open.delete(row.id);
-    this.#parts.told({ kind: "ended", row, uses: this.#uses.get(row.id)?.count ?? 0 });
+    this.#parts.told(this.#ended(row));
+  }
+
+  #ended(row: BreakGlassRow): BreakGlassEvent {
+    const uses = this.#uses.get(row.id)?.count;
     this.#uses.delete(row.id);
+    return { kind: "ended", row, ...(uses === undefined ? {} : { uses }) };
   }
 
   #check({ subject, namespace, reason, forMs }: Parameters<BreakGlass["begin"]>[0]): void {

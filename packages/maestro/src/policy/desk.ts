@@ -118,17 +118,18 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
 function tell(parts: DeskParts, notices: Notices, event: BreakGlassEvent): void {
   const { kind, row, uses } = event;
   const { id, subject, namespace, reason } = row;
+  const counted = uses === undefined ? {} : { uses };
   parts.log("error", SAID[kind], {
     breakGlass: id,
     subject,
     namespace,
     reason,
-    uses,
+    ...counted,
     until: new Date(row.until).toISOString(),
   });
   const told: JsonObject = {
     ...row,
-    uses,
+    ...counted,
     ...(event.kind === "used"
       ? { action: event.request.action.name, resource: event.request.resource.id, decision: event.decision.id }
       : {}),
