@@ -93,6 +93,7 @@ const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {
   bytes: ["a policy that is asked without being in force", "bytes", "`invalid_request`"],
   files: ["… its files", "count", "`invalid_request`"],
   ms: ["… all questions to it", "ms", REFUSED],
+  testMs: ["… all cases of `maestro policy test`", "ms", REFUSED],
   memoryMb: ["… MiB of its thread", "count", REFUSED],
   atOnce: ["… such policies at once", "count", "`overloaded`"],
 };

@@ -1,4 +1,4 @@
-import { askCandidate } from "./candidate.ts";
+import { askCandidate, CANDIDATE_LIMITS } from "./candidate.ts";
 import type { CandidateFile } from "./candidate.ts";
 import type { PolicyCase } from "./cases.ts";
 
@@ -32,7 +32,10 @@ export async function testPolicy(
   { at, mutate }: { readonly at: number; readonly mutate: boolean },
 ): Promise<PolicyTestReport> {
   const questions = cases.map(({ request }) => request);
-  const { engine, policyDigest, rules, answers, mutants } = await askCandidate({ files, questions, at, mutate });
+  const { engine, policyDigest, rules, answers, mutants } = await askCandidate(
+    { files, questions, at, mutate },
+    CANDIDATE_LIMITS.testMs,
+  );
   const results = cases.map((one, i): CaseResult => {
     const answer = answers[i] ?? { allow: false, rules: [], reasons: ["it was not answered"] };
     const problem = problemOf(one, answer);
