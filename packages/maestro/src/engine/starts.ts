@@ -39,9 +39,10 @@ export class Starts {
     const key = `${request.plan.namespace}/${idempotencyKey}`;
     for (let known = this.starting.get(key); known !== undefined; known = this.starting.get(key)) {
       // What was wrong with the other request, its sender is told.
-      const run = await known.catch(() => undefined);
+      const [other] = await Promise.allSettled([known]);
       // One that was denied has not taken the key.
-      if (run !== undefined && run.status !== "denied") return sameStart(this.engine, run, request);
+      if (other.status === "fulfilled" && other.value.status !== "denied")
+        return sameStart(this.engine, other.value, request);
     }
     const starting = this.startNew(request).finally(() => this.starting.delete(key));
     this.starting.set(key, starting);
