@@ -33,6 +33,8 @@ describe("truncate() and pad()", () => {
 
   it("breaks between words, and loses none", () => {
     assert.deepEqual(wrapped("no purpose is given", 10), ["no purpose", "is given"]);
+    assert.deepEqual(wrapped(" ", 1), [" "]);
+    assert.deepEqual(wrapped("  a", 1), [" ", "a"]);
     assert.deepEqual(wrapped("a longest-of-words b", 5), ["a", "longest-of-words", "b"]);
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }).map(safe), fc.integer({ min: 1, max: 40 }), (text, width) => {
@@ -40,6 +42,7 @@ describe("truncate() and pad()", () => {
         assert.equal(lines.join(" "), text);
         for (const line of lines) assert.ok(displayWidth(line) <= width || !line.includes(" "));
       }),
+      { numRuns: 2_000 },
     );
   });
 

@@ -30,10 +30,11 @@ export function truncate(text: string, width: number): string {
 /** Broken between words into lines of at most `width` columns; a word that is longer has a line of its own. */
 export function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && displayWidth(longer) > width) {
+  const [first = "", ...words] = text.split(" ");
+  let line = first;
+  for (const word of words) {
+    const longer = `${line} ${word}`;
+    if (displayWidth(longer) > width) {
       lines.push(line);
       line = word;
     } else line = longer;
