@@ -43,7 +43,7 @@ export async function openParts(): Promise<WorldParts> {
     blobs: await openBlobs(join(dir, "blobs")),
     logs: openLogs(join(dir, "logs")),
     signer: testSigner(),
-    runner: lazyRunner(join(dir, "work")),
+    runner: lazyRunner(join(dir, "data", "work")),
     gate: (newId) => openGate({ evaluator: builtinEvaluator(), newId }),
     async close() {
       await store.close();

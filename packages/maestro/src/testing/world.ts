@@ -230,7 +230,7 @@ export class World implements AsyncDisposable {
       clock: { now: () => this.now },
       randomBytes: (count) => this.#ids.bytes(count),
       random: () => this.#jitter.next(),
-      workDir: join(this.#parts.dir, "work"),
+      workDir: join(this.#parts.dir, "data", "work"),
       version: VERSION,
       environment: "test",
       // Time that jumps would load a sleeping run anew at each jump.
