@@ -78,20 +78,22 @@ async function readRuns(plane: ControlPlane, add: Add): Promise<Map<string, Run>
   return runs;
 }
 
-/** What was acknowledged exists, once; and nothing exists that nobody asked for. */
+/** What was acknowledged exists, once; and nothing exists that nobody asked for. A denied start takes no key: each that was sent is a run. */
 function checkStarts(place: Place, runs: ReadonlyMap<string, Run>, add: Add): void {
   for (const [key, ids] of place.record.acknowledged) {
-    if (ids.size !== 1) add("one run per key", `${key} was acknowledged as ${[...ids].join(" and ")}`);
+    const denied = [...ids].every((id) => runs.get(id)?.row.status === "denied");
+    if (ids.size !== 1 && !denied) add("one run per key", `${key} was acknowledged as ${[...ids].join(" and ")}`);
     for (const id of ids) {
       const row = runs.get(id)?.row;
       if (row === undefined) add("what was acknowledged exists", `${key} is ${id}, which is not there`);
-      else if (row.idempotencyKey !== key)
-        add("what was acknowledged exists", `${id} has the key ${row.idempotencyKey}`);
+      else if (row.labels["item"] !== key || row.idempotencyKey !== (denied ? null : key))
+        add("what was acknowledged exists", `${id} has the key ${row.idempotencyKey} and is ${row.labels["item"]}`);
     }
   }
   for (const { row, events } of runs.values()) {
-    const known =
-      row.idempotencyKey !== null && place.record.acknowledged.get(row.idempotencyKey)?.has(row.id) === true;
+    const asked = place.record.acknowledged.get(row.labels["item"] ?? "");
+    // Of a denied start that a kill left unanswered the next one is another run.
+    const known = asked?.has(row.id) === true || (asked !== undefined && row.status === "denied");
     const parent = row.parentRun === null ? undefined : runs.get(row.parentRun);
     const begun = parent?.events.some((event) => event.kind === "child_started" && event.childRun === row.id) === true;
     if (!known && !begun)
@@ -221,7 +223,7 @@ function compareRound(round: number, calm: ReadonlyMap<string, Run>, wild: Reado
 }
 
 function find(runs: ReadonlyMap<string, Run>, key: string): Run | undefined {
-  return [...runs.values()].find(({ row }) => row.idempotencyKey === key);
+  return [...runs.values()].find(({ row }) => row.parentRun === null && row.labels["item"] === key);
 }
 
 function firstDifference(a: string, b: string): string {

@@ -86,7 +86,9 @@ class Workers {
   async #start(round: number, item: Item, key: string): Promise<RunRow> {
     const { manifest, inputs = {}, purpose = "test" } = item;
     const { effects } = this.#order;
-    const body = { manifest, file: `${item.name}.yaml`, inputs: { effects, round, ...inputs }, purpose, key };
+    // A start that is denied takes no key, so each run says by a label what it was to be.
+    const labels = { item: key };
+    const body = { manifest, file: `${item.name}.yaml`, inputs: { effects, round, ...inputs }, purpose, key, labels };
     const headers = { "content-type": "application/json" };
     const request = new Request("http://maestro.local/v1/runs", {
       method: "POST",
