@@ -192,8 +192,8 @@ describe("who has roles in one namespace", () => {
       ["/v1/plan", { manifest, folder: "/etc" }],
       ["/v1/workflows", { manifest, folder: tenants.dir }],
       ["/v1/runs", { manifest, folder: "/etc" }],
-      ["/v1/runs", { manifest, base: "/root/.ssh" }],
-      ["/v1/runs", { workflow: `${OURS}/${OURS}-report`, base: "/root", dryRun: true }],
+      ["/v1/runs", { manifest, base: "/etc/ssh" }],
+      ["/v1/runs", { workflow: `${OURS}/${OURS}-report`, base: "/etc", dryRun: true }],
     ] as const) {
       const answer = await call<{ readonly detail: string }>(notTheOwner, "POST", path, body);
       assert.equal(answer.code, "denied", path);

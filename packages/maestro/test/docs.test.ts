@@ -208,6 +208,6 @@ function interrupt({ child, ended }: Terminal): Promise<number> {
 }
 
 function withoutControls(text: string): string {
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- escape sequences are what is taken out
   return text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replaceAll("\r", "");
 }

@@ -29,7 +29,7 @@ export interface CallOptions {
 }
 
 /** No members at all. */
-// oxlint-disable-next-line typescript/no-generated-empty-object-type
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- an operation without parameters is what it says
 type Nothing = Readonly<Record<never, never>>;
 
 type Part<Name extends string, T> = Nothing extends T ? { readonly [K in Name]?: T } : { readonly [K in Name]: T };

@@ -98,7 +98,7 @@ interface Definition<Path extends string, Q extends Shape, B extends Shape> {
 }
 
 /** No fields at all. */
-// oxlint-disable-next-line typescript/no-generated-empty-object-type
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- a route without fields is what it says
 type Nothing = Readonly<Record<never, never>>;
 
 const DEFAULT_MAX_BODY = 64 * 1024;

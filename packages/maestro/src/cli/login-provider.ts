@@ -103,8 +103,7 @@ async function discover(
   try {
     const config = await oidc.discovery(url, login.clientId, undefined, oidc.None(), {
       timeout: ANSWER_SECONDS,
-      // Marked as deprecated to be seen: without it not even a provider on this machine could be spoken to.
-      // oxlint-disable-next-line typescript/no-deprecated
+      // oxlint-disable-next-line typescript/no-deprecated -- marked so to be seen; a provider on this machine has no TLS
       execute: isHere ? [oidc.allowInsecureRequests] : [],
     });
     const ask = login.audienceParameter === "none" ? {} : { [login.audienceParameter]: audience };

@@ -6,8 +6,7 @@ import { CALLER_PROPERTIES } from "./settings.ts";
 import type { ClaimPath, ClaimRule, IssuerSettings } from "./settings.ts";
 
 /** An id with line breaks or no end would be trouble in every list and log. */
-// eslint-disable-next-line no-control-regex
-const SUBJECT = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,255}$/u;
+const SUBJECT = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,255}$/u;
 
 const MAX_PROPERTY = 1_000;
 

@@ -6,6 +6,7 @@ import { MaestroError, messageOf } from "../core/problem.ts";
 import type { CandidateAnswers, CandidateQuestions, CandidateReply } from "./candidate.ts";
 import type { CedarBundle } from "./cedar-bundle.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
+import { isYes } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
 import { utf8 } from "./policy-files.ts";
 
@@ -69,8 +70,7 @@ async function answer({ files, questions, at, mutate }: CandidateQuestions): Pro
 async function ask(evaluator: Evaluator, question: GateRequest, at: number): Promise<Verdict> {
   try {
     const verdict = await evaluator.evaluate(question, { at });
-    // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare
-    return { ...verdict, allow: verdict.allow === true };
+    return { ...verdict, allow: isYes(verdict.allow) };
   } catch (error) {
     return { allow: false, rules: [], reasons: [`it failed: ${messageOf(error)}`] };
   }

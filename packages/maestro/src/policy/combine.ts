@@ -1,6 +1,7 @@
 import { digestOf } from "../core/digest.ts";
 import { messageOf } from "../core/problem.ts";
 import type { Evaluator, PolicyRule, Verdict } from "./evaluator.ts";
+import { isYes } from "./evaluator.ts";
 
 /** Several policies as one: each is asked, and what one of them denies is denied. One that fails denies. */
 export function combined(evaluators: readonly [Evaluator, ...Evaluator[]]): Evaluator {
@@ -37,8 +38,7 @@ export function combined(evaluators: readonly [Evaluator, ...Evaluator[]]): Eval
 
 /** What those say who deny, or else what all say. What an allow of one depends on binds although another one denies nothing. */
 function merged(evaluators: readonly Evaluator[], verdicts: readonly Verdict[]): Verdict {
-  // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare
-  const denials = verdicts.filter(({ allow }) => allow !== true);
+  const denials = verdicts.filter(({ allow }) => !isYes(allow));
   const heard = denials.length > 0 ? denials : verdicts;
   const obligations = heard.flatMap((verdict) => verdict.obligations ?? []);
   const digests = verdicts.map((verdict, i) => verdict.policyDigest ?? evaluators[i]!.policyDigest);

@@ -60,3 +60,8 @@ export interface Verdict {
   /** Where only the answer says by which policy it was given; of an evaluator that is not `repeatable`. */
   readonly policyDigest?: Digest;
 }
+
+/** Only a boolean true is a yes: what comes from an engine is not always what its type says. */
+export function isYes(allow: unknown): allow is true {
+  return allow === true;
+}

@@ -5,6 +5,7 @@ import { messageOf } from "../core/problem.ts";
 import type { BreakGlass } from "./break-glass.ts";
 import { mayAlwaysBegin } from "./break-glass.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
+import { isYes } from "./evaluator.ts";
 import { NO_ANSWER } from "./gate.ts";
 import type { Gate, GateRequest, Occasion } from "./gate.ts";
 import type { Notices } from "./notices.ts";
@@ -192,10 +193,8 @@ function remember(remembered: Map<string, Answer>, text: string, answer: Answer)
   }
 }
 
-/** Only a boolean true is a yes. */
 function checked(verdict: Verdict): Verdict {
-  // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare
-  return verdict.allow === true ? verdict : { ...verdict, allow: false };
+  return isYes(verdict.allow) ? verdict : { ...verdict, allow: false };
 }
 
 function failure(error: unknown): Verdict {

@@ -1,6 +1,7 @@
 import type { ShadowVerdict } from "../core/event.ts";
 import { messageOf } from "../core/problem.ts";
 import type { Evaluator, Verdict } from "./evaluator.ts";
+import { isYes } from "./evaluator.ts";
 import type { GateRequest, Occasion } from "./gate.ts";
 
 /** How policies on trial compare with the one that is enforced, since this process began. */
@@ -86,8 +87,7 @@ export class Shadows {
       const verdict: ShadowVerdict = {
         policyDigest: said ?? policyDigest,
         engine,
-        // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare
-        allow: allow === true,
+        allow: isYes(allow),
         rules,
         reasons,
       };

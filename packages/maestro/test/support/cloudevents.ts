@@ -67,8 +67,7 @@ function checkAttributes(attributes: Understood["attributes"]): void {
     assert.match(name, /^[a-z0-9]+$/, `the name ${name}`);
     assert.ok(["string", "number", "boolean"].includes(typeof value), `${name} is no value`);
     if (typeof value === "number") assert.ok(Number.isInteger(value) && Math.abs(value) < 2 ** 31);
-    // oxlint-disable-next-line no-control-regex
-    if (typeof value === "string") assert.doesNotMatch(value, /[\u0000-\u001f\u007f-\u009f]/, name);
+    if (typeof value === "string") assert.doesNotMatch(value, /\p{Cc}/u, name);
   }
   const { time, subject, dataschema, source, datacontenttype } = attributes;
   if (time !== undefined) assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i);
