@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { readMessages } from "../../src/api/sse.ts";
 import { Place } from "../support/maestro.ts";
@@ -27,10 +25,8 @@ describe("streams of events", () => {
   before(async () => {
     place = await Place.make();
     // All of them are one caller's, and it is the limit of all callers together that is met here.
-    const data = join(place.dir, "data");
-    await mkdir(data, { mode: 0o700 });
     const limits = "{ perSecond: 1000000, atOnce: 10000, streams: 5000 }";
-    await writeFile(join(data, "network.yaml"), `network: { identity: ${limits} }\n`, { mode: 0o600 });
+    await place.configure("network.yaml", `network: { identity: ${limits} }\n`);
     server = await Server.start(place);
   });
   after(async () => {

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,13 @@ export class Place {
     const place = new Place(await mkdtemp(join(tmpdir(), "maestro-cli-")));
     for (const [name, text] of Object.entries(files)) await writeFile(join(place.dir, name), text);
     return place;
+  }
+
+  /** A file of settings in its data directory, before an engine opens it. */
+  async configure(name: string, text: string): Promise<void> {
+    const data = join(this.dir, "data");
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    await writeFile(join(data, name), text, { mode: 0o600 });
   }
 
   /** Calls `maestro` to its end; no terminal anywhere. */
