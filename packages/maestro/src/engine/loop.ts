@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { DurableEngine } from "./durable.ts";
-import { idleMemory } from "./idle-memory.ts";
+import { IdleMemory } from "./idle-memory.ts";
 
 /** Longest a timer sleeps before it looks again: setTimeout takes 31 bits, and a wall clock may step. */
 const MAX_SLEEP_MS = 60_000;
@@ -10,7 +10,7 @@ export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
   let scheduled = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
-  const rest = idleMemory();
+  const memory = new IdleMemory();
 
   const step = async (): Promise<void> => {
     await engine.takeTurn();
@@ -24,13 +24,14 @@ export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
     const at = engine.nextAt();
     const delay = at === undefined ? MAX_SLEEP_MS : at - clock.now();
     if (delay <= 0) return poke();
-    if (engine.isAtRest) rest(delay);
+    if (engine.isAtRest) memory.rests();
     if (at !== undefined) sleep(delay);
   };
   const poke = (): void => {
     if (scheduled || stopped) return;
     scheduled = true;
     clearTimeout(timer);
+    memory.works();
     setImmediate(() => void step());
   };
   const sleep = (ms: number): void => {
@@ -44,6 +45,7 @@ export function runLoop(engine: DurableEngine, clock: Clock): { stop(): void } {
     stop() {
       stopped = true;
       clearTimeout(timer);
+      memory.works();
     },
   };
 }
