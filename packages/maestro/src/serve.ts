@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import type { ApiRequest } from "./api/api-request.ts";
 import type { App, AppDeps } from "./api/app.ts";
 import { createApp } from "./api/app.ts";
 import type { Authenticate } from "./api/guard.ts";
-import { peerOf } from "./api/peer.ts";
 import { requestIdOf } from "./api/request-id.ts";
 import { openTokenFolder, sharedSocketFolder } from "./api/socket.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -83,7 +83,7 @@ export type EngineLog = LogSink;
 export interface ControlPlane {
   readonly handle: App;
   /** Of the user of the data directory, who is in this process. */
-  asOwner(request: Request): Promise<Response>;
+  asOwner(request: ApiRequest): Promise<Response>;
   readonly engine: DurableEngine;
   readonly owner: Actor;
   /** Who asks over a network. Makes the owner's token where there is none. Errors: `token_unusable`. */
@@ -246,10 +246,10 @@ async function open(
     failed: (error) => log("error", "nobody but the owner comes in", { error: messageOf(error) }),
   });
   let listening: string | undefined;
-  const refused = (reason: RefusalReason, request: Request): void => {
+  const refused = (reason: RefusalReason, request: ApiRequest): void => {
     const requestId = requestIdOf(request);
     // Floods are told apart by where they come from.
-    const from = peerOf(request);
+    const from = request.peer;
     telemetry.refused(reason, requestId);
     audit.note({
       kind: "refused",

@@ -30,6 +30,8 @@ import { Access } from "./access.ts";
 import type { AccessRule } from "./access.ts";
 import { countStream } from "./answered.ts";
 import type { OpenStreams } from "./answered.ts";
+import { targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { notModified } from "./etag.ts";
 import { canRedact, redactAnswer } from "./redact-answer.ts";
 import { recordDone, recordFailed } from "./record.ts";
@@ -79,7 +81,7 @@ export interface AppDeps {
   readonly retention: Pick<Retention, "run" | "policy">;
   readonly identity: () => Promise<Identity>;
   /** Told of every credential that proves nobody. */
-  readonly refused: (reason: RefusalReason, request: Request) => void;
+  readonly refused: (reason: RefusalReason, request: ApiRequest) => void;
   /** The URL that the API is served at; undefined where it is not. */
   readonly listening: () => string | undefined;
   /** Epoch milliseconds. */
@@ -107,7 +109,7 @@ export interface Compiled {
 }
 
 /** Answers a request of a caller who was proved to be the one. Never rejects. */
-export type App = (request: Request, caller: Caller) => Promise<Response>;
+export type App = (request: ApiRequest, caller: Caller) => Promise<Response>;
 
 /** The one request handler: HTTP, the control socket and the in-process CLI all call this. */
 export function createApp(deps: AppDeps): App {
@@ -135,8 +137,8 @@ interface Answered {
   readonly response: Response;
 }
 
-async function answer(deps: AppDeps, request: Request, caller: Caller, requestId: string): Promise<Answered> {
-  const url = new URL(request.url);
+async function answer(deps: AppDeps, request: ApiRequest, caller: Caller, requestId: string): Promise<Answered> {
+  const url = targetOf(request);
   const where = { instance: url.pathname, requestId };
   let route: Route | undefined;
   try {
@@ -185,7 +187,7 @@ export const PURPOSE = "maestro-purpose";
 export const AUTHORITY = "maestro-authority";
 const MAX_HEADER = 1000;
 
-function headerOf(request: Request, name: string): string {
+function headerOf(request: ApiRequest, name: string): string {
   const value = request.headers.get(name) ?? "";
   if (value.length <= MAX_HEADER) return value;
   throw new MaestroError("invalid_request", `The header ${name} is longer than ${MAX_HEADER} characters.`);

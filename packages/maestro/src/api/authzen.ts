@@ -6,11 +6,12 @@ import { EVERY_NAMESPACE } from "../identity/caller.ts";
 import type { GateRequest } from "../policy/gate.ts";
 import { questionOf, readLoose } from "../policy/question.ts";
 import type { Access } from "./access.ts";
+import { targetOf } from "./api-request.ts";
 import type { AppDeps } from "./app.ts";
 import { json, optional } from "./field.ts";
 import { asked } from "./policy.ts";
 import { route } from "./route.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 // The OpenID AuthZEN Authorization API 1.0, so that others can ask the policy that is enforced here. Whoever asks enforces:
 // nothing is carried out here, and roles that a question names are those it asks about.
@@ -176,7 +177,7 @@ function profiled({ id, type, properties }: Obligation): JsonObject {
 
 /** As the specification has it, without members of ours. */
 export function plain(value: JsonObject): Response {
-  return wholeResponse(JSON.stringify(value), {
+  return new WholeResponse(JSON.stringify(value), {
     headers: { "content-type": "application/json", "cache-control": "no-store" },
   });
 }
@@ -196,7 +197,7 @@ export const getAuthzenConfiguration = route({
     },
   ],
   handle(_, { request }) {
-    const { origin } = new URL(request.url);
+    const { origin } = targetOf(request);
     return Promise.resolve(
       plain({
         policy_decision_point: origin,

@@ -1,12 +1,13 @@
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { parseStrict } from "../core/strict-json.ts";
+import type { ApiRequest } from "./api-request.ts";
 
 /** No value of the API is nested deeper; canonical JSON would refuse it later and less politely. */
 const MAX_DEPTH = 100;
 
 /** The body as JSON, `{}` when there is none. Errors: `payload_too_large`, `invalid_request`. */
-export async function readJsonBody(request: Request, maxBytes: number): Promise<JsonValue> {
+export async function readJsonBody(request: ApiRequest, maxBytes: number): Promise<JsonValue> {
   const bytes = await readBytes(request, maxBytes);
   if (bytes.length === 0) return {};
   const type = request.headers.get("content-type") ?? "";
@@ -20,7 +21,7 @@ export async function readJsonBody(request: Request, maxBytes: number): Promise<
   return parse(bytes);
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readBytes(request: ApiRequest, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {

@@ -1,7 +1,7 @@
 import { openApi } from "./openapi.ts";
 import { route } from "./route.ts";
 import type { Route } from "./route.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 /** The route that describes all routes, itself among them. */
 export function describeApi(routes: () => readonly Route[]): Route {
@@ -17,7 +17,7 @@ export function describeApi(routes: () => readonly Route[]): Route {
       await access.onInstallation();
       // Neither the table nor the version changes while a process lives.
       text ??= JSON.stringify(openApi(routes(), version));
-      return wholeResponse(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
+      return new WholeResponse(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
     },
   });
 }

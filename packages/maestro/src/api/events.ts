@@ -1,6 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EventRow, Store } from "../store/store.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { integer, optional } from "./field.ts";
 import { LIVE_HEADER } from "./http.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
@@ -78,7 +79,7 @@ export const listEvents = route({
   },
 });
 
-function lastEventId(request: Request): number | undefined {
+function lastEventId(request: ApiRequest): number | undefined {
   const given = request.headers.get("last-event-id");
   if (given === null || given === "") return undefined;
   if (!/^\d{1,15}$/.test(given))

@@ -8,7 +8,7 @@ import type { NetworkSettings } from "./network-settings.ts";
 import { LIVE_HEADER } from "./http.ts";
 import { serveNetwork } from "./listen.ts";
 import type { NetworkServer } from "./listen.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 // How often, how many at once, and for how long: on a real port, with callers named by their token.
 
@@ -50,7 +50,7 @@ async function ask(url: string, who: string, path = "/v1/runs"): Promise<Answer>
 }
 
 const codeOf = ({ text }: Answer): string | undefined => (JSON.parse(text) as { readonly code?: string }).code;
-const fine: App = async () => Promise.resolve(wholeResponse("fine", {}));
+const fine: App = async () => Promise.resolve(new WholeResponse("fine", {}));
 
 describe("limits of a server's callers", () => {
   it("answers 429 to who asks too often, says when to come again, and leaves others alone", async () => {
@@ -89,7 +89,7 @@ describe("limits of a server's callers", () => {
     const gates: (() => void)[] = [];
     const slow: App = async () => {
       await new Promise<void>((open) => gates.push(open));
-      return wholeResponse("late", {});
+      return new WholeResponse("late", {});
     };
     const url = await serve(slow, {
       rates: { identity: { perSecond: 1_000, atOnce: 2, streams: 1 }, stranger: { perSecond: 2 } },
@@ -194,7 +194,7 @@ describe("limits of a server's callers", () => {
         ),
       );
     const url = await serve(stream, { answerMs: 20 });
-    const other = await serve(async () => until.then(() => wholeResponse("never", {})), { answerMs: 20 });
+    const other = await serve(async () => until.then(() => new WholeResponse("never", {})), { answerMs: 20 });
     const response = await fetch(`${url}/v1/runs`, { headers: { authorization: "Bearer anna" } });
     // Longer than the limit, told by another server's clock.
     assert.equal((await ask(other, "anna")).status, 504);

@@ -1,11 +1,12 @@
 import { isIP } from "node:net";
 import { MaestroError } from "../core/problem.ts";
 import type { Caller } from "../identity/caller.ts";
+import { targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
 import type { App } from "./app.ts";
 import { countStream, whileAdmitted } from "./answered.ts";
 import { LIVE_HEADER } from "./http.ts";
-import type { Handler } from "./http.ts";
-import { peerOf } from "./peer.ts";
+import type { Served } from "./http.ts";
 import type { Excess, Pass, Rates } from "./rates.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
@@ -28,7 +29,7 @@ export interface GuardOptions {
  * What stands between a network and the request handler: who may ask, by which name, and from which pages. Cross-origin
  * requests are never allowed, so that no web page can speak to a control plane on its visitor's machine.
  */
-export function guarded(handle: App, options: GuardOptions): Handler {
+export function guarded(handle: App, options: GuardOptions): Served {
   return async (request) => {
     const requestId = requestIdOf(request);
     const response = await answer(handle, request, requestId, options);
@@ -45,11 +46,11 @@ const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
 async function answer(
   handle: App,
-  request: Request,
+  request: ApiRequest,
   requestId: string,
   { isOpen, rates, answerMs, proveMs, authenticate, host }: GuardOptions,
 ): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const { pathname } = targetOf(request);
   const refused = ({ error, ...override }: Refusal): Response =>
     problem(error, { instance: pathname, requestId }, override);
   const misled = misaddressed(request, host);
@@ -57,7 +58,7 @@ async function answer(
   if (PROBES.has(pathname)) return handle(request, NOBODY);
   const caller = isOpen(pathname) ? NOBODY : await authenticate(request);
   // A proof that is good is never kept out by bad ones from the same address.
-  const pass = "error" in caller || caller === NOBODY ? rates.stranger(peerOf(request)) : rates.identity(caller);
+  const pass = "error" in caller || caller === NOBODY ? rates.stranger(request.peer) : rates.identity(caller);
   if (!("end" in pass)) return refused(tooMany(pass));
   const working = "error" in caller ? Promise.resolve(refused(caller)) : handle(request, caller);
   // Whoever waits no longer has their place until the work is done: else asking again and again would pile it up.
@@ -129,7 +130,7 @@ const SECURITY_HEADERS: readonly (readonly [name: string, value: string])[] = [
   ["cross-origin-resource-policy", "same-origin"],
 ];
 
-export type Authenticate = (request: Request) => Promise<Caller | Refusal>;
+export type Authenticate = (request: ApiRequest) => Promise<Caller | Refusal>;
 
 export interface Refusal {
   readonly error: MaestroError;
@@ -138,7 +139,7 @@ export interface Refusal {
 }
 
 /** Why a request is not for this server, or not from a program of its user's. */
-function misaddressed(request: Request, host: string): Refusal | undefined {
+function misaddressed(request: ApiRequest, host: string): Refusal | undefined {
   const named = request.headers.get("host");
   if (named === null || named === "")
     return { error: new MaestroError("invalid_request", "The request has no Host header."), status: 400 };
@@ -176,7 +177,7 @@ function isOwnName(header: string, host: string): boolean {
 }
 
 /** Whether a browser says that another site is asking. Programs send neither header. */
-function isForeign(request: Request, host: string): boolean {
+function isForeign(request: ApiRequest, host: string): boolean {
   const origin = request.headers.get("origin");
   if (origin !== null && URL.parse(origin)?.host !== URL.parse(`http://${host}`)?.host) return true;
   return /^(cross-site|same-site)$/.test(request.headers.get("sec-fetch-site") ?? "");

@@ -1,14 +1,19 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { MaestroError, messageOf } from "../core/problem.ts";
-import { keepPeer } from "./peer.ts";
-import { requestIdOf } from "./request-id.ts";
+import { ReceivedRequest, targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
+import { HeaderList } from "./header-list.ts";
+import { newRequestId, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
 import type { Slots } from "./slots.ts";
 import { partsOf } from "./stream.ts";
-import { contentOf } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
-/** The one request handler (`createApp`). */
+/** The one request handler (`createApp`), to whoever asks it. */
 export type Handler = (request: Request) => Promise<Response>;
+
+/** And to who serves it. */
+export type Served = (request: ApiRequest) => Promise<Response>;
 
 /** Marks answers that go on until somebody leaves; `nodeListener` ends them when its server closes. */
 export const LIVE_HEADER = "x-accel-buffering";
@@ -32,16 +37,23 @@ const MAX_DISCARD = 16 * 1024 * 1024;
 const WHOLE_BYTES = 16 * 1024;
 
 /** A `node:http` listener around the request handler: bodies stream both ways, and a client that leaves cancels its answer. */
-export function nodeListener(handle: Handler, options: ListenerOptions): RequestListener {
+export function nodeListener(handle: Served, options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
-    const gone = new AbortController();
-    outgoing.on("close", () => {
-      // Nobody listens any more where the answer is complete, and an abort without a reason of its own makes a stack trace.
-      if (!outgoing.writableFinished) gone.abort("the reader has gone");
-    });
     // The handler never rejects; what can fail here is a connection, and then there is nobody left to tell.
-    serve(handle, options, incoming, outgoing, gone.signal).then(undefined, () => outgoing.destroy());
+    serve(handle, options, incoming, outgoing).then(undefined, () => outgoing.destroy());
   };
+}
+
+/** Aborted when the reader leaves before the answer is complete. */
+function goneOf(outgoing: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  // Nobody listens any more where the answer is complete, and an abort without a reason of its own makes a stack trace.
+  const leave = (): void => {
+    if (!outgoing.writableFinished) gone.abort("the reader has gone");
+  };
+  outgoing.once("close", leave);
+  if (outgoing.closed) leave();
+  return gone.signal;
 }
 
 /**
@@ -56,22 +68,21 @@ export async function closeGently(server: Server, closing: AbortController, grac
 }
 
 async function serve(
-  handle: Handler,
+  handle: Served,
   options: ListenerOptions,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  signal: AbortSignal,
 ): Promise<void> {
   const leaveRequests = options.requests?.take();
   const full = options.requests !== undefined && leaveRequests === undefined ? options.requests : undefined;
   let leaveStreams: (() => void) | undefined;
   try {
     const request = toRequest(incoming, options.origin);
-    let response = request instanceof Response ? request : undefined;
-    if (request instanceof Request) response = full === undefined ? await handle(request) : refusal(request, full);
-    if (response === undefined) return;
+    let response: Response;
+    if (request instanceof WholeResponse) response = request;
+    else response = full === undefined ? await handle(request) : refusal(request, full);
     const live = response.headers.has(LIVE_HEADER);
-    if (live && options.streams !== undefined && request instanceof Request) {
+    if (live && options.streams !== undefined && request instanceof ReceivedRequest) {
       leaveStreams = options.streams.take();
       if (leaveStreams === undefined) {
         await response.body?.cancel();
@@ -79,7 +90,7 @@ async function serve(
       }
     }
     if (leaveStreams !== undefined) leaveRequests?.();
-    await send(response, incoming, outgoing, { signal, live: leaveStreams !== undefined || live, ...options });
+    await send(response, incoming, outgoing, { live: leaveStreams !== undefined || live, ...options });
   } finally {
     leaveRequests?.();
     leaveStreams?.();
@@ -90,20 +101,21 @@ async function send(
   response: Response,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  how: ListenerOptions & { readonly signal: AbortSignal; readonly live: boolean },
+  how: ListenerOptions & { readonly live: boolean },
 ): Promise<void> {
-  const whole = contentOf(response);
-  const size = whole === undefined ? 0 : Buffer.byteLength(whole);
-  if (whole !== undefined) response.headers.set("content-length", String(size));
-  outgoing.writeHead(response.status, [...response.headers].flat());
-  if (incoming.method === "HEAD" || (whole === undefined && response.body === null)) {
-    if (whole === undefined) await response.body?.cancel();
+  const whole = response instanceof WholeResponse ? response.content : null;
+  const size = whole === null ? 0 : Buffer.byteLength(whole);
+  if (whole !== null) response.headers.set("content-length", String(size));
+  outgoing.writeHead(response.status, rawHeaders(response));
+  if (incoming.method === "HEAD" || (whole === null && response.body === null)) {
+    if (whole === null) await response.body?.cancel();
     return void outgoing.end();
   }
-  const signal = how.live ? AbortSignal.any([how.signal, how.closing]) : how.signal;
+  if (whole !== null && incoming.complete && size < WHOLE_BYTES) return endWith(outgoing, whole, how.stallMs);
+  const gone = goneOf(outgoing);
+  const signal = how.live ? AbortSignal.any([gone, how.closing]) : gone;
   let fine = true;
-  if (whole !== undefined) {
-    if (incoming.complete && size < WHOLE_BYTES) return endWith(outgoing, whole, how.stallMs);
+  if (whole !== null) {
     fine = outgoing.write(whole) || (await drained(outgoing, signal, how.stallMs));
   } else if (response.body !== null) {
     outgoing.flushHeaders();
@@ -116,6 +128,10 @@ async function send(
   else outgoing.destroy();
 }
 
+function rawHeaders({ headers }: Response): string[] {
+  return headers instanceof HeaderList ? headers.toRaw() : [...headers].flat();
+}
+
 /** What the system's buffer takes at once needs no watching. The rest does: who asks on and on and reads nothing would stay for ever. */
 function endWith(outgoing: ServerResponse, content: string | Uint8Array, stallMs: number | undefined): void {
   outgoing.end(content);
@@ -126,7 +142,7 @@ function endWith(outgoing: ServerResponse, content: string | Uint8Array, stallMs
 }
 
 /** Politely: why, and when to come again. The connection ends, so that its place is free at once. */
-function refusal(request: Request, { limit }: Slots): Response {
+function refusal(request: ApiRequest, { limit }: Slots): Response {
   const error = new MaestroError(
     "overloaded",
     `The control plane answers ${limit} of these at once, which is its limit.`,
@@ -134,41 +150,38 @@ function refusal(request: Request, { limit }: Slots): Response {
   return problem(error, whereOf(request), { headers: { connection: "close", "retry-after": "2" } });
 }
 
-function whereOf(request: Request): { readonly instance: string; readonly requestId: string } {
-  return { instance: new URL(request.url).pathname, requestId: requestIdOf(request) };
+function whereOf(request: ApiRequest): { readonly instance: string; readonly requestId: string } {
+  return { instance: targetOf(request).pathname, requestId: requestIdOf(request) };
 }
 
 const CLIMBS = /\\|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /** The request, or the answer to what cannot be one. */
-function toRequest(incoming: IncomingMessage, origin: string): Request | Response {
-  const url = URL.parse(incoming.url ?? "/", origin);
-  const method = incoming.method ?? "GET";
-  const refuse = (error: MaestroError, status: number): Response =>
-    problem(error, whereOf(new Request(`${origin}${url?.pathname ?? "/"}`)), { status });
-  if (url === null || !url.href.startsWith(`${origin}/`))
-    return refuse(new MaestroError("invalid_request", "The request's target is not a path of this server."), 400);
+function toRequest(incoming: IncomingMessage, origin: string): ReceivedRequest | WholeResponse {
+  const { url: written = "/", method = "GET", rawHeaders, socket } = incoming;
+  const target = URL.parse(written, origin);
+  const refuse = (why: string, status: number): WholeResponse => {
+    const where = { instance: target?.pathname ?? "/", requestId: newRequestId() };
+    return problem(new MaestroError("invalid_request", why), where, { status });
+  };
+  if (target === null || !target.href.startsWith(`${origin}/`))
+    return refuse("The request's target is not a path of this server.", 400);
   // A proxy in front may have judged the path as it is written, and a URL is without these.
-  if (CLIMBS.test(incoming.url?.split("?")[0] ?? ""))
-    return refuse(new MaestroError("invalid_request", "The request's path has a step of dots, or a backslash."), 400);
-  // Fetch knows no such requests.
-  if (/^(CONNECT|TRACE|TRACK)$/.test(method))
-    return refuse(new MaestroError("invalid_request", `${method} is not a method of this API.`), 405);
+  if (CLIMBS.test(written.split("?")[0] ?? ""))
+    return refuse("The request's path has a step of dots, or a backslash.", 400);
+  // They reach through a server or show what it got; there is nothing here that they could be for.
+  if (/^(CONNECT|TRACE|TRACK)$/.test(method)) return refuse(`${method} is not a method of this API.`, 405);
+  const isRead = method === "GET" || method === "HEAD";
   try {
-    const headers = new Headers();
-    for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
-      headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-    const request =
-      method === "GET" || method === "HEAD"
-        ? new Request(url, { method: "GET", headers })
-        : new Request(url, { method, headers, body: bodyOf(incoming), duplex: "half" });
-    keepPeer(request, incoming.socket.remoteAddress);
-    return request;
-  } catch (error) {
-    return refuse(
-      new MaestroError("invalid_request", `The request cannot be read: ${messageOf(error)}`, { cause: error }),
-      400,
+    return new ReceivedRequest(
+      isRead ? "GET" : method,
+      target,
+      rawHeaders,
+      isRead ? null : bodyOf(incoming),
+      socket.remoteAddress,
     );
+  } catch (error) {
+    return refuse(`The request cannot be read: ${messageOf(error)}`, 400);
   }
 }
 

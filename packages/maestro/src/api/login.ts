@@ -2,12 +2,13 @@ import { hash } from "node:crypto";
 import { MaestroError } from "../core/problem.ts";
 import { sessionCookie } from "../identity/cookie.ts";
 import { IDENTITY_DEFAULTS } from "../identity/settings.ts";
+import { targetOf } from "./api-request.ts";
 import { text } from "./field.ts";
 import { isLoopback } from "./listen-address.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";
 import { recordBegun, sessionView } from "./sessions.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 export const describeIdentity = route({
   method: "GET",
@@ -83,7 +84,7 @@ export const redeemLoginLink = route({
   body: { code: text("What stands behind the # of the link.", { max: 100 }) },
   answers: [{ status: 201, type: "application/json", schema: "SessionAnswer", description: "`session`." }],
   async handle({ identity, audit }, { request, body }) {
-    const url = new URL(request.url);
+    const url = targetOf(request);
     if (!isLoopback(url.hostname.replace(/^\[|\]$/g, "")))
       throw new MaestroError("denied", "Login links are for browsers of the control plane's own machine.");
     const agent = (request.headers.get("user-agent") ?? "").replaceAll(/[^\u0020-\u007e]/g, "?");
@@ -136,7 +137,7 @@ export const showLoginPage = route({
   answers: [{ status: 200, type: "text/html", description: "A page that redeems the code behind its #." }],
   handle: () =>
     Promise.resolve(
-      wholeResponse(PAGE, {
+      new WholeResponse(PAGE, {
         headers: {
           "content-type": "text/html; charset=utf-8",
           "cache-control": "no-store",

@@ -1,5 +1,5 @@
 import { route } from "./route.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 export const getMetrics = route({
   method: "GET",
@@ -11,6 +11,6 @@ export const getMetrics = route({
   async handle({ metrics }, { access }) {
     await access.onInstallation();
     const { contentType, text } = await metrics();
-    return wholeResponse(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+    return new WholeResponse(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
   },
 });

@@ -1,3 +1,4 @@
+import type { ApiRequest } from "./api-request.ts";
 import type { Authenticate } from "./guard.ts";
 import type { Identity, IdentityParts } from "../identity/identity.ts";
 import type { RefusalReason } from "../identity/refused.ts";
@@ -5,7 +6,7 @@ import type { RefusalReason } from "../identity/refused.ts";
 export interface LazyIdentity {
   get(): Promise<Identity>;
   /** Makes the owner's token where there is none. Errors: `token_unusable`. */
-  authenticate(refused: (reason: RefusalReason, request: Request) => void): Promise<Authenticate>;
+  authenticate(refused: (reason: RefusalReason, request: ApiRequest) => void): Promise<Authenticate>;
 }
 
 /** Loaded when the first one asks who somebody is: most commands ask nobody. */

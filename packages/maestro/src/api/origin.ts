@@ -1,9 +1,10 @@
 import type { Origin } from "../core/event.ts";
 import { readTraceContext } from "../core/trace-context.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** What a run records of the request that asked for it: its id, and its place in a trace where it has a valid one. */
-export function originOf(request: Request): Origin {
+export function originOf(request: ApiRequest): Origin {
   const { headers } = request;
   return {
     request: requestIdOf(request),

@@ -1,6 +1,7 @@
 import { MaestroError } from "../core/problem.ts";
 import type { ReceiptKey, ReceiptRow, Store } from "../store/store.ts";
 import type { Access } from "./access.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
 import { integer, optional, text } from "./field.ts";
 import { bytes, object } from "./respond.ts";
@@ -122,7 +123,7 @@ export async function findReceipt(
   });
 }
 
-function bundleOf(request: Request, receipt: ReceiptRow): Response {
+function bundleOf(request: ApiRequest, receipt: ReceiptRow): Response {
   const same = unchanged(request, receipt.digest);
   if (same !== undefined) return same;
   return bytes(new TextEncoder().encode(receipt.bundle), BUNDLE, {

@@ -1,13 +1,14 @@
 import type { MaestroError } from "../core/problem.ts";
 import type { AuditEntry, AuditTrail } from "../provenance/audit.ts";
 import type { Access, AccessRule, Asked, Target } from "./access.ts";
-import { peerOf } from "./peer.ts";
+import { targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
 
 /** What the audit is told of a request beside what was asked for it. */
 export interface Occurrence {
   readonly operation: string;
   readonly rule: AccessRule;
-  readonly request: Request;
+  readonly request: ApiRequest;
   readonly requestId: string;
 }
 
@@ -62,7 +63,7 @@ function shown(access: Access): readonly Touched[] {
 type Touched = Pick<Asked, "target"> & Partial<Asked> & { readonly allow?: boolean };
 
 function nowhere({ request }: Occurrence): Touched {
-  return { target: { type: "request", id: new URL(request.url).pathname, namespace: "*" } };
+  return { target: { type: "request", id: targetOf(request).pathname, namespace: "*" } };
 }
 
 function entryOf(access: Access, occurrence: Occurrence, touched: Touched): AuditEntry {
@@ -71,7 +72,6 @@ function entryOf(access: Access, occurrence: Occurrence, touched: Touched): Audi
   const { rule, request, requestId, operation } = occurrence;
   const { namespace, run } = target;
   const traceparent = request.headers.get("traceparent");
-  const from = peerOf(request);
   return {
     kind: rule.as,
     actor: access.actor(namespace),
@@ -83,7 +83,7 @@ function entryOf(access: Access, occurrence: Occurrence, touched: Touched): Audi
     // Reads of many runs are one row: it must not look as if it were about the first of them.
     ...(run === undefined || rule.as === "read" ? {} : { run }),
     ...(traceparent === null ? {} : { traceparent: traceparent }),
-    ...(from === undefined ? {} : { from }),
+    ...(request.peer === undefined ? {} : { from: request.peer }),
     ...(decision === undefined ? {} : { decision }),
     ...(question === undefined ? {} : { question }),
     detail: {

@@ -3,7 +3,14 @@ import type { JsonValue } from "../core/json.ts";
 import { redactionOf } from "../policy/obligations.ts";
 import { redacted } from "../policy/redact.ts";
 import type { Answer } from "./route.ts";
-import { wholeResponse } from "./whole.ts";
+import { HeaderList } from "./header-list.ts";
+import { WholeResponse } from "./whole.ts";
+
+/** Of the answer that is given instead. */
+interface Head {
+  readonly status: number;
+  readonly headers: HeaderList;
+}
 
 /** Takes out of one JSON value what policies hide. */
 type Hide = (value: JsonValue) => JsonValue;
@@ -29,32 +36,32 @@ export async function redactAnswer(response: Response, obligations: readonly Obl
   const type = response.headers.get("content-type")?.split(";")[0] ?? "";
   const transform = TRANSFORMS.get(type);
   if (transform === undefined) throw new TypeError(`an answer of type ${type} cannot be redacted`);
-  const headers = new Headers(response.headers);
+  const headers = new HeaderList(response.headers);
   // It is a digest of what is hidden now.
   headers.delete("etag");
   headers.delete("content-length");
   return transform(response, hide, { status: response.status, headers });
 }
 
-const TRANSFORMS: ReadonlyMap<string, (response: Response, hide: Hide, init: ResponseInit) => Promise<Response>> =
-  new Map([
-    [
-      JSON_TYPE,
-      async (response, hide, init) =>
-        wholeResponse(JSON.stringify(hide(JSON.parse(await response.text()) as JsonValue)), init),
-    ],
-    [
-      LINES_TYPE,
-      async (response, hide, init) => {
-        const lines = (await response.text()).split("\n").map((line) => (line === "" ? "" : hidden(line, hide)));
-        return wholeResponse(lines.join("\n"), init);
-      },
-    ],
-    [
-      STREAM_TYPE,
-      async (response, hide, init) => new Response(response.body?.pipeThrough(lineByLine(hide)) ?? null, init),
-    ],
-  ]);
+const TRANSFORMS: ReadonlyMap<string, (response: Response, hide: Hide, head: Head) => Promise<Response>> = new Map([
+  [
+    JSON_TYPE,
+    async (response, hide, head) =>
+      new WholeResponse(JSON.stringify(hide(JSON.parse(await response.text()) as JsonValue)), head),
+  ],
+  [
+    LINES_TYPE,
+    async (response, hide, head) => {
+      const lines = (await response.text()).split("\n").map((line) => (line === "" ? "" : hidden(line, hide)));
+      return new WholeResponse(lines.join("\n"), head);
+    },
+  ],
+  [
+    STREAM_TYPE,
+    async (response, hide, { status, headers }) =>
+      new Response(response.body?.pipeThrough(lineByLine(hide)) ?? null, { status, headers: [...headers] }),
+  ],
+]);
 
 function hidden(text: string, hide: Hide): string {
   return JSON.stringify(hide(JSON.parse(text) as JsonValue));

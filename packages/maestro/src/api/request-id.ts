@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ApiRequest } from "./api-request.ts";
 
 export const REQUEST_ID = "x-request-id";
 
@@ -10,10 +11,14 @@ export function isRequestId(text: string): boolean {
 }
 
 /** The request's correlation id: the caller's if it is sane, else a new one. The same however often it is asked. */
-export function requestIdOf(request: Request): string {
+export function requestIdOf(request: ApiRequest): string {
   const given = request.headers.get(REQUEST_ID) ?? "";
   if (SANE.test(given)) return given;
-  const made = randomUUID();
+  const made = newRequestId();
   request.headers.set(REQUEST_ID, made);
   return made;
+}
+
+export function newRequestId(): string {
+  return randomUUID();
 }

@@ -1,21 +1,26 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { HTTP_STATUS, MaestroError, PROBLEMS } from "../core/problem.ts";
 import type { ProblemCode } from "../core/problem.ts";
-import { wholeResponse } from "./whole.ts";
+import { HeaderList } from "./header-list.ts";
+import { WholeResponse } from "./whole.ts";
+import type { WholeInit } from "./whole.ts";
 
 /** Version of the API's objects; on every JSON answer. */
 export const API_VERSION = "maestro/v1";
 
 /** A JSON answer: the object itself with `apiVersion` and `kind` in front. */
-export function object(kind: string, value: object, init: ResponseInit = {}): Response {
-  return wholeResponse(JSON.stringify({ apiVersion: API_VERSION, kind, ...value }), withType(init, "application/json"));
+export function object(kind: string, value: object, init: WholeInit = {}): WholeResponse {
+  return new WholeResponse(
+    JSON.stringify({ apiVersion: API_VERSION, kind, ...value }),
+    withType(init, "application/json"),
+  );
 }
 
 /** As `object`, for members that are JSON text already (events, plans), so that they are neither parsed nor changed. */
-export function objectOfTexts(kind: string, members: Readonly<Record<string, string>>): Response {
+export function objectOfTexts(kind: string, members: Readonly<Record<string, string>>): WholeResponse {
   const parts = Object.entries(members).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
   const body = `{"apiVersion":${JSON.stringify(API_VERSION)},"kind":${JSON.stringify(kind)}${parts.map((part) => `,${part}`).join("")}}`;
-  return wholeResponse(body, withType({}, "application/json"));
+  return new WholeResponse(body, withType({}, "application/json"));
 }
 
 export function bytes(
@@ -27,7 +32,7 @@ export function bytes(
   const init = {
     headers: { ...headers, "content-type": type, "x-content-type-options": "nosniff", "cache-control": "no-store" },
   };
-  return body instanceof Uint8Array ? wholeResponse(new Uint8Array(body), init) : new Response(body, init);
+  return body instanceof Uint8Array ? new WholeResponse(new Uint8Array(body), init) : new Response(body, init);
 }
 
 /**
@@ -38,9 +43,9 @@ export function problem(
   thrown: unknown,
   where: { readonly instance: string; readonly requestId: string },
   override: ProblemOverride = {},
-): Response {
+): WholeResponse {
   const { status, headers, text } = problemText(thrown, where, override);
-  return wholeResponse(text, { status, headers });
+  return new WholeResponse(text, { status, headers });
 }
 
 interface ProblemOverride {
@@ -135,8 +140,8 @@ export function errorOf(status: number, body: JsonValue | undefined): MaestroErr
   );
 }
 
-function withType(init: ResponseInit, type: string): ResponseInit {
-  const headers = new Headers(init.headers);
+function withType(init: WholeInit, type: string): WholeInit {
+  const headers = new HeaderList(init.headers);
   headers.set("content-type", type);
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
   return { ...init, headers };

@@ -2,6 +2,7 @@ import type { JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Access, AccessRule } from "./access.ts";
+import type { ApiRequest } from "./api-request.ts";
 import type { AppDeps } from "./app.ts";
 import { readJsonBody } from "./body.ts";
 import { readObject, readQuery } from "./field.ts";
@@ -35,7 +36,7 @@ export interface Route {
 
 /** A request that has found its route. */
 export interface Incoming {
-  readonly request: Request;
+  readonly request: ApiRequest;
   readonly url: URL;
   readonly params: Readonly<Record<string, string>>;
   readonly access: Access;
@@ -67,7 +68,7 @@ export interface Answer {
 }
 
 export interface Call<P extends string, Q extends Shape, B extends Shape> {
-  readonly request: Request;
+  readonly request: ApiRequest;
   readonly params: Readonly<Record<P, string>>;
   readonly query: Read<Q>;
   readonly body: Read<B>;
@@ -121,7 +122,9 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
     maxBody: definition.maxBody ?? DEFAULT_MAX_BODY,
     answers: definition.answers,
     async handle(deps, { request, url, params, access }) {
-      const readQ = readQuery(query, url.searchParams) as Read<Q>;
+      const readQ = (
+        url.search === "" ? readObject(query, {}, "the query") : readQuery(query, url.searchParams)
+      ) as Read<Q>;
       const sent: JsonValue =
         definition.method === "GET" ? {} : await readJsonBody(request, definition.maxBody ?? DEFAULT_MAX_BODY);
       const known = definition.lenient === true ? knownOf(body ?? {}, sent) : sent;

@@ -3,6 +3,7 @@ import type { JsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { RunView } from "../engine/engine.ts";
 import type { Store } from "../store/store.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { choice, flag, integer, json, jsonObject, list, optional, text, textMap } from "./field.ts";
 import { IF_NONE_MATCH, tagged } from "./etag.ts";
 import { initiatorOf } from "./initiator.ts";
@@ -106,7 +107,7 @@ export const startRun = route({
   },
 });
 
-function idempotencyKeyOf(request: Request): string | undefined {
+function idempotencyKeyOf(request: ApiRequest): string | undefined {
   const key = request.headers.get("idempotency-key") ?? undefined;
   if (key !== undefined && (key === "" || key.length > MAX_KEY))
     throw new MaestroError("invalid_request", `Idempotency-Key has 1 to ${MAX_KEY} characters.`);

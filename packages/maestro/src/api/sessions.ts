@@ -6,6 +6,8 @@ import { MAX_TOKEN_LENGTH, SESSION_LIMITS, TOKEN_TYPES } from "../identity/setti
 import type { AuditTrail } from "../provenance/audit.ts";
 import type { SessionRow } from "../store/session.ts";
 import type { Access } from "./access.ts";
+import { targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
 import type { AppDeps } from "./app.ts";
 import { choice, integer, optional, text } from "./field.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -48,7 +50,7 @@ export const exchangeToken = route({
 export async function recordBegun(
   audit: AuditTrail,
   { session, caller }: Begun,
-  request: Request,
+  request: ApiRequest,
   by: "token-exchange" | "login-link",
 ): Promise<void> {
   const { issuer, label, expiresAt } = session;
@@ -182,7 +184,7 @@ export const logOut = route({
     await access.onInstallation();
     const { session } = access.caller;
     const revoked = session === undefined ? [] : await revoke(deps, access, [session]);
-    return object("RevokedSessions", { revoked }, { headers: { "set-cookie": forgottenCookie(new URL(request.url)) } });
+    return object("RevokedSessions", { revoked }, { headers: { "set-cookie": forgottenCookie(targetOf(request)) } });
   },
 });
 

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { LIVE_HEADER } from "./http.ts";
 import { openTokenFolder, serveSocket, socketHandler, SOCKET_ORIGIN, socketPath } from "./socket.ts";
@@ -19,7 +20,7 @@ describe("the control socket", () => {
     const socket = await serveSocket(path, async (request) => {
       const url = new URL(request.url);
       return new Response(
-        `${request.method} ${url.pathname}${url.search} ${request.headers.get("x-test")} ${await request.text()}`,
+        `${request.method} ${url.pathname}${url.search} ${request.headers.get("x-test")} ${await text(request.body ?? assert.fail())}`,
         { status: 201, headers: { "x-answer": "42" } },
       );
     });

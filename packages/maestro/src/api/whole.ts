@@ -1,73 +1,86 @@
+import { HeaderList } from "./header-list.ts";
+import type { HeaderInit } from "./header-list.ts";
+
 /**
- * An answer that is complete when it is made. `Response` makes a stream of every body, and reading that back costs as much
- * again: a quarter of what a small answer takes. So here a stream is made only for who asks for one, and a server takes
- * `contentOf`. For everybody else it is a `Response` like any other.
+ * An answer that is complete when it is made. A `Response` of fetch's makes a stream of every body and checks each header
+ * anew: a quarter of what a small answer takes. Here that is done only for who asks for a stream, and a server takes `content`
+ * as it is. For everybody else it is a `Response` like any other.
  */
-export function wholeResponse(content: Content, init: ResponseInit): Response {
-  return new WholeResponse(content, init);
-}
+export class WholeResponse implements Response {
+  readonly content: Content | null;
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly statusText = "";
+  readonly type = "default";
+  readonly url = "";
+  readonly redirected = false;
+  #isRead = false;
+  #streamed: Response | undefined;
 
-/** Undefined where it comes piece by piece, or was not made here. */
-export function contentOf(response: Response): Content | undefined {
-  return response instanceof WholeResponse ? response.content : undefined;
-}
-
-type Content = string | Uint8Array<ArrayBuffer>;
-
-/** The declarations have what reads a body as properties, which a class cannot override. */
-type Head = Omit<
-  Response,
-  "body" | "bodyUsed" | "text" | "json" | "arrayBuffer" | "bytes" | "blob" | "formData" | "clone"
->;
-const HeadResponse = Response as unknown as new (body: null, init: ResponseInit) => Head;
-
-class WholeResponse extends HeadResponse {
-  readonly content: Content;
-  #read: Response | undefined;
-
-  constructor(content: Content, init: ResponseInit) {
-    super(null, init);
+  constructor(content: Content | null, { status = 200, headers }: WholeInit = {}) {
     this.content = content;
+    this.status = status;
+    this.headers = headers instanceof HeaderList ? headers : new HeaderList(headers);
+  }
+
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300;
   }
 
   get body(): Response["body"] {
-    return this.#asRead().body;
+    return this.content === null ? null : this.#asStream().body;
   }
 
   get bodyUsed(): boolean {
-    return this.#read?.bodyUsed ?? false;
+    return this.#isRead || (this.#streamed?.bodyUsed ?? false);
   }
 
-  text(): Promise<string> {
-    return this.#asRead().text();
+  async text(): Promise<string> {
+    const content = this.#take();
+    return typeof content === "string" ? content : new TextDecoder().decode(content);
   }
 
-  json(): Promise<unknown> {
-    return this.#asRead().json();
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
   }
 
-  arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#asRead().arrayBuffer();
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return (await this.bytes()).buffer;
   }
 
-  bytes(): ReturnType<Response["bytes"]> {
-    return this.#asRead().bytes();
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const content = this.#take();
+    return typeof content === "string" ? new TextEncoder().encode(content) : content.slice();
   }
 
-  blob(): ReturnType<Response["blob"]> {
-    return this.#asRead().blob();
+  async blob(): ReturnType<Response["blob"]> {
+    return this.#asStream().blob();
   }
 
-  formData(): ReturnType<Response["formData"]> {
-    return this.#asRead().formData();
+  async formData(): ReturnType<Response["formData"]> {
+    return this.#asStream().formData();
   }
 
-  clone(): Response {
-    return wholeResponse(this.content, { status: this.status, headers: this.headers });
+  clone(): WholeResponse {
+    return new WholeResponse(this.content, { status: this.status, headers: new HeaderList(this.headers) });
   }
 
   /** Once: a body is read once, here as there. */
-  #asRead(): Response {
-    return (this.#read ??= new Response(this.content, { headers: this.headers }));
+  #take(): Content {
+    if (this.bodyUsed) throw new TypeError("the body was read before");
+    this.#isRead = true;
+    return this.content ?? "";
   }
+
+  #asStream(): Response {
+    return (this.#streamed ??= new Response(this.content, { headers: [...this.headers] }));
+  }
+}
+
+export type Content = string | Uint8Array<ArrayBuffer>;
+
+export interface WholeInit {
+  readonly status?: number;
+  /** A HeaderList is taken as it is, and belongs to the answer from then on. */
+  readonly headers?: HeaderInit;
 }

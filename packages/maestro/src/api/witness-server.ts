@@ -4,6 +4,8 @@ import { isIP } from "node:net";
 import { messageOf } from "../core/problem.ts";
 import { addCheckpoint } from "../provenance/witness/witness.ts";
 import type { WitnessAnswer, WitnessDeps } from "../provenance/witness/witness.ts";
+import { targetOf } from "./api-request.ts";
+import type { ApiRequest } from "./api-request.ts";
 import { answerFaults } from "./http-fault.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import { addressUnusable } from "./listen-address.ts";
@@ -72,8 +74,8 @@ export async function serveWitness(options: {
   return { url, close: (graceMs) => closeGently(server, closing, graceMs) };
 }
 
-async function handle(request: Request, deps: WitnessDeps, fault: (error: unknown) => void): Promise<Response> {
-  const { pathname } = new URL(request.url);
+async function handle(request: ApiRequest, deps: WitnessDeps, fault: (error: unknown) => void): Promise<Response> {
+  const { pathname } = targetOf(request);
   if (pathname !== "/add-checkpoint") return answer(404, "a witness has nothing here but POST /add-checkpoint");
   if (request.method !== "POST") return answer(405, "checkpoints are submitted with POST", { allow: "POST" });
   try {
@@ -85,7 +87,7 @@ async function handle(request: Request, deps: WitnessDeps, fault: (error: unknow
   }
 }
 
-async function readText(request: Request): Promise<string | Response> {
+async function readText(request: ApiRequest): Promise<string | Response> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {

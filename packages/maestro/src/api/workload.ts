@@ -2,7 +2,7 @@ import { JWKS_SECONDS } from "../identity/token.ts";
 import { WELL_KNOWN } from "../identity/issuer.ts";
 import type { JsonObject } from "../core/json.ts";
 import { route } from "./route.ts";
-import { wholeResponse } from "./whole.ts";
+import { WholeResponse } from "./whole.ts";
 
 export const getOpenIdConfiguration = route({
   method: "GET",
@@ -33,5 +33,5 @@ export const getKeySet = route({
 /** As the standards have it, without members of our own; verifiers may keep it for a while. */
 function kept(value: JsonObject): Promise<Response> {
   const headers = { "content-type": "application/json", "cache-control": `public, max-age=${JWKS_SECONDS}` };
-  return Promise.resolve(wholeResponse(JSON.stringify(value), { headers }));
+  return Promise.resolve(new WholeResponse(JSON.stringify(value), { headers }));
 }

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownerCaller } from "../identity/caller.ts";
 import type { App } from "../api/app.ts";
-import type { Handler } from "../api/http.ts";
+import type { Handler, Served } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
 import type { NetworkServer } from "../api/listen.ts";
 import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/socket.ts";
@@ -143,7 +143,7 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   };
   // Whoever can open the socket is the user of the data directory.
   const owner = ownerCaller(plane.owner.id, "socket");
-  const handle: Handler = async (request) => app(request, owner);
+  const handle: Served = async (request) => app(request, owner);
   const servers: (ControlSocket | NetworkServer)[] = [];
   let network: NetworkServer | undefined;
   try {

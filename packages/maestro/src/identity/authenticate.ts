@@ -4,17 +4,18 @@ import { ownerCaller } from "./caller.ts";
 import { isCompact } from "./compact.ts";
 import { sessionOfCookie } from "./cookie.ts";
 import type { Identity, OwnerToken } from "./identity.ts";
+import type { Presented } from "./presented.ts";
 import { Refused } from "./refused.ts";
 import type { RefusalReason } from "./refused.ts";
 import { problemOf } from "./refused-problem.ts";
 import { isSessionToken } from "./sessions.ts";
 
-export interface AuthenticatorParts {
+export interface AuthenticatorParts<R> {
   readonly identity: Identity;
   readonly ownerToken: OwnerToken;
   readonly owner: string;
   /** Told of every request that proves nobody. */
-  readonly refused: (reason: RefusalReason, request: Request) => void;
+  readonly refused: (reason: RefusalReason, request: R) => void;
 }
 
 /** Why a request is not let in. */
@@ -30,7 +31,9 @@ const BEARER = /^Bearer +([^\s,]{1,8192})$/i;
  * Who asks, by what a request from a network carries: the owner's token, a session's, or an access token of a provider; in
  * a browser, a session's cookie. Never rejects for what a sender can make wrong.
  */
-export function authenticator(parts: AuthenticatorParts): (request: Request) => Promise<Caller | NotAdmitted> {
+export function authenticator<R extends Presented>(
+  parts: AuthenticatorParts<R>,
+): (request: R) => Promise<Caller | NotAdmitted> {
   return async (request) => {
     try {
       return await callerOf(parts, request);
@@ -47,7 +50,10 @@ export function authenticator(parts: AuthenticatorParts): (request: Request) => 
   };
 }
 
-async function callerOf({ identity, ownerToken, owner }: AuthenticatorParts, request: Request): Promise<Caller> {
+async function callerOf<R>(
+  { identity, ownerToken, owner }: AuthenticatorParts<R>,
+  request: Presented,
+): Promise<Caller> {
   const authorization = request.headers.get("authorization");
   if (authorization === null) {
     const session = sessionOfCookie(request);

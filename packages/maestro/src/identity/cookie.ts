@@ -1,3 +1,4 @@
+import type { Presented } from "./presented.ts";
 import { Refused } from "./refused.ts";
 
 /** Ports of one host share their cookies, so that each server has a name of its own. */
@@ -18,7 +19,7 @@ export function forgottenCookie(url: URL): string {
  * The session's token in a request of a page of ours, or of the browser's own address line. A page on another port is the
  * same site, and SameSite lets its requests have the cookie; so a request must say where it comes from. Throws Refused.
  */
-export function sessionOfCookie(request: Request): string | undefined {
+export function sessionOfCookie(request: Presented): string | undefined {
   const name = cookieName(new URL(request.url));
   const cookies = (request.headers.get("cookie") ?? "").split(";").map((part) => part.trim().split("="));
   const found = cookies.filter(([key]) => key === name);
@@ -29,7 +30,7 @@ export function sessionOfCookie(request: Request): string | undefined {
   return token;
 }
 
-function isOwnPage(request: Request): boolean {
+function isOwnPage(request: Presented): boolean {
   const site = request.headers.get("sec-fetch-site");
   if (site === "same-origin") return true;
   if (site === "none") return request.method === "GET";

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MaestroError } from "../core/problem.ts";
 import { storageError } from "../store/storage-error.ts";
@@ -12,6 +12,7 @@ import {
   type Stream,
 } from "./log-index.ts";
 import { appendLater, appendNow, sizeNow } from "./log-append.ts";
+import { absent, withFile } from "./log-open.ts";
 import { searchFile, tailFile } from "./log-read.ts";
 import type { LogLine, LogRef, LogStore } from "./logs.ts";
 
@@ -309,27 +310,6 @@ async function resume(log: OpenLog): Promise<SegmentWriter> {
   // What is in the file counts towards the cap too, and what this engine took in is partly in the file already.
   log.taken = Math.max(log.taken, size);
   return new SegmentWriter(size, (await ends(log.path, size)).lines, 0);
-}
-
-async function withFile<T>(
-  path: string,
-  missing: T,
-  work: (file: Awaited<ReturnType<typeof open>>, size: number) => Promise<T>,
-): Promise<T> {
-  const file = await open(path, "r").catch(absent);
-  if (file === undefined) return missing;
-  try {
-    return await work(file, (await file.stat()).size);
-  } catch (error) {
-    throw storageError(error, path);
-  } finally {
-    await file.close();
-  }
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw storageError(error, error.path ?? "the log folder");
 }
 
 /** Ids are letters, digits, `_` and `-`; whatever else someone passes must not become a path. */

@@ -1,5 +1,5 @@
-import type { FileHandle } from "node:fs/promises";
 import { countLines } from "./log-index.ts";
+import type { LogFile } from "./log-open.ts";
 import type { LogLine } from "./logs.ts";
 
 const BLOCK = 1 << 20;
@@ -9,7 +9,7 @@ const MAX_TEXT = 4096;
 
 /** The last `lines` lines, at most `limit` bytes of them, reading backwards from the end. */
 export async function tailFile(
-  file: FileHandle,
+  file: LogFile,
   size: number,
   range: { readonly lines: number; readonly limit: number },
 ): Promise<{ readonly bytes: Uint8Array; readonly offset: number; readonly size: number }> {
@@ -41,7 +41,7 @@ export async function tailFile(
  * block is searched in parts that overlap, and found once.
  */
 export async function searchFile(
-  file: FileHandle,
+  file: LogFile,
   size: number,
   query: { readonly text: string; readonly limit: number },
 ): Promise<readonly LogLine[]> {
