@@ -3,7 +3,7 @@ import type { RunStatus } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
 import { fold } from "./rows.ts";
 import type { SqlValue } from "./sql.ts";
-import type { RunPage, RunQuery, RunRow } from "./store.ts";
+import type { RunQuery, RunRow } from "./store.ts";
 
 /** A run's place in the list: newest first, equal instants by id. */
 export interface Key {
@@ -30,10 +30,11 @@ export const RUN_LISTS = [
 
 export type RunList = (typeof RUN_LISTS)[number];
 
-export interface ListSource {
+/** `Row`: what is made of a run; lists need to know whose it is and no more. */
+export interface ListSource<Row extends { readonly id: string } = RunRow> {
   slice(statement: RunList, values: readonly SqlValue[]): readonly (readonly SqlValue[])[];
   /** Those that are there, in any order. */
-  runs(ids: readonly string[]): readonly RunRow[];
+  runs(ids: readonly string[]): readonly Row[];
 }
 
 /** Rows looked at between two chances for the rest of the process: 3 ms. */
@@ -52,7 +53,10 @@ export interface ListQuery extends RunQuery {
  * One page of runs. The most selective filter chooses the index that is walked from its newest end; the others are asked
  * row by row. Work per call is bounded, whatever the filters.
  */
-export async function listRuns(source: ListSource, query: ListQuery): Promise<RunPage> {
+export async function listRuns<Row extends { readonly id: string }>(
+  source: ListSource<Row>,
+  query: ListQuery,
+): Promise<{ readonly runs: readonly Row[]; readonly cursor: string | null }> {
   if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > MAX_LIMIT) {
     throw new MaestroError("invalid_request", `limit is ${query.limit}; it is a whole number from 1 to ${MAX_LIMIT}.`);
   }
@@ -64,7 +68,9 @@ export async function listRuns(source: ListSource, query: ListQuery): Promise<Ru
   const all = walks(query);
   const most = Math.max(SLICE, MAX_SCANNED / all.length);
   for (const walk of all) {
-    const found = await follow(source, walk, filters, start, { ...query, most });
+    // Its index has decided that already.
+    const left = walk.statement === "run-list-by-status" ? filters.with(STATUS_FILTER, null) : filters;
+    const found = await follow(source, walk, left, start, { ...query, most });
     hits.push(...found.hits);
     if (found.reached !== null && (floor === null || newestFirst(found.reached, floor) < 0)) floor = found.reached;
   }
@@ -80,7 +86,7 @@ export async function listRuns(source: ListSource, query: ListQuery): Promise<Ru
 
 /** Takes slices of one index until it has more than a page of hits, has looked at enough, or is at the end (`reached` null). */
 async function follow(
-  source: ListSource,
+  source: Pick<ListSource, "slice">,
   walk: Walk,
   filters: readonly SqlValue[],
   start: Key,
@@ -153,6 +159,8 @@ function walksOfNamespaces(
   const named = label === undefined ? [null, null] : [label.key, label.value];
   return wanted.map((one) => ({ statement: "run-list-by-namespace", values: [one, ...named, idPart ?? null] }));
 }
+
+const STATUS_FILTER = 1;
 
 /** $5 to $10 of every list statement. */
 function filterValues(query: RunQuery): readonly SqlValue[] {
