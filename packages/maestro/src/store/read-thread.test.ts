@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { ReadThread } from "./read-thread.ts";
-import { begin, sampleRun } from "./sample.ts";
+import { begin, goOn, sampleEvents, sampleRun } from "./sample.ts";
 import { openSqlite } from "./sqlite.ts";
-import type { RunPageText, Store } from "./store.ts";
+import type { RunPageText, RunRow, Store } from "./store.ts";
 
 let dir: string;
 let path: string;
@@ -39,6 +39,37 @@ describe("the thread of lists", () => {
       assert.equal(count(await thread.list({ limit: 1_000 })), 10 + n);
     }
     await thread.close();
+  });
+
+  it("shows what it is told of as it is now, and keeps what it is not", async () => {
+    const thread = await started(new ReadThread(path));
+    const newest = async (): Promise<RunRow> => {
+      const [row] = JSON.parse((await thread.list({ limit: 1 })).runs) as readonly RunRow[];
+      return row ?? assert.fail();
+    };
+    const before = await newest();
+    const next = goOn(before, sampleEvents(before.seq + 1, 1), { status: "failed" });
+    await store.commit({ runs: [next] });
+    assert.deepEqual(await newest(), before);
+    thread.changed([before]);
+    assert.deepEqual(await newest(), next.row);
+    await thread.close();
+  });
+
+  it("is told by the store of every commit, whoever writes it", async () => {
+    const two = await openSqlite({ path: join(dir, "two.db"), threadFrom: 3 });
+    let rows: readonly RunRow[] = Array.from({ length: 6 }, (_, n) => sampleRun(n));
+    await two.commit({ runs: rows.map((row) => begin(row)) });
+    for (let n = 0; n < 150; n++) {
+      const { runs } = await two.runList({ limit: 10 });
+      rows = runs.slice(0, 1 + (n % 6));
+      await two.commit({ runs: rows.map((row) => goOn(row, sampleEvents(row.seq + 1, 1), { tasksDone: n })) });
+      assert.deepEqual(
+        JSON.parse((await two.runListText({ limit: 10 })).runs),
+        (await two.runList({ limit: 10 })).runs,
+      );
+    }
+    await two.close();
   });
 
   it("answers many at once, each with its own page or its own refusal", async () => {

@@ -50,7 +50,6 @@ describe("the statements of store/sql", () => {
       "commit.ts",
       "run-list.ts",
       "run-lists.ts",
-      "run-texts.ts",
       "sqlite-retention.ts",
       "sqlite-ledger.ts",
       "sqlite-audit.ts",

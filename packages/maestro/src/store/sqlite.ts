@@ -167,12 +167,14 @@ class SqliteStore implements Store {
     const isLarge = batch.runs.length >= this.#threadFrom;
     // Until it is ready, and should it not start at all, this thread writes.
     if (isLarge) void this.#thread.start();
-    // In the order they came, whoever writes them.
-    if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) {
-      await this.#thread.ask(batch);
-      return;
+    try {
+      // In the order they came, whoever writes them.
+      if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) await this.#thread.ask(batch);
+      else this.#guard(() => this.#writer.commit(batch));
+    } finally {
+      // Also where it failed: of a thread that was lost nobody knows what it did last.
+      this.#listThread?.changed(batch.runs);
     }
-    this.#guard(() => this.#writer.commit(batch));
   }
 
   async planPut(plan: StoredPlan): Promise<void> {
