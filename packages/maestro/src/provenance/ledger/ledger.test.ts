@@ -75,6 +75,21 @@ const edit = (sql: string): void => {
 };
 
 describe("the ledger", () => {
+  it("lets others work while it reads what is new", async () => {
+    const ledger = await open();
+    await add(5_000);
+    let turns = 0;
+    let isOver = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await ledger.checkpoint();
+    isOver = true;
+    assert.ok(turns > 5_000 / 256, `${turns} turns of the event loop`);
+  });
+
   it("signs what is in it, once for each size, and the empty one too", async () => {
     const ledger = await open();
     assert.deepEqual(read((await ledger.checkpoint()).note), {
