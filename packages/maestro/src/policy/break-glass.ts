@@ -12,6 +12,10 @@ export interface BreakGlassParts {
   readonly longestMs: number;
   /** What everybody has to hear of: it is logged, kept in the audit and sent to people. */
   readonly told: (event: BreakGlassEvent) => void;
+  /** That a time is over could not be kept, so that the next engine tells of it again. */
+  readonly failed: (error: unknown) => void;
+  /** Calls back once after so many milliseconds, unless what it gives is called. Absent: what is over is told by the next engine. */
+  readonly wake?: (ms: number, look: () => void) => () => void;
 }
 
 export type BreakGlassEvent =
@@ -34,6 +38,8 @@ export const BREAK_GLASS_LIMITS = {
   longestMs: 86_400_000,
   defaultLongestMs: 3_600_000,
   coalesceMs: 60_000,
+  /** A machine that slept, or whose clock was set, has the time looked at this much later at most. */
+  lookMs: 60_000,
 } as const;
 
 /**
@@ -58,16 +64,31 @@ export class BreakGlass {
   readonly #parts: BreakGlassParts;
   readonly #open = new Map<string, BreakGlassRow>();
   readonly #uses = new Map<string, Uses>();
+  /** Those that are being told of as over. */
+  readonly #ending = new Set<Promise<void>>();
+  #sleep: (() => void) | undefined;
+  #closed = false;
 
   private constructor(parts: BreakGlassParts) {
     this.#parts = parts;
   }
 
-  /** Errors: as of the store. */
+  /** What was over before anybody could tell of it is told now. Errors: as of the store. */
   static async open(parts: BreakGlassParts): Promise<BreakGlass> {
     const self = new BreakGlass(parts);
-    for (const row of await parts.store.open(parts.now())) self.#open.set(row.id, row);
+    const now = parts.now();
+    for (const row of await parts.store.open(now)) self.#open.set(row.id, row);
+    if (parts.wake !== undefined) for (const row of await parts.store.over(now)) self.#over(row);
+    await Promise.all(self.#ending);
+    self.#watch();
     return self;
+  }
+
+  /** Those that are open stay so, for the next engine. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#sleep?.();
+    await Promise.all(this.#ending);
   }
 
   /** Those that are open now. */
@@ -104,6 +125,7 @@ export class BreakGlass {
     await store.put(row);
     this.#open.set(row.id, row);
     told({ kind: "opened", row, uses: 0 });
+    this.#watch();
     return row;
   }
 
@@ -149,9 +171,42 @@ export class BreakGlass {
     uses.told = uses.count;
   }
 
+  /** Looks again when the next one is over, whether anybody asks or not. */
+  #watch(): void {
+    const { wake, now } = this.#parts;
+    this.#sleep?.();
+    this.#sleep = undefined;
+    if (wake === undefined || this.#closed || this.#open.size === 0) return;
+    const next = Math.min(...Array.from(this.#open.values(), ({ until }) => until)) - now();
+    this.#sleep = wake(Math.min(Math.max(next, 1), BREAK_GLASS_LIMITS.lookMs), () => this.#look());
+  }
+
+  #look(): void {
+    const now = this.#parts.now();
+    for (const row of this.#open.values()) if (now >= row.until) this.#over(row);
+    this.#watch();
+  }
+
   #over(row: BreakGlassRow): void {
     this.#open.delete(row.id);
-    this.#parts.told(this.#ended(row));
+    if (this.#parts.wake === undefined) return;
+    const ending = this.#tellOver(row).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Kept first: who is first to keep it tells, and an engine that comes later does not tell again. */
+  async #tellOver(row: BreakGlassRow): Promise<void> {
+    const { store, told, failed } = this.#parts;
+    let ended = row;
+    try {
+      ended = await store.end(row.id, { at: row.until, by: null });
+    } catch (error) {
+      // Whoever ended it in the same moment has told it.
+      if (error instanceof MaestroError && error.code === "conflict") return;
+      // Told twice, here and by the next engine, is better than not at all.
+      failed(error);
+    }
+    told(this.#ended(ended));
   }
 
   #ended(row: BreakGlassRow): BreakGlassEvent {

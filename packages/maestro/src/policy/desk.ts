@@ -6,7 +6,7 @@ import type { AuditEntry, AuditTrail } from "../provenance/audit.ts";
 import type { BreakGlassRow } from "../store/break-glass.ts";
 import type { Store } from "../store/store.ts";
 import { BreakGlass } from "./break-glass.ts";
-import type { BreakGlassEvent } from "./break-glass.ts";
+import type { BreakGlassEvent, BreakGlassParts } from "./break-glass.ts";
 import { ACTIONS } from "./builtin.ts";
 import { openChannels } from "./channels.ts";
 import { LivePolicy } from "./live-policy.ts";
@@ -29,6 +29,8 @@ export interface DeskParts {
   readonly log: (level: "warn" | "error", message: string, fields: Readonly<Record<string, string | number>>) => void;
   /** Nothing is sent. */
   readonly passive: boolean;
+  /** As in BreakGlassParts; default: a timer that keeps no process alive. */
+  readonly wake?: BreakGlassParts["wake"];
 }
 
 /** All that the policy of a data directory is: what is enforced, what is on trial, who went past it and whom it tells. */
@@ -86,6 +88,9 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     newId: () => makeId("b", now(), randomBytes(10)),
     longestMs: live.settings.breakGlassLongestMs,
     told: (event) => tell(parts, notices, event),
+    failed: (error) => log("error", "that an emergency is over could not be kept", { error: messageOf(error) }),
+    // Whoever only looks leaves it to the next engine.
+    ...(parts.passive ? {} : { wake: parts.wake ?? unheldTimer }),
   });
   const recent = new RecentDecisions();
   const gate = openGate({
@@ -108,10 +113,16 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     notices,
     actions: ACTIONS,
     async close() {
+      await breakGlass.close();
       await notices.close();
       await live.close();
     },
   };
+}
+
+function unheldTimer(ms: number, look: () => void): () => void {
+  const timer = setTimeout(look, ms).unref();
+  return () => clearTimeout(timer);
 }
 
 /** An emergency is written in the log, in the audit and to everybody whom policy.yaml names. */

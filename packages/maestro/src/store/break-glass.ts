@@ -10,17 +10,20 @@ export interface BreakGlassRow {
   readonly from: number;
   readonly until: number;
   readonly endedAt: number | null;
+  /** Null where it has ended: its time was over. */
   readonly endedBy: string | null;
 }
 
 /** What the store remembers of it. Nothing is deleted. Errors as of the store. */
 export interface BreakGlassStore {
   put(row: BreakGlassRow): Promise<void>;
-  /** Errors: `not_found` where there is none of that id, `conflict` where it was ended already. */
-  end(id: string, end: { readonly at: number; readonly by: string }): Promise<BreakGlassRow>;
+  /** Ends it once; `by` is null for the clock. Errors: `not_found` where there is none of that id, `conflict` where it was ended already. */
+  end(id: string, end: { readonly at: number; readonly by: string | null }): Promise<BreakGlassRow>;
   get(id: string): Promise<BreakGlassRow | undefined>;
   /** Newest first. */
   list(limit: number): Promise<readonly BreakGlassRow[]>;
   /** Those in whose time `now` is. */
   open(now: number): Promise<readonly BreakGlassRow[]>;
+  /** Those whose time is over, and that nobody has ended. */
+  over(now: number): Promise<readonly BreakGlassRow[]>;
 }

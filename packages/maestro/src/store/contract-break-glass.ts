@@ -55,5 +55,19 @@ export function testBreakGlass(name: string, makePlace: () => Promise<StorePlace
       await assert.rejects(store.breakGlass.end("b_3", { at: 7_000, by: "user:eve" }), { code: "not_found" });
       assert.equal((await store.breakGlass.get("b_2"))?.endedBy, "user:bob");
     });
+
+    it("is over until somebody notices, which happens once", async () => {
+      const late = row("b_4", 20_000, 30_000);
+      await store.breakGlass.put(late);
+      const names = async (now: number): Promise<readonly string[]> =>
+        (await store.breakGlass.over(now)).map(({ id }) => id);
+      assert.deepEqual(await names(29_999), ["b_1"]);
+      assert.deepEqual(await names(30_000), ["b_1", "b_4"]);
+      const ended = { ...late, endedAt: 30_000 };
+      assert.deepEqual(await store.breakGlass.end("b_4", { at: 30_000, by: null }), ended);
+      await assert.rejects(store.breakGlass.end("b_4", { at: 30_000, by: null }), { code: "conflict" });
+      assert.deepEqual(await store.breakGlass.get("b_4"), ended);
+      assert.deepEqual(await names(30_000), ["b_1"]);
+    });
   });
 }

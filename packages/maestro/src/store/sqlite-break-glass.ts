@@ -13,6 +13,7 @@ export class SqliteBreakGlass implements BreakGlassStore {
   readonly #get: Statement;
   readonly #list: Statement;
   readonly #open: Statement;
+  readonly #over: Statement;
   readonly #end: Statement;
 
   constructor(db: DatabaseSync, path: string) {
@@ -21,6 +22,7 @@ export class SqliteBreakGlass implements BreakGlassStore {
     this.#get = new Statement(db, "break-glass-get");
     this.#list = new Statement(db, "break-glass-list");
     this.#open = new Statement(db, "break-glass-open");
+    this.#over = new Statement(db, "break-glass-over");
     this.#end = new Statement(db, "break-glass-end");
   }
 
@@ -28,7 +30,7 @@ export class SqliteBreakGlass implements BreakGlassStore {
     this.#guard(() => this.#insert.run(...values(row), checksumOf(row)));
   }
 
-  async end(id: string, { at, by }: { readonly at: number; readonly by: string }): Promise<BreakGlassRow> {
+  async end(id: string, { at, by }: { readonly at: number; readonly by: string | null }): Promise<BreakGlassRow> {
     const row = await this.get(id);
     if (row === undefined) throw new MaestroError("not_found", `There is no break-glass ${id}.`, { fix: LIST });
     const ended: BreakGlassRow = { ...row, endedAt: at, endedBy: by };
@@ -48,6 +50,10 @@ export class SqliteBreakGlass implements BreakGlassStore {
 
   async open(now: number): Promise<readonly BreakGlassRow[]> {
     return this.#guard(() => this.#open.all(now)).map(read);
+  }
+
+  async over(now: number): Promise<readonly BreakGlassRow[]> {
+    return this.#guard(() => this.#over.all(now)).map(read);
   }
 
   #guard<T>(work: () => T): T {
