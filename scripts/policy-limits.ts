@@ -87,6 +87,7 @@ export const BREAK_GLASS: Meanings<Omit<typeof BREAK_GLASS_LIMITS, "reasonCharac
   defaultLongestMs: ["the longest, where policy.yaml does not say", "ms", "`invalid_request`"],
   longestMs: ["… and what it may say at most", "ms", REFUSED],
   coalesceMs: ["uses of one are told once in", "ms", "the next notice has how many there were"],
+  lookMs: ["between two looks at the clock while one is open", "ms", "that one is over is told this much late at most"],
 };
 
 const CANDIDATE: Meanings<typeof CANDIDATE_LIMITS> = {

@@ -7,7 +7,7 @@ import { route } from "./route.ts";
 const ANSWER = {
   type: "application/json",
   schema: "BreakGlassAnswer",
-  description: "`breakGlass`: who, where, why and until when.",
+  description: "`breakGlass`: who, where, why and until when; `endedBy` is null where its time was over.",
 } as const;
 
 export const openBreakGlass = route({

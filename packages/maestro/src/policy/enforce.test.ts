@@ -122,6 +122,7 @@ describe("notices, break-glass and trials", () => {
       newId: () => `b_${(ids += 1)}`,
       longestMs: 3_600_000,
       told: (event) => events.push(event),
+      failed: (error) => assert.fail(String(error)),
     });
   const WHY = "the warehouse stands still, INC-17";
   const anna = { subject: "user:anna", namespace: "shop", reason: WHY, forMs: 600_000 };

@@ -111,6 +111,7 @@ describe("break-glass, in whatever order things happen", () => {
           newId: () => `b_${(ids += 1)}`,
           longestMs: BREAK_GLASS_LIMITS.defaultLongestMs,
           told: () => undefined,
+          failed: (error) => assert.fail(String(error)),
         });
         const policy = builtinEvaluator();
         const gate = openGate({ evaluator: policy, newId: () => "d_1", breakGlass });
@@ -163,5 +164,6 @@ function memory(rows: BreakGlassRow[]): BreakGlassStore {
     get: async (id) => rows.find((row) => row.id === id),
     list: async () => rows,
     open: async (now) => rows.filter((row) => row.endedAt === null && now < row.until),
+    over: async (now) => rows.filter((row) => row.endedAt === null && now >= row.until),
   };
 }
