@@ -6,8 +6,7 @@ import type { Json } from "../src/from-schema.ts";
 
 // tsc checks these: `same` compiles only where both types are one and the same.
 
-// T makes the comparison exact: two conditional types are the same only where A and B are.
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- T makes the comparison exact: two conditional types are the same only where A and B are
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(yes: Same<A, B>): void => assert.equal(yes, true);
 const of = <const S>(schema: S): { readonly schema: S } => ({ schema });

@@ -15,7 +15,6 @@ interface Message {
 async function speak(task: Task, ...messages: readonly object[]): Promise<readonly Message[]> {
   const said: Message[] = [];
   await serve(task, {
-    // oxlint-disable-next-line typescript/require-await
     input: (async function* () {
       yield Buffer.from(messages.map((message) => `${JSON.stringify(message)}\n`).join(""));
     })(),

@@ -77,5 +77,4 @@ export type HeaderInit = Iterable<readonly [name: string, value: string]> | Read
 
 /** RFC 9110, 5.1 and 5.5. */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-// oxlint-disable-next-line no-control-regex -- what a value must not hold are control characters
 const ENDS_HEADER = /[^\t\x20-\x7e\x80-\xff]/;

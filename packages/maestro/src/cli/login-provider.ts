@@ -103,7 +103,6 @@ async function discover(
   try {
     const config = await oidc.discovery(url, login.clientId, undefined, oidc.None(), {
       timeout: ANSWER_SECONDS,
-      // oxlint-disable-next-line typescript/no-deprecated -- marked so to be seen; a provider on this machine has no TLS
       execute: isHere ? [oidc.allowInsecureRequests] : [],
     });
     const ask = login.audienceParameter === "none" ? {} : { [login.audienceParameter]: audience };

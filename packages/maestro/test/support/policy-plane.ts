@@ -91,7 +91,6 @@ export class PolicyPlane {
     });
   }
 
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what an answer holds is said where it is read
   async call<T = Readonly<Record<string, unknown>>>(
     who: Caller,
     method: string,
