@@ -78,6 +78,20 @@ describe("programs as task types, by the command", () => {
     );
   });
 
+  it("stay what they were to a published workflow, which is told to publish again", async () => {
+    assert.equal((await place.run(["catalog", "publish", "count.maestro.yaml"])).code, 0);
+    const path = join(place.dir, "word-count.ts");
+    writeFileSync(path, `${readFileSync(path, "utf8")}\n// changed again\n`);
+    assert.equal((await place.run(["task", "add", "word-count.ts"])).code, 0);
+    const refused = await place.run(["run", "test/count"]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /PROGRAM_CHANGED[\s\S]*published workflow keeps its plan: raise metadata\.version/);
+    const raised = readFileSync(join(place.dir, "count.maestro.yaml"), "utf8").replace("1.0.0", "1.0.1");
+    writeFileSync(join(place.dir, "raised.maestro.yaml"), raised);
+    assert.equal((await place.run(["catalog", "publish", "raised.maestro.yaml"])).code, 0);
+    assert.equal((await place.run(["run", "test/count"])).code, 0);
+  });
+
   it("are known at once to an engine that is up", async () => {
     const up = place.start(["up"]);
     await up.shows(/is up/);

@@ -195,7 +195,7 @@ export const changeRun = route({
   access: { action: "run.cancel", as: "change" },
   summary: "Cancels a run, or retries its failed tasks (or those named) and what depended on them, in the same run.",
   body: {
-    action: choice("What to do.", ["cancel", "retry"]),
+    action: choice("What to do; to retry takes the action run.retry.", ["cancel", "retry"]),
     reason: optional(text("cancel: why; recorded.", { max: 1000 })),
     force: optional(flag("cancel: end running attempts at once instead of with grace.")),
     tasks: optional(list("retry: only these tasks.", text("", { max: 100, pattern: TASK_ID }), 10_000)),

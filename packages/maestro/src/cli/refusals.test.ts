@@ -88,6 +88,7 @@ describe("the command line refuses", () => {
     [["verify", "ok.yaml", "--trust-root", "none"], 2, /The trust root none cannot be read: there is no such file\./],
     [["receipt", "reveal", "."], 2, /\. cannot be read: it is a folder\./],
     [["help", "plan_chnged"], 5, /Did you mean plan_changed\?/],
+    [["help", "PROGRAM_CHANGED"], 5, /a code that a task fails with[\s\S]*maestro show RUN/],
   ];
 
   for (const [args, code, message, stdin = ""] of refused) {

@@ -83,7 +83,7 @@ export class Effects {
       return;
     }
     if (engine.programs.isReplaced(command.uses)) {
-      const message = `another program was added as ${type.description.name}@${type.description.version} since this run was planned; start a new run, whose plan names the new one`;
+      const message = `another program was added as ${type.description.name}@${type.description.version} since this run was planned; start a new run, whose plan names the new one. A published workflow keeps its plan: raise metadata.version and publish it again`;
       this.finished(attempt, { ok: false, error: { code: "PROGRAM_CHANGED", message, final: true } });
       return;
     }

@@ -31,12 +31,24 @@ async function helpText(words: readonly string[], width: number): Promise<string
     ...Object.keys(PROBLEMS),
     ...Object.keys(RULES),
   ];
+  if (/^[A-Z][A-Z0-9_]*$/.test(name)) throw ofTask(name);
   const near = suggest(name, known);
   throw new MaestroError(
     "not_found",
     `There is no help on ${JSON.stringify(name)}.${near === undefined ? "" : ` Did you mean ${near}?`}`,
     {
       fix: `Commands: \`maestro --help\`. Topics: ${Object.keys(TOPICS).join(", ")}. Else a code from an error message.`,
+    },
+  );
+}
+
+/** Task types have codes of their own, programs of others among them: nobody here knows them all. */
+function ofTask(code: string): MaestroError {
+  return new MaestroError(
+    "not_found",
+    `${code} is a code that a task fails with, and these have no page of their own.`,
+    {
+      fix: "`maestro show RUN` says why it failed, `maestro logs RUN --failed` what it printed, and `maestro task show TYPE` has the codes of a task type.",
     },
   );
 }
