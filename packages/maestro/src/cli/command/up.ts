@@ -13,6 +13,8 @@ import { reloadOnHangup } from "../reload-on-hangup.ts";
 import { serverLog } from "../server-log.ts";
 import type { ServerLog } from "../server-log.ts";
 import { watchedManifests } from "../watched-manifests.ts";
+import { whoEnters } from "../who-enters.ts";
+import type { Enter } from "../who-enters.ts";
 
 const LOOK_EVERY_MS = 1000;
 
@@ -57,7 +59,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     if (input.flag("once") === true) return interrupts.code ?? 0;
     if (!client.isEngine) await standBy(log, client, asked.signal);
     if (!asked.signal.aborted) {
-      announce(log, dataDir, client.url);
+      announce(log, dataDir, client.url, await whoEnters(dataDir));
       await pause(asked.signal);
       log.say("Ending: what is at work gets a moment, the rest is handed back to the next engine.");
     }
@@ -90,12 +92,13 @@ async function fill(cli: Cli, client: Client, log: ServerLog, seed: number, sign
   for (const line of demoLines(played, terminal.err, width, suffix)) terminal.say(line);
 }
 
-function announce(log: ServerLog, dataDir: string, url: string | undefined): void {
+function announce(log: ServerLog, dataDir: string, url: string | undefined, { said, providers }: Enter): void {
   const token = tokenPath(dataDir);
   if (log.forPeople && url !== undefined) {
     log.say(`  listens  ${url}`);
     log.say(`  token    in ${token}`);
-  }
+    log.say(`  enter    ${said}`);
+  } else if (url !== undefined) log.say(`Who comes in: ${said}.`, { providers });
   log.say(`The engine of ${dataDir} is up: process ${process.pid}. Ctrl-C ends it.`, {
     pid: process.pid,
     ...(url === undefined ? {} : { url, tokenFile: token }),
