@@ -164,6 +164,32 @@ describe("questions about the policy", () => {
     }
   });
 
+  it("say what the answer lacks about a runbook that is not stored, or that one may not see", async () => {
+    await bench.open();
+    const unknown = async (resource: object): Promise<readonly string[]> =>
+      (
+        await bench.call<{ readonly unknown: readonly string[] }>(vera, "POST", "/v1/policy/questions", {
+          action: { name: "run.start" },
+          resource,
+        })
+      ).body.unknown;
+    const lacks = (id: string): RegExp =>
+      new RegExp(
+        `^the runbook ${id} is not stored here, .* unknown license, purposes, effects, need of an authority\\.`,
+      );
+    const orders = { type: "runbook", id: "shop/orders@1.0.0" };
+    assert.match((await unknown(orders)).join("\n"), lacks(orders.id));
+    await bench.start(anna);
+    assert.deepEqual(await unknown(orders), []);
+    const hidden = { type: "runbook", id: "bank/orders@1.0.0", properties: { namespace: "shop" } };
+    assert.match((await unknown(hidden)).join("\n"), lacks(hidden.id));
+    const properties = { namespace: "shop", license: "MIT", purposes: [], effects: [], authorityRequired: true };
+    assert.deepEqual(await unknown({ ...hidden, properties }), [], "all of it was said");
+    const nameless = { type: "runbook", id: "orders", properties: { namespace: "shop" } };
+    assert.match((await unknown(nameless)).join("\n"), lacks("orders"));
+    assert.deepEqual(await unknown({ type: "namespace", id: "shop" }), []);
+  });
+
   it("name the roles and the people who can", async () => {
     await bench.open();
     await bench.start(anna);

@@ -135,6 +135,31 @@ describe("maestro policy", { concurrency: true }, () => {
   );
 
   it(
+    "what-if and can-i say that a runbook is not stored, what the answer lacks by that, and what to do",
+    inPlace(async (place) => {
+      const lacks =
+        "not known: the runbook shop/says@1.0.0 is not stored here, and this is the answer for one of unknown license, purposes, effects, need of an authority. " +
+        "Publish it, `maestro catalog publish FILE`, or say what it is: " +
+        `--property license=MIT --property 'purposes=["reporting"]' --property 'effects=["write"]' --property authorityRequired=false\n`;
+      const can = ["policy", "can-i", "run.start", "runbook:shop/says@1.0.0", "--purpose", "test"];
+      const unsure = await place.run(can);
+      assert.deepEqual([unsure.code, unsure.out], [3, "no\n"]);
+      assert.ok(unsure.err.endsWith(lacks), unsure.err);
+      const data = await place.run([...can, "-o", "json"]);
+      assert.equal(data.err, "", "it is in the answer");
+      assert.match(data.out, /"unknown":\s*\["the runbook shop\/says@1\.0\.0 is not stored here/);
+      const asked = ["policy", "what-if", "--role", "operator", "--action", "run.start", "--purpose", "test"];
+      const about = [...asked, "--resource", "runbook:shop/says@1.0.0", "--property", "license=MIT"];
+      const named = ["--property", 'purposes=["test"]', "--property", "authorityRequired=false"];
+      const some = await place.run([...about, ...named]);
+      assert.equal(some.code, 0, some.err);
+      assert.match(some.err, /one of unknown effects\. Publish it, .* --property 'effects=\["write"\]'\n$/);
+      assert.equal((await place.run(["catalog", "publish", "says.yaml"])).code, 0);
+      assert.deepEqual(await place.run(can), { code: 0, out: "yes\n", err: "" });
+    }),
+  );
+
+  it(
     "diff lists what another policy would have answered otherwise",
     inPlace(async (place, write) => {
       assert.equal((await place.run(["run", "says.yaml"])).code, 0);

@@ -1,3 +1,4 @@
+import { findWorkflow } from "../catalog/find.ts";
 import type { Decision } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Plan } from "../core/plan.ts";
@@ -13,6 +14,8 @@ import type { GateRequest } from "../policy/gate.ts";
 import { questionOf, readAction, readContext, readEntity } from "../policy/question.ts";
 import type { LooseQuestion } from "../policy/question.ts";
 import { recorded, RECORDED_LIMITS } from "../policy/recorded.ts";
+import { lackingOf } from "../policy/unstored.ts";
+import type { StoredPlan } from "../store/store.ts";
 import type { Access } from "./access.ts";
 import type { AppDeps } from "./app.ts";
 import { flag, integer, jsonObject, list, objectOf, optional, text } from "./field.ts";
@@ -92,13 +95,14 @@ export const askPolicy = route({
       status: 200,
       type: "application/json",
       schema: "PolicyAnswer",
-      description: "`allow`, and the `explanation` of it; `policyDigest` of the policy that was asked.",
+      description:
+        "`allow`, and the `explanation` of it; `policyDigest` of the policy that was asked; `unknown`: what of a runbook could not be looked up, so that the answer is one without it.",
     },
   ],
   async handle(deps, { body, access }) {
     const { policy, environment, now } = deps;
     const named = asked(() => (body.resource === undefined ? INSTALLATION : readEntity(body.resource, "resource")));
-    const resource = await withPlan(deps, access, named);
+    const { resource, unknown } = await withPlan(deps, access, named);
     const request = asked(() => {
       const loose = {
         action: readAction(body.action),
@@ -113,37 +117,55 @@ export const askPolicy = route({
     await access.on(placeOf(request));
     if (body.files === undefined) {
       const decision = await policy.gate.consider(request, { at: now() });
-      return object("PolicyAnswer", answerOf(decision, request, deps));
+      return object("PolicyAnswer", { ...answerOf(decision, request, deps), unknown });
     }
     await access.on(placeOf(request), "policy.read");
     const tried = await askCandidate({ files: filesOf(body.files), questions: [request], at: now() });
-    return object("PolicyAnswer", candidateAnswer(tried, request, deps));
+    return object("PolicyAnswer", { ...candidateAnswer(tried, request, deps), unknown });
   },
 });
 
-/** A stored runbook is known by its name: what its plan says of it need not be repeated. */
+/** A stored runbook is known by its name, as that of a run is: what its plan says of it need not be repeated. */
 async function withPlan(
-  { store, environment }: AppDeps,
+  { catalog, environment }: AppDeps,
   access: Access,
   resource: LooseQuestion["resource"],
-): Promise<LooseQuestion["resource"]> {
-  const [, namespace = "", name = "", version] = RUNBOOK.exec(resource.id) ?? [];
-  if (resource.type !== "runbook" || name === "" || !access.sees(namespace)) return resource;
-  const [stored] = await store.workflowList({
-    namespace,
-    name,
-    limit: 1,
-    unpublished: true,
-    ...(version === undefined ? {} : { version }),
-  });
-  if (stored === undefined) return resource;
+): Promise<Looked> {
+  if (resource.type !== "runbook") return { resource, unknown: [] };
+  const [, namespace = ""] = RUNBOOK.exec(resource.id) ?? [];
+  // What one may not see is as if it were not there.
+  const isSeen = namespace !== "" && access.sees(namespace);
+  const stored = isSeen ? await storedPlan(catalog, resource.id, access.scope) : undefined;
+  if (stored === undefined) return { resource, unknown: lackingOf(resource) };
   const program = { plan: JSON.parse(stored.text) as Plan, digest: stored.digest };
   const initiator = access.actor(namespace);
   const known = startQuestion(program, { purpose: "", authority: "", initiator }, environment).resource;
-  return { ...known, properties: { ...known.properties, ...resource.properties } };
+  return { resource: { ...known, properties: { ...known.properties, ...resource.properties } }, unknown: [] };
 }
 
-const RUNBOOK = /^([^/@]+)\/([^/@]+)(?:@([^/@]+))?$/;
+/** Undefined where there is none. Errors: as of `findWorkflow`, of one that is there. */
+async function storedPlan(
+  catalog: AppDeps["catalog"],
+  reference: string,
+  namespaces: readonly string[] | undefined,
+): Promise<StoredPlan | undefined> {
+  try {
+    return (await findWorkflow(catalog, reference, namespaces)).plan;
+  } catch (error) {
+    // A question may be about a runbook that is being written.
+    if (error instanceof MaestroError && (error.code === "not_found" || error.code === "invalid_request"))
+      return undefined;
+    throw error;
+  }
+}
+
+interface Looked {
+  readonly resource: LooseQuestion["resource"];
+  /** What the answer lacks, for people. */
+  readonly unknown: readonly string[];
+}
+
+const RUNBOOK = /^([^/@]+)\/[^/@]+(?:@[^/@]+)?$/;
 
 const INSTALLATION = { type: "installation", id: "*" } as const;
 

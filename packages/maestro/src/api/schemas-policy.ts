@@ -80,6 +80,7 @@ export const POLICY_ANSWERS = {
     policyDigest: string,
     engine: string,
     explanation: ref("Explanation"),
+    unknown: listOf(string),
   }),
   PolicyDifference: answer("PolicyDifference", {
     asked: integer,

@@ -1,9 +1,12 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
+import type { Explanation } from "../policy/explanation.ts";
 import { usage } from "./cli.ts";
 import type { Cli, Input } from "./cli.ts";
 import { readNamed } from "./named-file.ts";
+import { isData } from "./output.ts";
+import { safe } from "./terminal/text.ts";
 
 /** The question that the options ask, in the words of AuthZEN; with --request the file's. */
 export async function questionBody(cli: Cli, input: Input, action: string | undefined): Promise<JsonObject> {
@@ -84,4 +87,16 @@ async function readRequest(cli: Cli, file: string): Promise<JsonObject> {
     ...(resource === undefined ? {} : { resource }),
     ...(context === undefined ? {} : { context }),
   };
+}
+
+/** What the control plane was asked and what it says, with what the answer lacks. */
+export interface PolicyAnswer {
+  readonly allow: boolean;
+  readonly explanation: Explanation;
+  readonly unknown: readonly string[];
+}
+
+/** Beside the answer, since it is none. */
+export function sayUnknown(cli: Cli, unknown: readonly string[]): void {
+  if (!isData(cli)) for (const one of unknown) cli.terminal.say(`not known: ${safe(one)}`);
 }

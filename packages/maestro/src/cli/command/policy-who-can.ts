@@ -1,7 +1,7 @@
 import type { Cli, Input } from "../cli.ts";
 import { time } from "../format.ts";
-import { isData, printList } from "../output.ts";
-import { questionBody } from "../policy-question.ts";
+import { printList } from "../output.ts";
+import { questionBody, sayUnknown } from "../policy-question.ts";
 
 interface Row {
   readonly who: string;
@@ -47,7 +47,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       member: "who",
       empty: "Nobody that this installation knows of, and no role.",
     });
-    if (!isData(cli)) for (const one of answer.unknown) cli.terminal.say(`not known: ${one}`);
+    sayUnknown(cli, answer.unknown);
     return 0;
   } finally {
     await client.close();
