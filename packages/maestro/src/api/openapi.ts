@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { objectSchema } from "./field.ts";
+import type { Shape } from "./field.ts";
 import type { Answer, Route } from "./route.ts";
 import { API_VERSION } from "./respond.ts";
 import { SCHEMAS } from "./schemas.ts";
@@ -97,11 +98,16 @@ function operation(route: Route): JsonObject {
           requestBody: {
             required: Object.values(route.body).some((field) => !("optional" in field)),
             description: `At most ${route.maxBody} bytes.`,
-            content: { "application/json": { schema: objectSchema(route.body) } },
+            content: { "application/json": { schema: bodySchema(route.body, route.lenient) } },
           },
         }),
     responses: responses(route),
   };
+}
+
+function bodySchema(body: Shape, lenient: boolean): JsonObject {
+  const closed = objectSchema(body);
+  return lenient ? { ...closed, additionalProperties: true } : closed;
 }
 
 /** The parameter's own words beside its schema, once. */

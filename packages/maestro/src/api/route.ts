@@ -22,6 +22,8 @@ export interface Route {
   readonly summary: string;
   readonly query: Shape;
   readonly body: Shape | null;
+  /** What it does not know in the body it leaves alone. */
+  readonly lenient: boolean;
   /** Headers that mean something to it. */
   readonly headers: readonly HeaderField[];
   /** Its handler takes out of the answer what policies hide; else that is done to the JSON that it gives. */
@@ -116,6 +118,7 @@ export function route<const Path extends string, Q extends Shape = Nothing, B ex
     summary: definition.summary,
     query,
     body,
+    lenient: definition.lenient === true,
     headers: definition.headers ?? [],
     access: definition.access,
     hides: definition.hides === true,

@@ -111,8 +111,16 @@ export const POLICY_ANSWERS = {
       members({ decision: boolean, "context?": anyObject }),
     ],
   },
-  AuthzenResults: members({ results: listOf(anyObject), "page?": members({ next_token: string }) }),
-  AuthzenConfiguration: members({ policy_decision_point: string, access_evaluation_endpoint: string }),
+  AuthzenResults: members({ results: listOf(anyObject), "page?": members({ next_token: string, count: integer }) }),
+  AuthzenConfiguration: members({
+    policy_decision_point: string,
+    access_evaluation_endpoint: string,
+    access_evaluations_endpoint: string,
+    search_subject_endpoint: string,
+    search_resource_endpoint: string,
+    search_action_endpoint: string,
+    supported_obligations: listOf(string),
+  }),
   ErrorHelp: answer("ErrorHelp", {
     code: string,
     class: string,

@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { isQuestion } from "../../test/support/authzen-messages.ts";
 import { certificateFor } from "../../test/support/certificate.ts";
 import { need } from "../../test/support/need.ts";
 import { json, startPdp } from "../../test/support/pdp.ts";
 import type { Pdp } from "../../test/support/pdp.ts";
+import type { JsonObject } from "../core/json.ts";
 import { authzenEvaluator } from "./authzen.ts";
 import type { AuthzenSettings } from "./authzen.ts";
 import { builtinEvaluator } from "./builtin.ts";
@@ -63,6 +65,7 @@ describe("an AuthZEN decision point", () => {
       [headers["content-type"], headers["x-request-id"], headers["traceparent"], headers["authorization"]],
       ["application/json", "req-7", "00-a-b-01", undefined],
     );
+    isQuestion("evaluation", JSON.parse(body) as JsonObject);
     assert.deepEqual(JSON.parse(body), {
       ...BASE,
       context: { ...BASE.context, time: "2026-11-21T12:00:00.000Z", runId: "r_1", taskId: "t[2]" },
