@@ -11,6 +11,15 @@ import { TOPICS } from "./topics.ts";
 
 const GUIDES = new URL("../../../../docs/guides/", import.meta.url);
 
+it("every exit code is on the page about them, and none besides", () => {
+  const told = [...(TOPICS["exit-codes"]?.text ?? "").matchAll(/^ {2,4} ?(\d+) {2}/gm)].map(([, code]) => Number(code));
+  const codes = new Set([0, 130, ...Object.values(EXIT_CODES)]);
+  assert.deepEqual(
+    told,
+    [...codes].toSorted((a, b) => a - b),
+  );
+});
+
 describe("the table of commands", () => {
   it("is the reference page: npm run docs", () => assert.equal(readFileSync(cliPath, "utf8"), cliPage()));
 

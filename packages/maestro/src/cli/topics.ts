@@ -17,6 +17,7 @@ export const TOPICS: Readonly<Record<string, { readonly title: string; readonly 
     8  timed out, or the budget is used up
     9  the engine, its data directory or its disk cannot serve it now
    10  it waits for an approval, and --no-wait was given
+   11  the ledger is not the one that was signed: somebody changed it, or took it back to an older state
   130  interrupted by Ctrl-C (143 by SIGTERM)
 
 A run that is left (--timeout, Ctrl-C) goes on; only its watching has ended.`,
