@@ -146,14 +146,19 @@ export function nextSteps({ run, tasks, receipts, error }: RunView): readonly st
       ];
     default:
       return [
-        ...(tasks.some(({ attempts, fanOut, status }) => status === "failed" && (fanOut || attempts > 0))
+        ...(tasks.some((task) => task.status === "failed" && (task.fanOut || task.attempts > 0) && !isReplaced(task))
           ? [`maestro logs ${id} --failed`]
           : []),
         // A run keeps its plan, and with it the program that is not there any more: only a new run gets the new one.
-        ...(tasks.some(({ error }) => error?.code === "PROGRAM_CHANGED") ? [] : [`maestro retry ${id}`]),
+        tasks.some(isReplaced) ? "maestro task list -o wide" : `maestro retry ${id}`,
         `maestro show ${id}`,
       ];
   }
+}
+
+/** Its program was not started, so that there is no log of it either. */
+function isReplaced({ error }: TaskView): boolean {
+  return error?.code === "PROGRAM_CHANGED";
 }
 
 function valueText(value: JsonValue): string {

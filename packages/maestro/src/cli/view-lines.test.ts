@@ -37,7 +37,10 @@ describe("show", () => {
     const next = (code: string): string =>
       shown(failed, [task("a", { status: "failed", error: { ...error, code } })]).join("\n");
     assert.match(next("EXIT"), /maestro retry 000001/);
-    assert.doesNotMatch(next("PROGRAM_CHANGED"), /maestro retry/);
+    assert.match(next("EXIT"), /maestro logs 000001 --failed/);
+    // Its program was not started, and so printed nothing.
+    assert.doesNotMatch(next("PROGRAM_CHANGED"), /maestro (?:retry|logs)/);
+    assert.match(next("PROGRAM_CHANGED"), /maestro task list -o wide/);
   });
 
   it("has the mandate, and all of why a run was denied, however narrow the terminal is", () => {
