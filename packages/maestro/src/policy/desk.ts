@@ -88,7 +88,7 @@ export async function openDesk(parts: DeskParts): Promise<PolicyDesk> {
     newId: () => makeId("b", now(), randomBytes(10)),
     longestMs: live.settings.breakGlassLongestMs,
     told: (event) => tell(parts, notices, event),
-    failed: (error) => log("error", "that an emergency is over could not be kept", { error: messageOf(error) }),
+    failed: (error) => log("error", "the end of an emergency could not be kept", { error: messageOf(error) }),
     // Whoever only looks leaves it to the next engine.
     ...(parts.passive ? {} : { wake: parts.wake ?? unheldTimer }),
   });
