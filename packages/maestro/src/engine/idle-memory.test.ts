@@ -48,7 +48,7 @@ describe("the memory of an engine at rest", () => {
       memory.works();
     }
     assert.equal(seen.collected, 2);
-    seen.heap = 50 << 20;
+    seen.heap = 40 << 20;
     memory.rests();
     pass(60_000);
     assert.equal(seen.collected, 2);

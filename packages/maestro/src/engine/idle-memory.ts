@@ -7,7 +7,7 @@ const REST_MS = 2_000;
 /** From one collection to the next at least: who asks while the engine rests makes garbage too, and V8 collects that by itself. */
 const PAUSE_MS = 30_000;
 /** A heap below this is left alone. */
-const SMALL_BYTES = 96 << 20;
+const SMALL_BYTES = 48 << 20;
 
 /** What it takes of its surroundings; for tests. */
 export interface IdleParts {
