@@ -6,7 +6,7 @@ import type { ApiRequest } from "./api-request.ts";
 import type { App } from "./app.ts";
 import { countStream, whileAdmitted } from "./answered.ts";
 import { LIVE_HEADER } from "./http.ts";
-import type { Served } from "./http.ts";
+import type { Handler } from "./http.ts";
 import type { Excess, Pass, Rates } from "./rates.ts";
 import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
@@ -29,7 +29,7 @@ export interface GuardOptions {
  * What stands between a network and the request handler: who may ask, by which name, and from which pages. Cross-origin
  * requests are never allowed, so that no web page can speak to a control plane on its visitor's machine.
  */
-export function guarded(handle: App, options: GuardOptions): Served {
+export function guarded(handle: App, options: GuardOptions): Handler {
   return async (request) => {
     const requestId = requestIdOf(request);
     const response = await answer(handle, request, requestId, options);

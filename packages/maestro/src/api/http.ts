@@ -9,11 +9,11 @@ import type { Slots } from "./slots.ts";
 import { partsOf } from "./stream.ts";
 import { WholeResponse } from "./whole.ts";
 
-/** The one request handler (`createApp`), to whoever asks it. */
-export type Handler = (request: Request) => Promise<Response>;
+/** The one request handler (`createApp`), to who serves it. */
+export type Handler = (request: ApiRequest) => Promise<Response>;
 
-/** And to who serves it. */
-export type Served = (request: ApiRequest) => Promise<Response>;
+/** And to who asks it, in this process or over a connection. */
+export type Transport = (request: Request) => Promise<Response>;
 
 /** Marks answers that go on until somebody leaves; `nodeListener` ends them when its server closes. */
 export const LIVE_HEADER = "x-accel-buffering";
@@ -37,7 +37,7 @@ const MAX_DISCARD = 16 * 1024 * 1024;
 const WHOLE_BYTES = 16 * 1024;
 
 /** A `node:http` listener around the request handler: bodies stream both ways, and a client that leaves cancels its answer. */
-export function nodeListener(handle: Served, options: ListenerOptions): RequestListener {
+export function nodeListener(handle: Handler, options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
     // The handler never rejects; what can fail here is a connection, and then there is nobody left to tell.
     serve(handle, options, incoming, outgoing).then(undefined, () => outgoing.destroy());
@@ -68,7 +68,7 @@ export async function closeGently(server: Server, closing: AbortController, grac
 }
 
 async function serve(
-  handle: Served,
+  handle: Handler,
   options: ListenerOptions,
   incoming: IncomingMessage,
   outgoing: ServerResponse,

@@ -14,7 +14,7 @@ import { openSqlite } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import type { Authenticate } from "./guard.ts";
 import { LIVE_HEADER } from "./http.ts";
-import type { Served } from "./http.ts";
+import type { Handler } from "./http.ts";
 import { isLoopback, parseListen } from "./listen-address.ts";
 import { serveNetwork } from "./listen.ts";
 import type { NetworkLimits, NetworkServer } from "./listen.ts";
@@ -31,7 +31,7 @@ let authenticate: Authenticate;
 let store: Store;
 const servers: NetworkServer[] = [];
 
-async function serve(handle: Served, limits: Partial<NetworkLimits> = {}): Promise<NetworkServer> {
+async function serve(handle: Handler, limits: Partial<NetworkLimits> = {}): Promise<NetworkServer> {
   const server = await serveNetwork({
     address: { host: "127.0.0.1", port: 0 },
     authenticate,
@@ -91,7 +91,7 @@ async function raw(url: string, bytes: string): Promise<Answer> {
   return answerOf(Number(line.split(" ")[1]), headers, body);
 }
 
-const ok: Served = async ({ method, body }) => new Response(`${method} ${body === null ? "" : await text(body)}`);
+const ok: Handler = async ({ method, body }) => new Response(`${method} ${body === null ? "" : await text(body)}`);
 const secret = (): string => `Authorization: Bearer ${token}\r\n`;
 
 before(async () => {
@@ -280,7 +280,7 @@ describe("a server on the network", () => {
 
   it("is limited in live streams, gives their places back, and cuts a reader off that takes nothing", async () => {
     let open = 0;
-    const handle: Served = () => {
+    const handle: Handler = () => {
       open += 1;
       const body = new ReadableStream<Uint8Array>({
         pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
@@ -302,7 +302,7 @@ describe("a server on the network", () => {
   });
 
   it("cuts off who asks on and on and reads none of the answers", async () => {
-    const handle: Served = () => Promise.resolve(new WholeResponse("x".repeat(15_000), {}));
+    const handle: Handler = () => Promise.resolve(new WholeResponse("x".repeat(15_000), {}));
     const { url } = await serve(handle, { stallMs: 200 });
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { LIVE_HEADER } from "./http.ts";
-import { openTokenFolder, serveSocket, socketHandler, SOCKET_ORIGIN, socketPath } from "./socket.ts";
+import { openTokenFolder, serveSocket, socketTransport, SOCKET_ORIGIN, socketPath } from "./socket.ts";
 
 describe("the control socket", () => {
   let dir = "";
@@ -24,7 +24,7 @@ describe("the control socket", () => {
         { status: 201, headers: { "x-answer": "42" } },
       );
     });
-    const response = await socketHandler(path)(
+    const response = await socketTransport(path)(
       new Request(`${SOCKET_ORIGIN}/v1/x%2Fy?a=b`, { method: "POST", body: "grüße", headers: { "x-test": "1" } }),
     );
     assert.equal(response.status, 201);
@@ -45,7 +45,7 @@ describe("the control socket", () => {
       });
       return Promise.resolve(new Response(body));
     });
-    const response = await socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`));
+    const response = await socketTransport(path)(new Request(`${SOCKET_ORIGIN}/`));
     const reader = response.body?.getReader();
     const first = await reader?.read();
     assert.match(Buffer.from(first?.value ?? []).toString(), /^tick/);
@@ -71,8 +71,8 @@ describe("the control socket", () => {
       return Promise.resolve(new Response(body, live ? { headers: { [LIVE_HEADER]: "no" } } : {}));
     });
     const [live, short] = await Promise.all([
-      socketHandler(path)(new Request(`${SOCKET_ORIGIN}/live`)),
-      socketHandler(path)(new Request(`${SOCKET_ORIGIN}/short`)),
+      socketTransport(path)(new Request(`${SOCKET_ORIGIN}/live`)),
+      socketTransport(path)(new Request(`${SOCKET_ORIGIN}/short`)),
     ]);
     const closed = socket.close(10_000);
     await assert.rejects(live.text());
@@ -85,15 +85,15 @@ describe("the control socket", () => {
     const path = join(dir, "d.sock");
     await writeFile(path, "");
     const socket = await serveSocket(path, () => Promise.resolve(new Response("ok")));
-    assert.equal(await (await socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`))).text(), "ok");
+    assert.equal(await (await socketTransport(path)(new Request(`${SOCKET_ORIGIN}/`))).text(), "ok");
     await socket.close(0);
   });
 
   it("says ENOENT or ECONNREFUSED when nobody is there", async () => {
     const path = join(dir, "e.sock");
-    await assert.rejects(socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`)), { code: "ENOENT" });
+    await assert.rejects(socketTransport(path)(new Request(`${SOCKET_ORIGIN}/`)), { code: "ENOENT" });
     await writeFile(path, "");
-    await assert.rejects(socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`)), { code: "ECONNREFUSED" });
+    await assert.rejects(socketTransport(path)(new Request(`${SOCKET_ORIGIN}/`)), { code: "ECONNREFUSED" });
   });
 
   it("refuses a request whose target is another host", async () => {
@@ -122,7 +122,7 @@ describe("the control socket", () => {
   it("works under such a path", async () => {
     const path = socketPath(join(dir, "y".repeat(120)));
     const socket = await serveSocket(path, () => Promise.resolve(new Response("ok")));
-    assert.equal(await (await socketHandler(path)(new Request(`${SOCKET_ORIGIN}/`))).text(), "ok");
+    assert.equal(await (await socketTransport(path)(new Request(`${SOCKET_ORIGIN}/`))).text(), "ok");
     await socket.close(0);
   });
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { MaestroError } from "../core/problem.ts";
 import { closeGently, nodeListener } from "./http.ts";
-import type { Handler, Served } from "./http.ts";
+import type { Transport, Handler } from "./http.ts";
 import { sendRequest } from "./outgoing.ts";
 
 /** Requests over the control socket have this origin; it names no network host. */
@@ -59,7 +59,7 @@ export interface ControlSocket {
  * Serves the handler on a unix socket that only its owner can open (0600). Whoever holds the lock of the data directory
  * is the engine; a socket that is already there is what a crash left behind, and is replaced.
  */
-export async function serveSocket(path: string, handle: Served): Promise<ControlSocket> {
+export async function serveSocket(path: string, handle: Handler): Promise<ControlSocket> {
   await ensurePrivateFolder(path);
   await rm(path, { force: true });
   const closing = new AbortController();
@@ -108,7 +108,7 @@ async function ensurePrivateFolder(path: string): Promise<void> {
  * Sends requests to whoever serves the socket. Rejects with an error whose `code` is ENOENT or ECONNREFUSED when nobody
  * does, and with another one when the connection breaks.
  */
-export function socketHandler(path: string): Handler {
+export function socketTransport(path: string): Transport {
   return async (request) =>
     // A kept connection could be one that the other side is just closing.
     sendRequest(request, { socketPath: path, agent: false, headers: { host: new URL(request.url).host } });

@@ -41,7 +41,7 @@ export class Client {
   /** Sends nothing yet. Errors: `token_unusable`. */
   static async connectTo(target: Extract<Target, { readonly kind: "server" }>): Promise<Client> {
     const remote = await import("./remote.ts");
-    const handle = await remote.remoteHandler(target);
+    const handle = await remote.remoteTransport(target);
     const link: Link = { handle, plane: undefined, network: undefined, close: () => Promise.resolve() };
     const way: Way = {
       // A server that restarts is back in a moment, or not.

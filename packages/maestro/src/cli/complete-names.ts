@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Handler } from "../api/http.ts";
-import { SOCKET_ORIGIN, socketHandler, socketPath } from "../api/socket.ts";
+import type { Transport } from "../api/http.ts";
+import { SOCKET_ORIGIN, socketTransport, socketPath } from "../api/socket.ts";
 import type { CatalogEntry } from "../catalog/list.ts";
 import { peekNames } from "../store/peek.ts";
 import type { ApprovalRow, RunPage } from "../store/store.ts";
@@ -63,21 +63,21 @@ async function storedNames(kind: "run" | "workflow" | "approval", source: NameSo
   const database = join(dataDir, "maestro.db");
   if (!existsSync(database)) return [];
   try {
-    return await ask(kind, socketHandler(socketPath(dataDir)), source.signal);
+    return await ask(kind, socketTransport(socketPath(dataDir)), source.signal);
   } catch {
     // No engine is up, or one was killed and left its socket: then the database knows.
     return peekNames(database, kind, MAX_NAMES).map((word) => ({ word, about: "" }));
   }
 }
 
-async function remote(target: Extract<Target, { readonly kind: "server" }>): Promise<Handler> {
-  const { remoteHandler } = await import("./remote.ts");
-  return remoteHandler(target);
+async function remote(target: Extract<Target, { readonly kind: "server" }>): Promise<Transport> {
+  const { remoteTransport } = await import("./remote.ts");
+  return remoteTransport(target);
 }
 
 async function ask(
   kind: "run" | "workflow" | "approval",
-  handle: Handler,
+  handle: Transport,
   signal: AbortSignal,
 ): Promise<readonly Candidate[]> {
   const get = async <T>(path: string): Promise<T> => {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { credentialFor, credentialsPath, forgetCredential, keepCredential } from "./credentials.ts";
 import type { Credential } from "./credentials.ts";
-import { remoteHandler } from "./remote.ts";
+import { remoteTransport } from "./remote.ts";
 import { findTarget } from "./target.ts";
 
 describe("the file of logins", () => {
@@ -54,7 +54,7 @@ describe("the file of logins", () => {
     const over = { ...credential("c"), expiresAt: Date.UTC(2026, 0, 2) };
     const token = { kind: "login", file: { value: path, origin: "maestro login" }, credential: over } as const;
     const server = { kind: "server", context: undefined, server: { value: "http://c", origin: "" }, token } as const;
-    await assert.rejects(remoteHandler(server), {
+    await assert.rejects(remoteTransport(server), {
       code: "unauthorized",
       message: "The login to http://c ended at 2026-01-02T00:00:00Z.",
       fix: /maestro login/,

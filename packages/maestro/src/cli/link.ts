@@ -2,10 +2,10 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownerCaller } from "../identity/caller.ts";
 import type { App } from "../api/app.ts";
-import type { Handler, Served } from "../api/http.ts";
+import type { Transport, Handler } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
 import type { NetworkServer } from "../api/listen.ts";
-import { SOCKET_ORIGIN, serveSocket, socketHandler, socketPath } from "../api/socket.ts";
+import { SOCKET_ORIGIN, serveSocket, socketTransport, socketPath } from "../api/socket.ts";
 import type { ControlSocket } from "../api/socket.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import type { ControlPlane, ControlPlaneOptions, EngineLog } from "../serve.ts";
@@ -37,7 +37,7 @@ export interface ConnectOptions {
 
 /** A way to the control plane of a data directory: another process's, or `plane` of our own. */
 export interface Link {
-  readonly handle: Handler;
+  readonly handle: Transport;
   readonly plane: ControlPlane | undefined;
   /** Where this process serves the plane on the network. */
   readonly network: NetworkServer | undefined;
@@ -53,7 +53,7 @@ const LOOK_EVERY_MS = 25;
  */
 export async function openLink(options: ConnectOptions): Promise<Link> {
   const path = socketPath(options.dataDir);
-  const handle = socketHandler(path);
+  const handle = socketTransport(path);
   const patienceMs = options.patienceMs ?? PATIENCE_MS;
   const deadline = Date.now() + patienceMs;
   for (;;) {
@@ -74,7 +74,7 @@ export async function openLink(options: ConnectOptions): Promise<Link> {
 /** On every answer of an engine that starts nothing. */
 const PASSIVE_HEADER = "maestro-passive";
 
-async function ask(handle: Handler, patienceMs: number, dataDir: string): Promise<"working" | "passive" | "nobody"> {
+async function ask(handle: Transport, patienceMs: number, dataDir: string): Promise<"working" | "passive" | "nobody"> {
   try {
     const response = await handle(
       new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
@@ -143,7 +143,7 @@ async function openHere(options: ConnectOptions, path: string): Promise<Link> {
   };
   // Whoever can open the socket is the user of the data directory.
   const owner = ownerCaller(plane.owner.id, "socket");
-  const handle: Served = async (request) => app(request, owner);
+  const handle: Handler = async (request) => app(request, owner);
   const servers: (ControlSocket | NetworkServer)[] = [];
   let network: NetworkServer | undefined;
   try {

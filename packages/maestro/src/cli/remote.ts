@@ -1,6 +1,6 @@
 import { request as overHttps } from "node:https";
 import { isLoopback } from "../api/listen-address.ts";
-import type { Handler } from "../api/http.ts";
+import type { Transport } from "../api/http.ts";
 import { sendRequest } from "../api/outgoing.ts";
 import { readToken } from "../api/token.ts";
 import { MaestroError } from "../core/problem.ts";
@@ -13,7 +13,7 @@ type Server = Extract<Target, { readonly kind: "server" }>;
 const WAIT_MS = 60_000;
 
 /** Sends requests to a control plane by its URL, with the token that was named for it. Errors: `token_unusable`. */
-export async function remoteHandler({ server, token }: Server): Promise<Handler> {
+export async function remoteTransport({ server, token }: Server): Promise<Transport> {
   const url = new URL(server.value);
   const secret = await secretOf(server.value, token);
   return async (request) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { SOCKET_ORIGIN, socketHandler, socketPath } from "../../src/api/socket.ts";
+import { SOCKET_ORIGIN, socketTransport, socketPath } from "../../src/api/socket.ts";
 import type { RunRow } from "../../src/store/store.ts";
 import { Place } from "../support/maestro.ts";
 import type { Started } from "../support/maestro.ts";
@@ -34,7 +34,7 @@ describe("a thousand submissions at once, over the socket", () => {
     place = await Place.make();
     engine = place.start(["up"]);
     await engine.shows(/is up/);
-    const handle = socketHandler(socketPath(join(place.dir, "data")));
+    const handle = socketTransport(socketPath(join(place.dir, "data")));
     ask = async (method, path, body) => {
       const headers = { "content-type": "application/json" };
       const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
