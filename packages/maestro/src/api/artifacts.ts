@@ -6,7 +6,7 @@ import type { Plan } from "../core/plan.ts";
 import { MaestroError } from "../core/problem.ts";
 import { decodeEvent } from "../engine/codec.ts";
 import type { RunRow, Store } from "../store/store.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { IF_NONE_MATCH, tagOf, unchanged } from "./etag.ts";
 import { refuseRemovedPart } from "./removed-run.ts";
 import { bytes, object } from "./respond.ts";

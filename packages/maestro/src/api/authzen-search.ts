@@ -5,7 +5,7 @@ import type { GateRequest } from "../policy/gate.ts";
 import { members, needed, questionOf, readAction, readContext, readEntity } from "../policy/question.ts";
 import { knownSubjects } from "../policy/who-can.ts";
 import type { Access } from "./access.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { AUTHZEN_LIMITS, consider, plain } from "./authzen.ts";
 import { json, optional } from "./field.ts";
 import { asked } from "./policy.ts";

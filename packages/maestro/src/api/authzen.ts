@@ -7,7 +7,7 @@ import type { GateRequest } from "../policy/gate.ts";
 import { questionOf, readLoose } from "../policy/question.ts";
 import type { Access } from "./access.ts";
 import { targetOf } from "./api-request.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { json, optional } from "./field.ts";
 import { asked } from "./policy.ts";
 import { route } from "./route.ts";

@@ -4,7 +4,7 @@ import type { Disclosure, DisclosureRequest, PermittedRun } from "../operations/
 import { DISCLOSURE_LIMITS } from "../provenance/disclosure/form.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import type { Access } from "./access.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { flag, integer, list, optional, text } from "./field.ts";
 import { findRun } from "./find-run.ts";
 import { bytes, object } from "./respond.ts";

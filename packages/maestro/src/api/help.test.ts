@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { errorsPath } from "../../../../scripts/generate-errors.ts";
 import { MaestroError, PROBLEMS } from "../core/problem.ts";
 import type { ProblemCode } from "../core/problem.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { describeError } from "./help.ts";
 import { errorOf, problem } from "./respond.ts";
 

@@ -1,7 +1,7 @@
 import type { RunEvent } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { LogRef, LogStore } from "../runner/logs.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { flag, integer, optional, text } from "./field.ts";
 import { LIVE_HEADER } from "./http.ts";
 import { refuseRemovedPart } from "./removed-run.ts";

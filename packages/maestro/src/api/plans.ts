@@ -8,7 +8,7 @@ import { MaestroError } from "../core/problem.ts";
 import { EVERY_NAMESPACE, rolesIn } from "../identity/caller.ts";
 import type { Store, StoredPlan } from "../store/store.ts";
 import type { Access, Target } from "./access.ts";
-import type { AppDeps, Compiled } from "./app.ts";
+import type { AppDeps, Compiled } from "./app-deps.ts";
 import { IF_NONE_MATCH, tagOf } from "./etag.ts";
 import { optional, text } from "./field.ts";
 import { object, objectOfTexts } from "./respond.ts";

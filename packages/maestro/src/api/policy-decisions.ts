@@ -6,7 +6,7 @@ import type { MadeDecision } from "../policy/recent.ts";
 import { decisionsOf, findDecision } from "../policy/recorded.ts";
 import { knownSubjects, whoMay } from "../policy/who-can.ts";
 import type { KnownSubject } from "../policy/who-can.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { jsonObject, optional, text } from "./field.ts";
 import { asked } from "./policy.ts";
 import { object } from "./respond.ts";

@@ -17,7 +17,7 @@ import { recorded, RECORDED_LIMITS } from "../policy/recorded.ts";
 import { lackingOf } from "../policy/unstored.ts";
 import type { StoredPlan } from "../store/store.ts";
 import type { Access } from "./access.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { flag, integer, jsonObject, list, objectOf, optional, text } from "./field.ts";
 import { object } from "./respond.ts";
 import { route } from "./route.ts";

@@ -3,7 +3,7 @@ import { isJsonObject } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Access, AccessRule } from "./access.ts";
 import type { ApiRequest } from "./api-request.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { readJsonBody } from "./body.ts";
 import { readObject, readQuery } from "./field.ts";
 import type { Read, Shape } from "./field.ts";

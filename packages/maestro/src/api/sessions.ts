@@ -8,7 +8,7 @@ import type { SessionRow } from "../store/session.ts";
 import type { Access } from "./access.ts";
 import { targetOf } from "./api-request.ts";
 import type { ApiRequest } from "./api-request.ts";
-import type { AppDeps } from "./app.ts";
+import type { AppDeps } from "./app-deps.ts";
 import { choice, integer, optional, text } from "./field.ts";
 import { requestIdOf } from "./request-id.ts";
 import { object } from "./respond.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AppDeps } from "../api/app.ts";
+import type { AppDeps } from "../api/app-deps.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { compareRun } from "../engine/compare-run.ts";
 import type { DurableEngine } from "../engine/durable.ts";
