@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { WholeResponse } from "./whole.ts";
 
 describe("an answer that is whole", () => {
-  const make = (): Response =>
+  const make = (): WholeResponse =>
     new WholeResponse('{"ä":1}', { status: 201, headers: { "content-type": "application/json" } });
 
   it("is a Response to who reads it as one, once", async () => {
@@ -23,6 +23,18 @@ describe("an answer that is whole", () => {
       [copy.status, copy.headers.get("content-type"), await copy.text()],
       [201, "application/json", '{"ä":1}'],
     );
+  });
+
+  it("has its head as a Response of fetch's has", () => {
+    const [mine, fetched] = [make(), new Response("x", { status: 201 })];
+    for (const name of ["status", "ok", "statusText", "type", "url", "redirected"] as const)
+      assert.equal(mine[name], fetched[name], name);
+  });
+
+  it("is taken as it is by a server", () => {
+    assert.equal(make().content, '{"ä":1}');
+    // What a server tells them apart by.
+    assert.equal(new Response("x") instanceof WholeResponse, false);
   });
 
   it("has no body where it has none", async () => {

@@ -4,7 +4,7 @@ import type { HeaderInit } from "./header-list.ts";
 /**
  * An answer that is complete when it is made. A `Response` of fetch's makes a stream of every body and checks each header
  * anew: a quarter of what a small answer takes. Here that is done only for who asks for a stream, and a server takes `content`
- * as it is. For everybody else it is a `Response` like any other.
+ * as it is. For everybody else it is used as any `Response` is.
  */
 export class WholeResponse implements Response {
   readonly content: Content | null;
