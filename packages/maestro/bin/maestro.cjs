@@ -3,7 +3,7 @@
 // stack trace; the program itself is src/cli/main.ts. CommonJS, because `maestro --version` has 60 ms and Node's loader
 // of ES modules takes 8 of them.
 "use strict";
-const { existsSync } = require("node:fs");
+const { existsSync, writeSync } = require("node:fs");
 const path = require("node:path");
 const { version, engines } = require("../package.json");
 
@@ -18,10 +18,20 @@ void main().then((code) => {
 
 async function main() {
   if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
-    console.log(`maestro ${version}`);
+    print(`maestro ${version}\n`);
     return 0;
   }
   return isNewEnough(process.versions.node) ? start() : startWithNewerNode();
+}
+
+/** Straight to the file: setting up the stream of `console.log` takes 8 ms, a seventh of the whole command. */
+function print(text) {
+  try {
+    writeSync(1, text);
+  } catch {
+    // A pipe that is full or closed: the stream knows how to wait, and when to be silent.
+    console.log(text.trimEnd());
+  }
 }
 
 function isNewEnough(found) {

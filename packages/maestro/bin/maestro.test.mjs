@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -11,11 +21,11 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 /** Loaded before the program, so that it takes the Node.js that runs it for an old one. */
 const OLD = "--import=data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.20.2'})";
 
-function maestro(path, args, flags = []) {
+function maestro(path, args, flags = [], stdio = "pipe") {
   const env = { ...process.env };
   // Else Node takes the child for one of its own test processes.
   delete env["NODE_TEST_CONTEXT"];
-  return spawnSync(process.execPath, [...flags, path, ...args], { encoding: "utf8", env });
+  return spawnSync(process.execPath, [...flags, path, ...args], { encoding: "utf8", env, stdio });
 }
 
 describe("bin/maestro.cjs", () => {
@@ -39,6 +49,16 @@ describe("bin/maestro.cjs", () => {
   it("answers --version without the program, on an old Node too", () => {
     assert.equal(maestro(bin, ["--version"]).stdout, `maestro ${version}\n`);
     assert.equal(maestro(bin, ["--version"], [OLD]).stdout, `maestro ${version}\n`);
+  });
+
+  it("says nothing of an answer that cannot be written", () => {
+    const full = openSync("/dev/full", "w");
+    try {
+      const { status, stderr } = maestro(bin, ["--version"], [], ["ignore", full, "pipe"]);
+      assert.deepEqual([status, stderr], [0, ""]);
+    } finally {
+      closeSync(full);
+    }
   });
 
   it("hands arguments and exit code through", () => {
