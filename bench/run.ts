@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [-- --only w1,w3] [-- --million] [-- --runs N] [-- --write]
 // Runs every bench, one after the other, and prints one table. `--write` puts it into README.md between its markers.
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -28,6 +29,7 @@ const BENCHES = [
   "backup",
   "api",
   "peer/openworkflow",
+  "peer/bullmq",
 ];
 const BEGIN = "<!-- numbers: begin (npm run bench -- --write) -->";
 const END = "<!-- numbers: end -->";
@@ -66,12 +68,18 @@ function pathOf(name: string): string {
   return fileURLToPath(new URL(name.startsWith("peer/") ? `${name}.mjs` : `${name}.ts`, import.meta.url));
 }
 
-/** A peer is compared with where somebody has installed it. */
+/** A peer is compared with where somebody has installed it, and the server it needs. */
 function isInstalled(name: string): boolean {
-  if (!name.startsWith("peer/") || existsSync(new URL(`peer/node_modules/${name.slice(5)}`, import.meta.url)))
-    return true;
-  process.stderr.write(`${name} is left out; to compare: npm ci --prefix bench/peer\n`);
+  const command = name.startsWith("peer/") ? toInstall(name.slice(5)) : undefined;
+  if (command === undefined) return true;
+  process.stderr.write(`${name} is left out; to compare: ${command}\n`);
   return false;
+}
+
+function toInstall(peer: string): string | undefined {
+  if (!existsSync(new URL(`peer/node_modules/${peer}`, import.meta.url))) return "npm ci --prefix bench/peer";
+  if (peer === "bullmq" && spawnSync("redis-server", ["--version"]).status !== 0) return "apt-get install redis-server";
+  return undefined;
 }
 
 function machine(): string {
