@@ -15,6 +15,7 @@ const SRC = "packages/maestro/src/";
 const RANKS: Readonly<Record<string, number>> = {
   core: 0,
   "version.ts": 0,
+  "node-http.ts": 0,
   store: 1,
   policy: 1,
   identity: 1,
@@ -150,6 +151,15 @@ describe("the house", () => {
       breaches,
       "Take the interface as an argument and let serve.ts, with its parts in serve/, or testing/parts.ts hand in the implementation.",
     );
+  });
+
+  it("does not load fetch with node:http", () => {
+    const breaches = product.flatMap((source) =>
+      importsOf(source.text).flatMap((one) =>
+        one.from === "node:http" && one.kind === "value" ? [`${source.path}:${one.line}`] : [],
+      ),
+    );
+    none(breaches, "Take it from src/node-http.ts, which says why. Types may come from node:http itself.");
   });
 
   it("names implementations that exist", () => {

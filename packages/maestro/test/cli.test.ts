@@ -341,6 +341,22 @@ describe("maestro, without a terminal", () => {
     assert.equal(runs.code, 9, runs.err);
   });
 
+  it("does not load fetch, neither to work here nor to ask an engine that is up", async () => {
+    // The modules that Node carries along and has loaded when the command ends.
+    const tell = `process.on("exit", () => console.error(process.moduleLoadList.filter((name) => name.includes("undici")).join()))`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}` };
+    const alone = await Place.make();
+    const ended = await Promise.all([alone, place].map((one) => one.run(["runs"], { env })));
+    await alone.remove();
+    assert.deepEqual(
+      ended.map(({ code, err }) => [code, err.trim()]),
+      [
+        [0, ""],
+        [0, ""],
+      ],
+    );
+  });
+
   it("obeys FORCE_COLOR and NO_COLOR", async () => {
     const [forced, none] = await Promise.all([
       place.run(["show", id], { env: { FORCE_COLOR: "1" } }),

@@ -1,9 +1,9 @@
 import type { Server, ServerResponse } from "node:http";
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { randomUUID } from "node:crypto";
 import { MaestroError } from "../core/problem.ts";
+import { STATUS_CODES } from "../node-http.ts";
 import { REQUEST_ID } from "./request-id.ts";
 import { problemText } from "./respond.ts";
 

@@ -5,6 +5,7 @@ import type { ApiRequest } from "./api-request.ts";
 import { HeaderList } from "./header-list.ts";
 import { newRequestId, requestIdOf } from "./request-id.ts";
 import { problem } from "./respond.ts";
+import type { OutgoingRequest } from "./sent-request.ts";
 import type { Slots } from "./slots.ts";
 import { partsOf } from "./stream.ts";
 import { WholeResponse } from "./whole.ts";
@@ -13,7 +14,7 @@ import { WholeResponse } from "./whole.ts";
 export type Handler = (request: ApiRequest) => Promise<Response>;
 
 /** And to who asks it, in this process or over a connection. */
-export type Transport = (request: Request) => Promise<Response>;
+export type Transport = (request: OutgoingRequest) => Promise<Response>;
 
 /** Marks answers that go on until somebody leaves; `nodeListener` ends them when its server closes. */
 export const LIVE_HEADER = "x-accel-buffering";

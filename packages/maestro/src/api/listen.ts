@@ -1,6 +1,6 @@
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
+import { createServer } from "../node-http.ts";
 import type { App } from "./app.ts";
 import { guarded } from "./guard.ts";
 import type { Authenticate } from "./guard.ts";

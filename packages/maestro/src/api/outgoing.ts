@@ -1,11 +1,18 @@
-import { request as overHttp } from "node:http";
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import type { ReadableStream as NodeWebStream } from "node:stream/web";
+import { request as overHttp } from "../node-http.ts";
+import { HeaderList } from "./header-list.ts";
+import type { OutgoingRequest } from "./sent-request.ts";
+import { WholeResponse } from "./whole.ts";
+
+/** An answer that says it is no longer than this is there when its headers are; a longer one is a stream. */
+const WHOLE_BYTES = 1 << 20;
 
 /** Sends a request by Node's own client, which is there without loading anything. Rejects with the error of the connection. */
 export async function sendRequest(
-  request: Request,
+  request: OutgoingRequest,
   to: RequestOptions & { readonly waitMs?: number },
   send: typeof overHttp = overHttp,
 ): Promise<Response> {
@@ -22,7 +29,7 @@ export async function sendRequest(
         ...(headers as Readonly<Record<string, string>> | undefined),
         ...(body === undefined ? {} : { "content-length": body.byteLength }),
       },
-      signal: request.signal,
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
     });
     if (waitMs !== undefined)
       outgoing.setTimeout(waitMs, () => outgoing.destroy(new Error(`no answer in ${waitMs / 1000} s`)));
@@ -34,14 +41,19 @@ export async function sendRequest(
     });
     outgoing.end(body);
   });
-  return toResponse(incoming);
+  return answerOf(incoming);
 }
 
-function toResponse(incoming: IncomingMessage): Response {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
-    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
+async function answerOf(incoming: IncomingMessage): Promise<Response> {
+  const headers = HeaderList.ofRaw(incoming.rawHeaders);
   const status = incoming.statusCode ?? 500;
+  if (status === 204 || status === 304) {
+    incoming.resume();
+    return new WholeResponse(null, { status, headers });
+  }
+  const length = headers.get("content-length");
+  if (length !== null && Number(length) <= WHOLE_BYTES)
+    return new WholeResponse(new Uint8Array(await buffer(incoming)), { status, headers });
   const stream = Readable.toWeb(incoming) as NodeWebStream<Uint8Array>;
-  return new Response(status === 204 || status === 304 ? null : stream, { status, headers });
+  return new Response(stream, { status, headers: [...headers] });
 }

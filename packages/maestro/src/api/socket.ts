@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { MaestroError } from "../core/problem.ts";
+import { createServer } from "../node-http.ts";
 import { closeGently, nodeListener } from "./http.ts";
 import type { Transport, Handler } from "./http.ts";
 import { sendRequest } from "./outgoing.ts";

@@ -1,9 +1,9 @@
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
 import { messageOf } from "../core/problem.ts";
 import { addCheckpoint } from "../provenance/witness/witness.ts";
 import type { WitnessAnswer, WitnessDeps } from "../provenance/witness/witness.ts";
+import { createServer } from "../node-http.ts";
 import { targetOf } from "./api-request.ts";
 import type { ApiRequest } from "./api-request.ts";
 import { answerFaults } from "./http-fault.ts";

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { REQUEST_ID } from "../api/request-id.ts";
 import { errorOf } from "../api/respond.ts";
+import { SentRequest } from "../api/sent-request.ts";
+import type { SentInit } from "../api/sent-request.ts";
 import { SOCKET_ORIGIN } from "../api/socket.ts";
 import type { JsonValue } from "../core/json.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
@@ -68,10 +70,10 @@ export class Client {
   }
 
   /** The answer, its body still to come, if it is a good one; else the MaestroError it describes. */
-  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+  async fetch(path: string, init: SentInit = {}): Promise<Response> {
     for (let tries = 1; ; tries++) {
       try {
-        const response = await this.#link.handle(new Request(new URL(path, SOCKET_ORIGIN), init));
+        const response = await this.#link.handle(new SentRequest(new URL(path, SOCKET_ORIGIN), init));
         if (response.ok) return response;
         const error = errorOf(response.status, parseJson(await response.text()));
         throw this.#way.remote?.(error) ?? error;

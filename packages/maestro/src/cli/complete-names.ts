@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Transport } from "../api/http.ts";
+import { SentRequest } from "../api/sent-request.ts";
 import { SOCKET_ORIGIN, socketTransport, socketPath } from "../api/socket.ts";
 import type { CatalogEntry } from "../catalog/list.ts";
 import { peekNames } from "../store/peek.ts";
@@ -81,7 +82,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<readonly Candidate[]> {
   const get = async <T>(path: string): Promise<T> => {
-    const response = await handle(new Request(new URL(path, SOCKET_ORIGIN), { signal }));
+    const response = await handle(new SentRequest(new URL(path, SOCKET_ORIGIN), { signal }));
     if (!response.ok) throw new Error(`answered with ${response.status}`);
     return (await response.json()) as T;
   };

@@ -5,6 +5,7 @@ import type { App } from "../api/app.ts";
 import type { Transport, Handler } from "../api/http.ts";
 import type { ListenAddress } from "../api/listen-address.ts";
 import type { NetworkServer } from "../api/listen.ts";
+import { SentRequest } from "../api/sent-request.ts";
 import { SOCKET_ORIGIN, serveSocket, socketTransport, socketPath } from "../api/socket.ts";
 import type { ControlSocket } from "../api/socket.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
@@ -77,9 +78,9 @@ const PASSIVE_HEADER = "maestro-passive";
 async function ask(handle: Transport, patienceMs: number, dataDir: string): Promise<"working" | "passive" | "nobody"> {
   try {
     const response = await handle(
-      new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
+      new SentRequest(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(patienceMs) }),
     );
-    await response.body?.cancel();
+    await response.arrayBuffer();
     if (!response.ok) return "nobody";
     return response.headers.has(PASSIVE_HEADER) ? "passive" : "working";
   } catch (error) {

@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Configuration } from "openid-client";
 import { isLoopback } from "../api/listen-address.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import { createServer } from "../node-http.ts";
 
 /** A provider where people log in, as the control plane describes it. */
 export interface LoginIssuer {

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { JsonObject } from "../core/json.ts";
 import { HTTP_STATUS, MaestroError, messageOf, PROBLEMS } from "../core/problem.ts";
+import { createServer } from "../node-http.ts";
 
 /** What an attempt's socket takes; docs/reference/limits.md explains each. */
 export const TOKEN_LIMITS = { connections: 16, headerBytes: 8 * 1024, requestMs: 5_000, perMinute: 60 } as const;

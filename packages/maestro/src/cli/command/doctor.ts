@@ -1,4 +1,5 @@
 import { relative, resolve } from "node:path";
+import { SentRequest } from "../../api/sent-request.ts";
 import { SOCKET_ORIGIN, socketTransport, socketPath } from "../../api/socket.ts";
 import { diagnose, mend } from "../../operations/doctor.ts";
 import type { Check, Finding, Patient } from "../../operations/finding.ts";
@@ -62,7 +63,7 @@ function patientOf(cli: Cli): Patient {
 
 async function askHealth(socket: string): ReturnType<Patient["ask"]> {
   try {
-    const request = new Request(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(ASK_MS) });
+    const request = new SentRequest(`${SOCKET_ORIGIN}/v1/health`, { signal: AbortSignal.timeout(ASK_MS) });
     const response = await socketTransport(socket)(request);
     const { pid, version } = (await response.json()) as { readonly pid?: number; readonly version?: string };
     return pid === undefined || version === undefined ? undefined : { pid, version };
