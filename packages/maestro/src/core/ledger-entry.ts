@@ -1,5 +1,6 @@
 import type { Digest } from "./digest.ts";
 import type { Decision } from "./event.ts";
+import { writeDateTime } from "./time.ts";
 
 // What stands in the ledger: CloudEvents 1.0 (canonical JSON) that say by digest what happened. The thing itself lies
 // elsewhere and may go when its time is over; that it was, and what it was, stays.
@@ -82,7 +83,7 @@ function cloudEvent(
     source,
     specversion: "1.0",
     subject,
-    time: new Date(at).toISOString(),
+    time: writeDateTime(at),
     type: TYPE + kind,
   });
 }

@@ -2,6 +2,7 @@ import type { Digest } from "./digest.ts";
 import type { Actor, Isolation, TerminalStatus } from "./event.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { Budget, WorkflowRef } from "./plan.ts";
+import { writeDateTime } from "./time.ts";
 
 /** in-toto Statement v1. */
 export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
@@ -194,9 +195,9 @@ function runPart(facts: ReceiptFacts): JsonObject {
   if (facts.namespace !== facts.workflow.namespace) run["namespace"] = facts.namespace;
   if (facts.error !== undefined) run["error"] = facts.error.code;
   if (facts.cancelledBy !== undefined) run["cancelledBy"] = actorText(facts.cancelledBy);
-  run["createdAt"] = instant(facts.createdAt);
-  if (facts.startedAt !== null) run["startedAt"] = instant(facts.startedAt);
-  run["endedAt"] = instant(facts.endedAt);
+  run["createdAt"] = writeDateTime(facts.createdAt);
+  if (facts.startedAt !== null) run["startedAt"] = writeDateTime(facts.startedAt);
+  run["endedAt"] = writeDateTime(facts.endedAt);
   if (facts.parent !== undefined)
     run["parent"] = { run: facts.parent.run, task: facts.parent.task, item: facts.parent.item };
   if (facts.rerunOf !== undefined) {
@@ -274,8 +275,8 @@ function provenance(facts: ReceiptFacts, receipt: JsonObject): JsonObject {
       builder: { id: facts.builder.id, version: { maestro: facts.builder.version } },
       metadata: {
         invocationId: facts.run,
-        startedOn: instant(facts.startedAt ?? facts.createdAt),
-        finishedOn: instant(facts.endedAt),
+        startedOn: writeDateTime(facts.startedAt ?? facts.createdAt),
+        finishedOn: writeDateTime(facts.endedAt),
       },
       byproducts: [{ name: "events", digest: digestSet(facts.events.head) }],
     },
@@ -294,9 +295,4 @@ function refOf(workflow: WorkflowRef): string {
 /** in-toto DigestSet. */
 function digestSet(digest: Digest): JsonObject {
   return { sha256: digest.slice("sha256:".length) };
-}
-
-/** RFC 3339 in UTC with milliseconds. */
-function instant(epochMs: number): string {
-  return new Date(epochMs).toISOString();
 }

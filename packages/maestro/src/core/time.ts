@@ -12,3 +12,19 @@ export function parseDateTime(text: string): number | undefined {
   const ms = Date.parse(text.toUpperCase());
   return Number.isNaN(ms) ? undefined : ms;
 }
+
+/**
+ * RFC 3339 in UTC with milliseconds. What a turn writes shares its instants, and to write one takes 1 µs, so the last few are
+ * remembered.
+ */
+export function writeDateTime(epochMs: number): string {
+  const known = written.get(epochMs);
+  if (known !== undefined) return known;
+  if (written.size >= REMEMBERED) written.clear();
+  const text = new Date(epochMs).toISOString();
+  written.set(epochMs, text);
+  return text;
+}
+
+const REMEMBERED = 64;
+const written = new Map<number, string>();

@@ -3,7 +3,6 @@ import type { Digest } from "../core/digest.ts";
 import { initiatorIn } from "../core/initiator.ts";
 import { MaestroError, messageOf } from "../core/problem.ts";
 import { isStopped, isTerminal, stepOf } from "../core/run.ts";
-import type { TraceContext } from "../core/trace-context.ts";
 import { contextFor } from "../core/trace-context.ts";
 import type { Command } from "../core/turn.ts";
 import type { RunRow } from "../store/store.ts";
@@ -15,8 +14,7 @@ import { FORCE_AFTER_MS } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { loadRun } from "./load.ts";
 import { isOfStorage } from "./parts.ts";
-import { DEFAULT_SANDBOX, leaseQuestion } from "./questions.ts";
-import { workloadOf } from "./workload.ts";
+import { StepRequest } from "./step-request.ts";
 
 /** An attempt that has its slot and, once its start is durable, is executed. */
 export interface Execution {
@@ -26,9 +24,6 @@ export interface Execution {
   /** It computes already: it did not have to wait for the commit. */
   begun: boolean;
 }
-
-/** When the engine shuts down, commands have this long between SIGTERM and SIGKILL. */
-const SHUTDOWN_GRACE_MS = 2000;
 
 /** Reasons why a child run cannot be started, however often it is tried. */
 const CODES: Readonly<Record<string, string>> = {
@@ -93,48 +88,7 @@ export class Effects {
       this.finished(attempt, { ok: false, error: { code: "SECRET", message, final: true } });
       return;
     }
-    const request = {
-      run: attempt.run,
-      namespace: attempt.namespace,
-      task: command.task,
-      item: command.item,
-      attempt: command.attempt,
-      undo: command.undo,
-      type,
-      input: command.input,
-      sandbox: plan.runner?.sandbox ?? DEFAULT_SANDBOX,
-      limits: plan.runner?.limits ?? {},
-      artifacts: command.undo ? [] : (plan.artifacts ?? []),
-      get dir(): string {
-        return engine.dirOf(attempt.run, command, command.attempt);
-      },
-      base: live.run.created.base ?? this.engine.parts.workDir,
-      get lent(): readonly string[] {
-        return [...live.run.lent];
-      },
-      get trace(): TraceContext | undefined {
-        const { created } = live.run;
-        const { task, item, attempt: number } = command;
-        return contextFor(created, { kind: "attempt", task, item, attempt: number }, engine.parts.traces?.(created));
-      },
-      requestId: live.run.created.origin?.request,
-      lessee: (secret: string) => ({
-        actor: live.run.created.initiator,
-        origin: live.run.created.origin,
-        question: leaseQuestion(live.program, live.run, secret, engine.parts.environment),
-      }),
-      workload: workloadOf(live, command, engine.parts.environment),
-      get graceMs(): number {
-        return engine.closed ? SHUTDOWN_GRACE_MS : engine.parts.limits.graceMs;
-      },
-      get signal(): AbortSignal {
-        return attempt.signal;
-      },
-      ...(plan.timeout?.runMs === undefined ? {} : { deadline: engine.parts.clock.now() + plan.timeout.runMs }),
-      beat: (): void => {
-        attempt.lastBeat = this.engine.parts.clock.now();
-      },
-    };
+    const request = new StepRequest(engine, { live, attempt, command }, type);
     this.executing += 1;
     const end = (result: AttemptResult): void => {
       this.executing -= 1;
