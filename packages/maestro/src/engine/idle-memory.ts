@@ -58,6 +58,9 @@ const V8: IdleParts = {
   collect() {
     // Documented for v8.setFlagsFromString: a context made after the flag has the function.
     setFlagsFromString("--expose-gc");
+    // The code of what was not called lately would go too, and an engine that wakes would compile it anew: 10,000 sleepers
+    // that are due at once woke a third later.
+    setFlagsFromString("--no-flush-bytecode");
     gc ??= runInNewContext("gc") as () => void;
     gc();
     // What the first has freed V8 keeps in a pool, which the second gives to the system.

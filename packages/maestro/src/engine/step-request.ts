@@ -3,10 +3,10 @@ import type { CommandLimits, Sandbox } from "../core/plan.ts";
 import { type TraceContext, contextFor } from "../core/trace-context.ts";
 import type { Lessee } from "../identity/lease-desk.ts";
 import type { Workload } from "../identity/workload.ts";
-import type { AttemptRequest } from "../runner/attempt.ts";
 import type { TaskType } from "../task/task.ts";
 import type { DurableEngine } from "./durable.ts";
 import type { Execution } from "./effects.ts";
+import type { ExecuteRequest } from "./parts.ts";
 import { DEFAULT_SANDBOX, leaseQuestion } from "./questions.ts";
 import { workloadOf } from "./workload.ts";
 
@@ -17,12 +17,13 @@ const SHUTDOWN_GRACE_MS = 2000;
  * What the runner is asked to carry out for a step. What few tasks look at is made when they do; a class, because an object
  * with accessors of its own takes 2.5 µs to make.
  */
-export class StepRequest implements AttemptRequest {
+export class StepRequest implements ExecuteRequest {
   readonly run: string;
   readonly namespace: string;
   readonly task: string;
   readonly item: number;
   readonly attempt: number;
+  readonly undo: boolean;
   readonly type: TaskType;
   readonly input: JsonObject;
   readonly sandbox: Sandbox;
@@ -42,6 +43,7 @@ export class StepRequest implements AttemptRequest {
     this.task = command.task;
     this.item = command.item;
     this.attempt = command.attempt;
+    this.undo = command.undo;
     this.type = type;
     this.input = command.input;
     this.sandbox = plan.runner?.sandbox ?? DEFAULT_SANDBOX;
