@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -200,8 +201,11 @@ describe("a data directory of an earlier version", () => {
       const database = join(dir, "maestro.db");
       const before = userVersion(database);
       const child = spawn(process.execPath, [PROCESS, database], { stdio: ["ignore", "pipe", "inherit"] });
+      // Its output ends before it is gone, and until then it may hold the database.
+      const gone = once(child, "exit");
       for await (const text of child.stdout.setEncoding("utf8"))
         if (String(text).includes("in the middle")) child.kill("SIGKILL");
+      await gone;
       assert.equal(userVersion(database), before, "nothing of it is left");
       const store = await openStore(database);
       try {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -322,11 +323,14 @@ describe("a backup", () => {
     const to = join(dir, "killed");
     for (const where of ["unpacking", "checking"]) {
       const child = spawn(process.execPath, [PROCESS, path, to], { stdio: ["ignore", "pipe", "inherit"] });
+      // Its output ends before it is reaped, and until then its process id looks alive to the next restore.
+      const reaped = once(child, "exit");
       let said = "";
       for await (const text of child.stdout.setEncoding("utf8")) {
         said += String(text);
         if (said.includes(where)) child.kill("SIGKILL");
       }
+      await reaped;
       assert.ok(said.includes(where), said);
       assert.equal(existsSync(to), false, where);
     }
