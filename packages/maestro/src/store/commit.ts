@@ -1,13 +1,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MaestroError } from "../core/problem.ts";
+import { formValues, receiptValues } from "./receipt-rows.ts";
 import {
   approvalValues,
   cacheValues,
   eventChecksum,
   identityValues,
   planValues,
-  receiptValues,
-  reversed,
   runChecksum,
   stateValues,
 } from "./rows.ts";
@@ -40,6 +39,10 @@ export class SqliteWriter {
   readonly #runByKey: Statement;
   readonly #eventInsert: Statement;
   readonly #receiptPut: Statement;
+  readonly #receiptFormGet: Statement;
+  readonly #receiptFormPut: Statement;
+  /** Ids of forms, as far as the transaction of whoever stored them is known to have ended well. */
+  readonly #forms = new Map<string, number>();
   readonly #cachePut: Statement;
   readonly #approvalOpen: Statement;
   readonly #approvalClose: Statement;
@@ -62,6 +65,8 @@ export class SqliteWriter {
     this.#runByKey = new Statement(db, "run-by-key");
     this.#eventInsert = new Statement(db, "event-insert");
     this.#receiptPut = new Statement(db, "receipt-put");
+    this.#receiptFormGet = new Statement(db, "receipt-form-get");
+    this.#receiptFormPut = new Statement(db, "receipt-form-put");
     this.#cachePut = new Statement(db, "cache-put");
     this.#approvalOpen = new Statement(db, "approval-open");
     this.#approvalClose = new Statement(db, "approval-close");
@@ -76,6 +81,7 @@ export class SqliteWriter {
       this.#write(batch);
       this.#commit.run();
     } catch (error) {
+      this.#forms.clear();
       // Where the disk is full, SQLite has rolled back by itself.
       if (this.#db.isTransaction) this.#db.exec("rollback");
       throw error;
@@ -85,7 +91,7 @@ export class SqliteWriter {
   #write(batch: Commit): void {
     for (const plan of batch.plans ?? []) this.#planPut.run(...planValues(plan));
     for (const append of batch.runs) this.#append(append);
-    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt));
+    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
     for (const row of batch.cache ?? []) this.#cachePut.run(...cacheValues(row));
     for (const row of batch.approvalsOpened ?? []) this.#approvalOpen.run(...approvalValues(row));
     for (const id of batch.approvalsClosed ?? []) this.#approvalClose.run(id);
@@ -93,6 +99,15 @@ export class SqliteWriter {
     for (const row of batch.audit ?? []) this.#auditAppend.run(...auditValues(row));
     for (const row of batch.questions ?? []) this.#questionPut.run(...questionValues(row));
   }
+
+  readonly #formId = (form: string): number => {
+    const known = this.#forms.get(form);
+    if (known !== undefined) return known;
+    if (this.#receiptFormGet.get(form) === undefined) this.#receiptFormPut.run(...formValues(form));
+    const id = Number(this.#receiptFormGet.get(form)?.["id"]);
+    this.#forms.set(form, id);
+    return id;
+  };
 
   #append(append: RunAppend): void {
     const { id, firstSeq, events, row } = append;
@@ -148,13 +163,12 @@ export class SqliteWriter {
   }
 
   #insert(row: RunRow, identity: readonly SqlValue[]): boolean {
-    const [id = null, ...rest] = identity;
     try {
-      if (this.#runInsert.run(id, reversed(row.id), ...rest, ...stateValues(row)) === 0) return false;
+      if (this.#runInsert.run(...identity, ...stateValues(row)) === 0) return false;
     } catch (error) {
       throw isUniqueViolation(error) ? this.#keyTaken(row, error) : error;
     }
-    this.#runHeadInsert.run(id, row.seq, row.head);
+    this.#runHeadInsert.run(row.id, row.seq, row.head);
     for (const [key, value] of Object.entries(row.labels)) this.#runLabelInsert.run(key, value, row.createdAt, row.id);
     return true;
   }

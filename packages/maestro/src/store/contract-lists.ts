@@ -291,8 +291,17 @@ export function testLists(name: string, makePlace: () => Promise<StorePlace>): v
       assert.deepEqual(await store.runFind(one.slice(-6), 5), [one]);
       assert.deepEqual(await store.runFind(one.slice(0, 12), 5), [one]);
       assert.equal((await store.runFind("r_", 5)).length, 5);
-      for (const part of ["zzzz", one.slice(3, -3), "%", "_", one.toUpperCase()])
+      for (const part of ["zzzz", one.slice(3, -3), "%", "_", "*", "?", "[0-9a-z]", one.toUpperCase()])
         assert.deepEqual(await store.runFind(part, 5), [], part);
+    });
+
+    it("runFind() looks through all of them for an end of an id", async () => {
+      const rows = await put(...Array.from({ length: 8_001 }, (_, n) => sampleRun(n)));
+      for (const n of [0, 1, 3_999, 4_000, 4_001, 8_000]) {
+        const id = rows[n]?.id ?? "";
+        assert.deepEqual(await store.runFind(id.slice(-8), 5), [id], `${n}`);
+        assert.deepEqual(await store.runFind(id.slice(-8), 5, ["default"]), [id], `${n}`);
+      }
     });
 
     it("runActive() gives what is neither ended nor asleep, oldest first, in pages", async () => {

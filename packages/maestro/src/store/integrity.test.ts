@@ -234,7 +234,7 @@ describe("a damaged or edited database", () => {
     const refusals = [
       ["update event set text = '{}'", /append-only: events are never changed/],
       ["delete from event", /append-only: events are never deleted/],
-      ["update receipt set bundle = '{}'", /append-only: receipts are never changed/],
+      ["update receipt set text = '{}'", /append-only: receipts are never changed/],
       ["delete from receipt", /append-only: receipts are never deleted/],
       [
         `insert or replace into event select * from event where run_id = '${victim}'`,

@@ -4,7 +4,7 @@ import { sha256 } from "../core/digest.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
-import type { ApprovalRow, CacheRow, EventRow, ReceiptRow, RunRow, StoredPlan } from "./store.ts";
+import type { ApprovalRow, CacheRow, EventRow, RunRow, StoredPlan } from "./store.ts";
 
 // Rows as the tables hold them. SQLite has no page checksums, so every row carries one of its own (CRC-32, 0.3 µs) and
 // no flipped bit reaches a reader as data. It finds damage, not forgery: against that there are chain and receipts.
@@ -58,11 +58,6 @@ function searchText(row: RunRow): string {
 
 export function fold(text: string): string {
   return text.toLowerCase();
-}
-
-/** Ids are ASCII, so turning the code units round is enough. */
-export function reversed(text: string): string {
-  return text.split("").reverse().join("");
 }
 
 /** Binds the text to its place: a row that strayed to another key does not match. */
@@ -180,19 +175,6 @@ export function readPlan(row: SqlRow): StoredPlan {
   if (planValues(plan).at(-1) !== stored || sha256(plan.text) !== plan.digest)
     throw damaged(`plan ${plan.digest}`, { plan: plan.digest });
   return plan;
-}
-
-export function receiptValues(receipt: ReceiptRow): SqlValue[] {
-  return withChecksum([receipt.run, receipt.ordinal, receipt.digest, receipt.bundle, receipt.createdAt]);
-}
-
-export function readReceipt(row: SqlRow): ReceiptRow {
-  const { checksum: stored, ...rest } = row as unknown as ReceiptRow & Checked;
-  const receipt: ReceiptRow = { ...rest };
-  if (receiptValues(receipt).at(-1) !== stored) {
-    throw damaged(`receipt ${receipt.ordinal} of run ${receipt.run}`, { run: receipt.run, ordinal: receipt.ordinal });
-  }
-  return receipt;
 }
 
 export function cacheValues(row: CacheRow): SqlValue[] {

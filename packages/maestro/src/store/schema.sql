@@ -217,15 +217,31 @@ CREATE TABLE receipt (
   run_id text not null,
   ordinal integer not null,
   digest text not null,
-  bundle text not null,
+  text text not null,
   created_at integer not null,
-  checksum integer not null,
+  checksum integer not null, form integer, signature blob,
   primary key (run_id, ordinal)
 ) strict;
 
 CREATE TRIGGER receipt_no_delete before delete on receipt when not exists (select 1 from removal where run_id = old.run_id and part = 'receipts') begin select raise(abort, 'append-only: receipts are never deleted without a record of their removal'); end;
 
 CREATE TRIGGER receipt_no_update before update on receipt begin select raise(abort, 'append-only: receipts are never changed'); end;
+
+CREATE TABLE receipt_form (
+  id integer not null primary key,
+  text text not null unique,
+  checksum integer not null
+) strict;
+
+CREATE TRIGGER receipt_form_no_delete before delete on receipt_form begin select raise(abort, 'append-only: receipts are never deleted without a record of their removal'); end;
+
+CREATE TRIGGER receipt_form_no_update before update on receipt_form begin select raise(abort, 'append-only: receipts are never changed'); end;
+
+CREATE VIEW receipt_row as
+select
+  run_id as run, ordinal, digest, receipt.text, signature, created_at as "createdAt", receipt.checksum,
+  receipt_form.text as form, receipt_form.checksum as "formChecksum"
+from receipt left join receipt_form on receipt_form.id = receipt.form;
 
 CREATE TABLE removal (
   run_id text not null,
@@ -273,7 +289,6 @@ CREATE TRIGGER retention_pass_no_update before update on retention_pass begin se
 
 CREATE TABLE run (
   id text not null primary key,
-  id_reversed text not null,
   namespace text not null,
   workflow text not null,
   version text not null,
@@ -318,8 +333,6 @@ CREATE INDEX run_by_namespace on run (namespace, created_at, id);
 CREATE INDEX run_by_parent on run (parent_run, created_at, id) where parent_run is not null;
 
 CREATE INDEX run_by_status on run (status, created_at, id, namespace, workflow);
-
-CREATE INDEX run_by_tail on run (id_reversed, id);
 
 CREATE INDEX run_by_workflow on run (workflow, created_at, id);
 

@@ -1,14 +1,17 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { SqliteWriter } from "./commit.ts";
 import { connect } from "./connect.ts";
 import { checkDatabase, checkFiles } from "./integrity.ts";
 import { keepBefore } from "./keep-before.ts";
 import { migrate, MIGRATIONS, readMigrations } from "./migrate.ts";
-import { readApproval, readCache, readEvents, readPlan, readReceipt, readRun, reversed, runChecksum } from "./rows.ts";
+import { readReceipt } from "./receipt-rows.ts";
+import { readApproval, readCache, readEvents, readPlan, readRun, runChecksum } from "./rows.ts";
 import type { BreakGlassStore } from "./break-glass.ts";
 import { SqliteBreakGlass } from "./sqlite-break-glass.ts";
 import type { LedgerStore } from "./ledger.ts";
@@ -102,7 +105,7 @@ const READS = [
   "workflow-list-by-namespace",
   "run-by-key",
   "run-find-prefix",
-  "run-find-suffix",
+  "run-tails",
   "run-events",
   "run-active",
   "run-due",
@@ -138,8 +141,9 @@ class SqliteStore implements Store {
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: RunLists;
-  /** Nobody else can open a database in memory. */
+  /** These two open the file once more, and nobody else can open a database in memory. */
   readonly #listThread: ReadThread | undefined;
+  readonly #checkpoints: Checkpoints | undefined;
 
   constructor(
     db: DatabaseSync,
@@ -161,6 +165,7 @@ class SqliteStore implements Store {
     this.#reads = new Map(READS.map((name) => [name, new Statement(db, name)]));
     this.#lists = new RunLists(db, path);
     this.#listThread = path === ":memory:" ? undefined : new ReadThread(path);
+    this.#checkpoints = path === ":memory:" ? undefined : new Checkpoints(db, path);
   }
 
   async commit(batch: Commit): Promise<void> {
@@ -171,6 +176,7 @@ class SqliteStore implements Store {
       // In the order they came, whoever writes them.
       if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) await this.#thread.ask(batch);
       else this.#guard(() => this.#writer.commit(batch));
+      this.#checkpoints?.committed();
     } finally {
       // Also where it failed: of a thread that was lost nobody knows what it did last.
       this.#listThread?.changed(batch.runs);
@@ -220,16 +226,16 @@ class SqliteStore implements Store {
   }
 
   async runFind(part: string, limit: number, namespaces?: readonly string[]): Promise<readonly string[]> {
-    const tail = reversed(part);
-    if (namespaces !== undefined) {
-      const near = await listRuns(this.#lists, { namespaces, idPart: part, limit });
-      const far = this.#all("run-find-suffix", readId, tail, `${tail}${BEYOND}`, MAX_TAILS);
-      const own = this.#lists.runs(far).filter(({ namespace }) => namespaces.includes(namespace));
-      return [...new Set([...near.runs, ...own].map(({ id }) => id))].slice(0, limit);
+    if (namespaces !== undefined) return findIn(this.#lists, { namespaces, idPart: part, limit });
+    const found = new Set(this.#all("run-find-prefix", readId, part, `${part}${BEYOND}`, limit));
+    const ending = `*${part.replaceAll(/[*?[]/g, "[$&]")}`;
+    for (let before: string | null = BEYOND; before !== null && found.size < limit;) {
+      const slice: Tails | undefined = this.#one("run-tails", readTails, before, ending, TAILS);
+      for (const id of slice?.ids ?? []) found.add(id);
+      before = slice?.last ?? null;
+      await setImmediate();
     }
-    const begin = this.#all("run-find-prefix", readId, part, `${part}${BEYOND}`, limit);
-    const end = this.#all("run-find-suffix", readId, tail, `${tail}${BEYOND}`, limit);
-    return [...new Set([...begin, ...end])].slice(0, limit);
+    return [...found].slice(0, limit);
   }
 
   async runByKey(namespace: string, idempotencyKey: string): Promise<RunRow | undefined> {
@@ -333,6 +339,7 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.#thread.close();
     await this.#listThread?.close();
+    await this.#checkpoints?.close();
     if (this.#db.isOpen) this.#guard(() => this.#db.close());
   }
 
@@ -369,8 +376,8 @@ class SqliteStore implements Store {
 /** A smaller batch is written sooner than another thread is told of it. */
 const LARGE_RUNS = 32;
 
-/** Runs whose ids end alike that are looked at for those of a few namespaces: four characters are shared by one in a million. */
-const MAX_TAILS = 1_000;
+/** Ids looked at between two chances for the rest of the process: 1 ms. */
+const TAILS = 4_000;
 
 /** Greater than any character of an id. */
 const BEYOND = "\u{10ffff}";
@@ -384,6 +391,29 @@ function readCount(row: SqlRow): number {
 
 function readId(row: SqlRow): string {
   return row["id"] as string;
+}
+
+interface Tails {
+  readonly last: string | null;
+  readonly ids: readonly string[];
+}
+
+function readTails(row: SqlRow): Tails {
+  return { last: row["last"] as string | null, ids: JSON.parse(row["ids"] as string) as string[] };
+}
+
+/** All the pages: each looks at so many runs at most. */
+async function findIn(
+  lists: RunLists,
+  query: { readonly namespaces: readonly string[]; readonly idPart: string; readonly limit: number },
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (let cursor: string | null | undefined; cursor !== null && found.length < query.limit;) {
+    const page = await listRuns(lists, { ...query, ...(cursor === undefined ? {} : { cursor }) });
+    found.push(...page.runs.map(({ id }) => id));
+    cursor = page.cursor;
+  }
+  return found.slice(0, query.limit);
 }
 
 function readWakeKey(row: SqlRow): WakeKey {

@@ -268,6 +268,7 @@ export interface ApprovalQuery {
 }
 
 export interface ReceiptRow extends ReceiptKey {
+  /** Of the bundle's bytes. */
   readonly digest: Digest;
   /** The Sigstore bundle, JSON text. */
   readonly bundle: string;

@@ -1,2 +1,2 @@
 -- $1 run  $2 ordinal
-select run_id as run, ordinal, digest, bundle, created_at as "createdAt", checksum from receipt where run_id = $1 and ordinal = $2
+select run, ordinal, digest, text, signature, "createdAt", checksum, form, "formChecksum" from receipt_row where run = $1 and ordinal = $2

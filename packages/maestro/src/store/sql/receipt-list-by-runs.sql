@@ -1,4 +1,4 @@
 -- All receipts of some runs, in no order.
 -- $1 ids as a JSON list
-select run_id as run, ordinal, digest, bundle, created_at as "createdAt", checksum
-from receipt where run_id in (select value from json_each($1))
+select run, ordinal, digest, text, signature, "createdAt", checksum, form, "formChecksum" from receipt_row
+where run in (select value from json_each($1))

@@ -1,0 +1,2 @@
+-- $1 text
+select id from receipt_form where text = $1
