@@ -1,15 +1,13 @@
 import type { Digest } from "../core/digest.ts";
 import { chain } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
-import type { JsonObject } from "../core/json.ts";
-import { decisionEntry, receiptEntry } from "../core/ledger-entry.ts";
+import { decisionEntry } from "../core/ledger-entry.ts";
 import { isOpen } from "../core/obligation.ts";
 import { receiptFacts } from "../core/receipt-facts.ts";
 import { statement } from "../core/receipt.ts";
 import { isTerminal, stepOf } from "../core/run.ts";
-import { sealReceipts } from "../provenance/receipts.ts";
 import type { LedgerEntry } from "../store/ledger.ts";
-import type { ApprovalRow, CacheRow, Commit, ReceiptRow, RunAppend } from "../store/store.ts";
+import type { ApprovalRow, CacheRow, Commit, RunAppend } from "../store/store.ts";
 import type { Asked } from "./asked.ts";
 import { encodeEvent } from "./codec.ts";
 import type { LiveRun } from "./live.ts";
@@ -22,30 +20,27 @@ type Work = Pick<EngineParts, Builder> & { readonly asked: Asked };
 /** What a turn adds to its runs, ready to be written. */
 export interface Prepared {
   readonly batch: Commit;
-  /** Once it is durable: the live runs know their new head and row. */
-  apply(): void;
+  /** Once it is durable: the live runs know their new head and row, and the receipts that were sealed. */
+  apply(sealed: readonly Digest[]): void;
 }
 
 /**
- * Puts together what a turn adds to its runs: events, rows, signed receipts of runs that ended, cache entries and open
- * approvals. A run whose events or receipt cannot be written is left out and named to `fault`: it must not keep the others
+ * Puts together what a turn adds to its runs: events, rows, statements for receipts of runs that ended, cache entries and
+ * open approvals. A run whose events or statement cannot be written is left out and named to `fault`: it must not keep the others
  * from going on. Null where nothing is left to write.
  */
 export async function prepareCommit(parts: Work, all: readonly LiveRun[], fault: Fault): Promise<Prepared | null> {
   const encoded = await encodeAll(parts, all, fault);
   const ready = all.flatMap((live, i) => prove(parts, live, encoded[i], fault) ?? []);
   if (ready.length === 0) return null;
-  // The thread pool signs while the rest is put together.
-  const sealing = seal(parts, ready);
   const appends = ready.map((one) => appendOf(one));
   const approvals = ready.map(({ live }) => approvalChanges(live));
   const cache = ready.flatMap(({ live }) => cacheEntries(live));
-  const receipts = await sealing;
   const questions = parts.asked.rows();
   const batch: Commit = {
     runs: appends,
-    receipts: receipts.filter((receipt) => receipt !== null),
-    ledger: ready.flatMap(({ live }, i) => ledgerEntries(parts, live, receipts[i] ?? null)),
+    ...sealing(parts, ready),
+    ledger: ready.flatMap(({ live }) => ledgerEntries(parts, live)),
     cache,
     questions,
     approvalsOpened: approvals.flatMap((change) => change.opened),
@@ -53,27 +48,29 @@ export async function prepareCommit(parts: Work, all: readonly LiveRun[], fault:
   };
   return {
     batch,
-    apply() {
+    apply(sealed) {
       parts.asked.stored(questions);
-      ready.forEach(({ live, head }, i) => applyTo(live, head, appends[i]!, receipts[i]!, approvals[i]!));
+      let next = 0;
+      ready.forEach((one, i) =>
+        applyTo(one, appends[i]!, one.statement === null ? undefined : sealed[next++], approvals[i]!),
+      );
     },
   };
 }
 
 function applyTo(
-  live: LiveRun,
-  head: Digest,
+  { live, head }: Ready,
   { row }: RunAppend,
-  receipt: ReceiptRow | null,
+  receipt: Digest | undefined,
   approvals: ReturnType<typeof approvalChanges>,
 ): void {
   const last = live.pending.at(-1);
   if (last !== undefined) live.lastAt = last.at;
   live.head = head;
   if ("id" in row) live.row = row;
-  if (receipt !== null) {
-    live.lastReceipt = receipt;
-    live.receipts = receipt.ordinal;
+  if (receipt !== undefined) {
+    live.receipts += 1;
+    live.lastReceipt = { ordinal: live.receipts, digest: receipt };
   }
   for (const id of approvals.closed) live.openApprovals.delete(id);
   for (const one of approvals.opened) live.openApprovals.add(one.id);
@@ -81,12 +78,12 @@ function applyTo(
 
 type Fault = (live: LiveRun, error: unknown) => void;
 
-/** A run's share of the batch; the statement is that of its receipt, where it ended. */
+/** A run's share of the batch; the statement (JSON text) is that of its receipt, where it ended. */
 interface Ready {
   readonly live: LiveRun;
   readonly texts: readonly string[];
   readonly head: Digest;
-  readonly statement: JsonObject | null;
+  readonly statement: string | null;
 }
 
 function prove(
@@ -105,16 +102,15 @@ function prove(
   }
 }
 
-function statementOf({ signer, version }: Pick<EngineParts, Builder>, live: LiveRun, head: Digest): JsonObject | null {
+function statementOf({ signer, version }: Pick<EngineParts, Builder>, live: LiveRun, head: Digest): string | null {
   if (signer === null || live.pending.at(-1)?.kind !== "run_ended") return null;
   const previous = live.lastReceipt?.digest;
-  return statement(
-    receiptFacts(live.program, live.run, {
-      head,
-      builder: { id: signer.builder, version },
-      ...(previous === undefined ? {} : { previous }),
-    }),
-  );
+  const facts = receiptFacts(live.program, live.run, {
+    head,
+    builder: { id: signer.builder, version },
+    ...(previous === undefined ? {} : { previous }),
+  });
+  return JSON.stringify(statement(facts));
 }
 
 async function encodeAll(
@@ -153,43 +149,32 @@ function headAfter(live: LiveRun, texts: readonly string[]): Digest {
   return head;
 }
 
-/** One receipt for every run that ended in this turn, signed together on the thread pool. */
-async function seal(
-  { signer }: Pick<EngineParts, Builder>,
-  ready: readonly Ready[],
-): Promise<readonly (ReceiptRow | null)[]> {
-  const statements = ready.map((one) => one.statement).filter((one) => one !== null);
-  const sealed = signer === null || statements.length === 0 ? [] : await sealReceipts(statements, signer);
-  let next = 0;
-  return ready.map(({ live, statement: wanted }) => {
-    if (wanted === null) return null;
-    const { bundle, digest } = sealed[next++]!;
-    return {
-      run: live.run.id,
-      ordinal: live.receipts + 1,
-      digest,
-      bundle,
-      createdAt: live.run.endedAt ?? live.run.createdAt,
-    };
-  });
+/** A receipt for every run that ended in this turn. */
+function sealing({ signer }: Pick<EngineParts, Builder>, ready: readonly Ready[]): Pick<Commit, "sealing"> {
+  if (signer === null) return {};
+  const endings = ready.flatMap(({ live, statement: text }) =>
+    text === null
+      ? []
+      : {
+          run: live.run.id,
+          ordinal: live.receipts + 1,
+          statement: text,
+          createdAt: live.run.endedAt ?? live.run.createdAt,
+        },
+  );
+  return endings.length === 0 ? {} : { sealing: { key: signer.key, endings } };
 }
 
-/** What of this turn is never to be taken back: each decision, and the receipt of a run that ended. */
-function ledgerEntries(
-  { signer }: Pick<EngineParts, Builder>,
-  live: LiveRun,
-  receipt: ReceiptRow | null,
-): readonly LedgerEntry[] {
+/** What of this turn is never to be taken back: each decision. Receipts add theirs as they are sealed. */
+function ledgerEntries({ signer }: Pick<EngineParts, Builder>, live: LiveRun): readonly LedgerEntry[] {
   if (signer === null) return NONE;
   const { id: run } = live.run;
   const source = signer.builder;
-  const entries: LedgerEntry[] = [];
-  for (const event of live.pending)
-    if (event.kind === "policy_decided")
-      entries.push({ kind: "decision", run, text: decisionEntry(event, { source, run, at: event.at }) });
-  if (receipt !== null)
-    entries.push({ kind: "receipt", run, text: receiptEntry(receipt, { source, run, at: receipt.createdAt }) });
-  return entries;
+  return live.pending.flatMap((event) =>
+    event.kind === "policy_decided"
+      ? { kind: "decision", run, text: decisionEntry(event, { source, run, at: event.at }) }
+      : [],
+  );
 }
 
 /** With the whole row where a list would show the difference. */

@@ -23,7 +23,7 @@ import { Effects } from "./effects.ts";
 import { ConcurrencyKeys, replacedBy } from "./keys.ts";
 import { Faults } from "./faults.ts";
 import { RunFacts } from "./facts.ts";
-import { FORCE_AFTER_MS } from "./limits.ts";
+import { FORCE_AFTER_MS, ON_THE_WAY } from "./limits.ts";
 import type { LiveRun } from "./live.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { Listeners } from "./listeners.ts";
@@ -61,9 +61,8 @@ export class DurableEngine implements Engine {
   private draining = false;
   closed = false;
   private turn: Pending | null = null;
-  private settling = false;
-  /** Resolves when the last turn that was decided is durable, or abandoned. */
-  settled: Promise<void> = Promise.resolve();
+  /** Turns on their way to the disk, the oldest first: each resolves when it is durable, or abandoned. */
+  private readonly settling = new Set<Promise<void>>();
   readonly faults: Faults;
   readonly pressure: Pressure;
   /** Set by the loop: called when there is work for a turn. */
@@ -149,7 +148,7 @@ export class DurableEngine implements Engine {
     this.closed = true;
     // What still runs is handed back: its result is not recorded, so the next engine finds it lost and tries again.
     for (const attempt of this.attempts.all()) attempt.stop({ code: "LOST", message: "the engine shut down" });
-    while (this.turn !== null || this.settling || this.effects.executing > 0) await delay(5);
+    while (this.turn !== null || this.settling.size > 0 || this.effects.executing > 0) await delay(5);
     const refused = new MaestroError("shutting_down", "the engine is shutting down");
     for (const message of this.mailbox.splice(0)) message.done?.reject(refused);
     for (const admission of this.starts.take(Number.POSITIVE_INFINITY)) admission.done.reject(refused);
@@ -182,9 +181,8 @@ export class DurableEngine implements Engine {
   }
 
   /**
-   * Decides a turn and resolves when it is on its way to the disk. While it is, the next one may be decided, of other
-   * runs: those of a turn that is not durable yet are left alone. With little to do that would only make two small
-   * commits of one.
+   * Decides a turn and resolves when it is on its way to the disk. While it is, the next may be decided, of other runs. With
+   * little to do that would only make two small commits of one.
    */
   async takeTurn(): Promise<void> {
     if (this.mailbox.length + this.starts.waiting < this.parts.limits.overlap) await this.settled;
@@ -195,14 +193,14 @@ export class DurableEngine implements Engine {
     try {
       await this.decideTurn(turn);
       const prepared = await prepareTurn(this, turn);
-      await this.settled;
-      this.settled = this.settle(turn, prepared);
+      while (this.settling.size >= ON_THE_WAY) await this.settling.values().next().value;
+      this.settle(turn, prepared);
     } catch (error) {
       abandonTurn(this, turn, error);
     } finally {
       this.turn = null;
     }
-    if (!this.settling) this.rest();
+    if (this.settling.size === 0) this.rest();
   }
 
   private async decideTurn(turn: Pending): Promise<void> {
@@ -214,11 +212,17 @@ export class DurableEngine implements Engine {
     if (!this.draining && !this.parts.passive) await this.work(turn);
   }
 
-  private async settle(turn: Pending, prepared: Prepared | null): Promise<void> {
-    this.settling = true;
-    await settleTurn(this, turn, prepared);
-    this.settling = false;
-    this.rest();
+  private settle(turn: Pending, prepared: Prepared | null): void {
+    const settling = settleTurn(this, turn, prepared).then(() => {
+      this.settling.delete(settling);
+      this.rest();
+    });
+    this.settling.add(settling);
+  }
+
+  /** Resolves when every turn that was decided is durable, or abandoned. */
+  get settled(): Promise<unknown> {
+    return Promise.all(this.settling);
   }
 
   private rest(): void {
@@ -232,7 +236,7 @@ export class DurableEngine implements Engine {
   }
 
   private busy(): boolean {
-    return this.attempts.size > 0 || this.hasWork() || this.turn !== null || this.settling;
+    return this.attempts.size > 0 || this.hasWork() || this.turn !== null || this.settling.size > 0;
   }
 
   /** Collects what is due and what came in, and brings the runs concerned into memory. */

@@ -7,7 +7,7 @@ import type { Program, SlotClass } from "../core/program.ts";
 import type { Run } from "../core/run.ts";
 import { isTerminal } from "../core/run.ts";
 import type { Pending } from "./pending.ts";
-import type { ReceiptRow, RunRow } from "../store/store.ts";
+import type { RunRow } from "../store/store.ts";
 import { ASLEEP_FOREVER } from "../store/store.ts";
 
 /** A run in memory: its state, its row as last committed, and what this turn adds. */
@@ -24,7 +24,7 @@ export interface LiveRun {
   /** Approvals that have a row in the store. */
   readonly openApprovals: Set<string>;
   receipts: number;
-  lastReceipt: ReceiptRow | null;
+  lastReceipt: { readonly ordinal: number; readonly digest: Digest } | null;
   /** When the last durable event happened. */
   lastAt: number;
   /** Inputs of child runs by id, known after a reload. */

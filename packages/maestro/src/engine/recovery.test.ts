@@ -33,10 +33,11 @@ async function open(
         if (name === "commit") {
           return async (batch: Commit) => {
             if (fail.error !== null) throw fail.error;
-            await target.commit(batch);
-            if (state.fatal?.(batch) !== true) return;
+            const sealed = await target.commit(batch);
+            if (state.fatal?.(batch) !== true) return sealed;
             state.fatal = null;
             it.engine.closed = true;
+            return sealed;
           };
         }
         const value: unknown = Reflect.get(target, name);

@@ -22,8 +22,8 @@ export async function prepareTurn(engine: DurableEngine, turn: Pending): Promise
 /** Makes a turn durable and only then lets it have effects. Never rejects: a turn that fails never happened. */
 export async function settleTurn(engine: DurableEngine, turn: Pending, prepared: Prepared | null): Promise<void> {
   try {
-    if (prepared !== null) await engine.stats.timeCommit(async () => engine.parts.store.commit(prepared.batch));
-    prepared?.apply();
+    if (prepared !== null)
+      prepared.apply(await engine.stats.timeCommit(async () => engine.parts.store.commit(prepared.batch)));
     release(engine, turn);
     engine.pressure.relieve();
     engine.stats.turnEnded(turn);

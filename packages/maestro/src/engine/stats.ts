@@ -63,10 +63,11 @@ export class EngineStats {
     this.lastTurnAt = now;
   }
 
-  async timeCommit(commit: () => Promise<void>): Promise<void> {
+  async timeCommit<T>(commit: () => Promise<T>): Promise<T> {
     const began = performance.now();
-    await commit();
+    const committed = await commit();
     this.commitSeconds.add((performance.now() - began) / 1000);
+    return committed;
   }
 
   /** What a commit added to a run; its state is the one after. */

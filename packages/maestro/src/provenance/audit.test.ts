@@ -45,7 +45,7 @@ describe("the audit trail", () => {
       store: {
         async commit(batch) {
           commits += 1;
-          await commit(batch);
+          return commit(batch);
         },
       },
       source: SOURCE,
@@ -210,7 +210,7 @@ describe("the audit trail", () => {
     await trail.close();
     trail = open(async (batch) => {
       if (isFull) throw new MaestroError("storage_full", "no room");
-      await store.commit(batch);
+      return store.commit(batch);
     });
     await assert.rejects(trail.write(READ), (error) => error instanceof MaestroError && error.code === "storage_full");
     trail.note(READ);

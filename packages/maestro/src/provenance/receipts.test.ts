@@ -9,7 +9,7 @@ import { sha256 } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
 import { statement } from "../core/receipt.ts";
 import { IN_TOTO_PAYLOAD, preAuthEncoding, readBundle, writeBundle } from "./envelope.ts";
-import { sealReceipt, sealReceipts } from "./receipts.ts";
+import { sealReceipt } from "./receipts.ts";
 
 const key = sampleKey();
 
@@ -92,18 +92,5 @@ describe("sealReceipt()", () => {
       const { bundle } = sealReceipt(statement(sampleRun({ tasks }).facts), key.signer);
       assert.ok(bundle.length <= 2048 + 200 * tasks, `${bundle.length} bytes for ${tasks} tasks`);
     }
-  });
-});
-
-describe("sealReceipts()", () => {
-  it("gives what sealReceipt gives, in order", async () => {
-    const statements = Array.from({ length: 20 }, (_, index) =>
-      statement(sampleRun({ tasks: (index % 3) + 1, run: `r_${index}` }).facts),
-    );
-    assert.deepEqual(
-      await sealReceipts(statements, key.signer),
-      statements.map((one) => sealReceipt(one, key.signer)),
-    );
-    assert.deepEqual(await sealReceipts([], key.signer), []);
   });
 });

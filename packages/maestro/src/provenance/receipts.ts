@@ -12,21 +12,19 @@ export interface SealedReceipt {
 
 /** Signs one statement: DSSE over its JSON text, in a Sigstore bundle that names the key by its id. */
 export function sealReceipt(statement: JsonObject, signer: Signer): SealedReceipt {
-  const payload = Buffer.from(JSON.stringify(statement));
+  return sealStatement(JSON.stringify(statement), signer);
+}
+
+/** As `sealReceipt`, of the statement's JSON text. */
+export function sealStatement(text: string, signer: Signer): SealedReceipt {
+  const payload = Buffer.from(text);
   return seal(payload, signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
 }
 
-/** Signs many at once on the thread pool, in order: all of them or a rejection. Worth it from two receipts on. */
-export async function sealReceipts(
-  statements: readonly JsonObject[],
-  signer: Signer,
-): Promise<readonly SealedReceipt[]> {
-  return Promise.all(
-    statements.map(async (statement) => {
-      const payload = Buffer.from(JSON.stringify(statement));
-      return seal(payload, await signer.signAsync(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
-    }),
-  );
+/** The same, signed on the thread pool. */
+export async function sealStatementAsync(text: string, signer: Signer): Promise<SealedReceipt> {
+  const payload = Buffer.from(text);
+  return seal(payload, await signer.signAsync(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
 }
 
 function seal(payload: Buffer, signature: Buffer, signer: Signer): SealedReceipt {

@@ -1,14 +1,20 @@
 import { createPublicKey, sign, type KeyObject } from "node:crypto";
 import { fingerprintOf, keyidOf } from "./keyid.ts";
 
-/** Whatever can sign with one Ed25519 key: the key ring of this installation, later a key service. */
-export interface Signer {
+/** An Ed25519 key and what is known of it: no more than can be handed to another thread. */
+export interface SigningKey {
   /** `base64(sha256(SPKI DER))`, the hint a Sigstore bundle carries. */
   readonly keyid: string;
   /** The same key's ssh fingerprint, `SHA256:…`, which DSSE readers know it by. */
   readonly fingerprint: string;
   /** The builder this key speaks for; the receipt names it and the trust root ties the two together. */
   readonly builder: string;
+  readonly privateKey: KeyObject;
+}
+
+/** Signs with one key: that of the key ring of this installation. */
+export interface Signer extends Omit<SigningKey, "privateKey"> {
+  readonly key: SigningKey;
   /** 64 bytes, RFC 8032. About 50 µs of the calling thread. */
   sign(message: Uint8Array): Buffer;
   /** The same signature, made on the thread pool: about 10 µs of the calling thread. */
@@ -21,10 +27,16 @@ export function createSigner(privateKey: KeyObject, builder: string): Signer {
     throw new TypeError("receipts are signed with Ed25519: the key is of another kind");
   }
   const publicKey = createPublicKey(privateKey);
+  return signerOf({ keyid: keyidOf(publicKey), fingerprint: fingerprintOf(publicKey), builder, privateKey });
+}
+
+export function signerOf(key: SigningKey): Signer {
+  const { keyid, fingerprint, builder, privateKey } = key;
   return {
-    keyid: keyidOf(publicKey),
-    fingerprint: fingerprintOf(publicKey),
+    keyid,
+    fingerprint,
     builder,
+    key,
     sign: (message) => sign(null, message, privateKey),
     signAsync: async (message) =>
       new Promise((resolve, reject) => {

@@ -1,5 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
+import type { Sealed } from "../provenance/seal-batch.ts";
+import { sealBatch, sealBatchAsync } from "../provenance/seal-batch.ts";
 import { formValues, receiptValues } from "./receipt-rows.ts";
 import {
   approvalValues,
@@ -15,6 +18,8 @@ import { ledgerValues } from "./sqlite-ledger.ts";
 import type { SqlValue } from "./sql.ts";
 import { isUniqueViolation, Statement } from "./sql.ts";
 import type { Commit, RunAppend, RunRow } from "./store.ts";
+
+const NOTHING: Sealed = { receipts: [], entries: [] };
 
 /** A page of events is read in whole rows, so a row must not hold too many. */
 const EVENTS_PER_ROW = 256;
@@ -75,15 +80,31 @@ export class SqliteWriter {
     this.#questionPut = new Statement(db, "question-put");
   }
 
-  commit(batch: Commit): void {
+  /** Returns the digests of what it sealed. */
+  commit(batch: Commit): readonly Digest[] {
+    const sealed = batch.sealing === undefined ? NOTHING : sealBatch(batch.sealing);
     this.#begin.run();
     try {
       this.#write(batch);
-      this.#commit.run();
+      return this.#end(batch, sealed);
     } catch (error) {
-      this.#forms.clear();
-      // Where the disk is full, SQLite has rolled back by itself.
-      if (this.#db.isTransaction) this.#db.exec("rollback");
+      this.#takeBack();
+      throw error;
+    }
+  }
+
+  /** The same, for a thread that has nothing else to do: it writes while the thread pool signs. One at a time. */
+  async commitSigning(batch: Commit): Promise<readonly Digest[]> {
+    if (batch.sealing === undefined) return this.commit(batch);
+    const sealing = sealBatchAsync(batch.sealing);
+    this.#begin.run();
+    try {
+      this.#write(batch);
+      return this.#end(batch, await sealing);
+    } catch (error) {
+      this.#takeBack();
+      // Whatever became of the signatures: there is nothing to put them on.
+      await Promise.allSettled([sealing]);
       throw error;
     }
   }
@@ -91,13 +112,26 @@ export class SqliteWriter {
   #write(batch: Commit): void {
     for (const plan of batch.plans ?? []) this.#planPut.run(...planValues(plan));
     for (const append of batch.runs) this.#append(append);
-    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
     for (const row of batch.cache ?? []) this.#cachePut.run(...cacheValues(row));
     for (const row of batch.approvalsOpened ?? []) this.#approvalOpen.run(...approvalValues(row));
     for (const id of batch.approvalsClosed ?? []) this.#approvalClose.run(id);
     for (const entry of batch.ledger ?? []) this.#ledgerAppend.run(...ledgerValues(entry));
     for (const row of batch.audit ?? []) this.#auditAppend.run(...auditValues(row));
     for (const row of batch.questions ?? []) this.#questionPut.run(...questionValues(row));
+  }
+
+  #end(batch: Commit, { receipts, entries }: Sealed): readonly Digest[] {
+    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
+    for (const receipt of receipts) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
+    for (const entry of entries) this.#ledgerAppend.run(...ledgerValues(entry));
+    this.#commit.run();
+    return receipts.map(({ digest }) => digest);
+  }
+
+  #takeBack(): void {
+    this.#forms.clear();
+    // Where the disk is full, SQLite has rolled back by itself.
+    if (this.#db.isTransaction) this.#db.exec("rollback");
   }
 
   readonly #formId = (form: string): number => {

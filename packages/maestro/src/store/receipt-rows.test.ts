@@ -40,7 +40,7 @@ function sealed(ordinal: number, predicate: Record<string, string> = {}, by = si
   return { run: RUN.id, ordinal, ...sealReceipt({ _type: "statement", predicate }, by), createdAt: 1_000 + ordinal };
 }
 
-const put = async (...receipts: readonly ReceiptRow[]): Promise<void> => store.commit({ runs: [], receipts });
+const put = async (...receipts: readonly ReceiptRow[]): Promise<unknown> => store.commit({ runs: [], receipts });
 const raw = (sql: string): Record<string, unknown> => ({ ...other.prepare(sql).get() });
 
 describe("the row of a receipt", () => {

@@ -5,6 +5,7 @@ import { testAudit } from "./contract-audit.ts";
 import { testLedger } from "./contract-ledger.ts";
 import { testBreakGlass } from "./contract-break-glass.ts";
 import { testRetention } from "./contract-retention.ts";
+import { testSealing } from "./contract-sealing.ts";
 import { testSessions } from "./contract-sessions.ts";
 import { testWitness } from "./contract-witness.ts";
 import type { StorePlace } from "./contract.ts";
@@ -27,6 +28,7 @@ for (const [name, threadFrom] of [
   testBreakGlass(name, place);
   testSessions(name, place);
   testLedger(name, place);
+  testSealing(name, place);
   testWitness(name, place);
   testAudit(name, place);
 }

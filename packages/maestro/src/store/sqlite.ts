@@ -137,7 +137,7 @@ class SqliteStore implements Store {
   readonly #path: string;
   readonly #writer: SqliteWriter;
   readonly #workflowPut: Statement;
-  readonly #thread: StoreThread<Commit, null>;
+  readonly #thread: StoreThread<Commit, readonly Digest[]>;
   readonly #threadFrom: number;
   readonly #reads: ReadonlyMap<ReadName, Statement>;
   readonly #lists: RunLists;
@@ -148,7 +148,7 @@ class SqliteStore implements Store {
   constructor(
     db: DatabaseSync,
     path: string,
-    writing: { readonly thread: StoreThread<Commit, null>; readonly from: number },
+    writing: { readonly thread: StoreThread<Commit, readonly Digest[]>; readonly from: number },
   ) {
     this.#db = db;
     this.#path = path;
@@ -168,15 +168,16 @@ class SqliteStore implements Store {
     this.#checkpoints = path === ":memory:" ? undefined : new Checkpoints(db, path);
   }
 
-  async commit(batch: Commit): Promise<void> {
+  async commit(batch: Commit): Promise<readonly Digest[]> {
     const isLarge = batch.runs.length >= this.#threadFrom;
     // Until it is ready, and should it not start at all, this thread writes.
     if (isLarge) void this.#thread.start();
     try {
       // In the order they came, whoever writes them.
-      if (this.#thread.isBusy || (isLarge && this.#thread.isReady)) await this.#thread.ask(batch);
-      else this.#guard(() => this.#writer.commit(batch));
+      const isForThread = this.#thread.isBusy || (isLarge && this.#thread.isReady);
+      const sealed = isForThread ? await this.#thread.ask(batch) : this.#guard(() => this.#writer.commit(batch));
       this.#checkpoints?.committed();
+      return sealed;
     } finally {
       // Also where it failed: of a thread that was lost nobody knows what it did last.
       this.#listThread?.changed(batch.runs);
@@ -184,7 +185,7 @@ class SqliteStore implements Store {
   }
 
   async planPut(plan: StoredPlan): Promise<void> {
-    return this.commit({ runs: [], plans: [plan] });
+    await this.commit({ runs: [], plans: [plan] });
   }
 
   async planGet(digest: Digest): Promise<StoredPlan | undefined> {

@@ -1,3 +1,4 @@
+import type { SigningKey } from "../provenance/signer.ts";
 import type { Actor, RunStatus } from "../core/event.ts";
 import type { Digest } from "../core/digest.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -19,8 +20,9 @@ export interface Store {
    * history exactly (`firstSeq` = stored seq + 1), else `run_conflict` with the run's id in `facts.run`.
    * A second run with an idempotency key of the same namespace is a `conflict` with the first one in `facts.run`.
    * What a run is (name, labels, keys, parent, ...) is said when it begins: a later row with another identity is refused.
+   * Batches are written in the order they come. Resolves with the digests of the receipts that it sealed, in their order.
    */
-  commit(batch: Commit): Promise<void>;
+  commit(batch: Commit): Promise<readonly Digest[]>;
 
   /** Plans are immutable: putting the same digest again is no change. */
   planPut(plan: StoredPlan): Promise<void>;
@@ -104,17 +106,32 @@ export interface Store {
 export interface Commit {
   readonly runs: readonly RunAppend[];
   readonly plans?: readonly StoredPlan[];
+  /** Sealed before. */
   readonly receipts?: readonly ReceiptRow[];
+  /** Sealed as they are written, by the thread that writes. */
+  readonly sealing?: Sealing;
   readonly cache?: readonly CacheRow[];
   readonly approvalsOpened?: readonly ApprovalRow[];
   /** Approval ids. */
   readonly approvalsClosed?: readonly string[];
-  /** Appended to the ledger, in order. */
+  /** Appended to the ledger, in order, and after them an entry for each receipt of `sealing`. */
   readonly ledger?: readonly LedgerEntry[];
   /** Appended to the audit, in order. */
   readonly audit?: readonly AuditRow[];
   /** Asked for the first time, as far as whoever asked knows. */
   readonly questions?: readonly QuestionRow[];
+}
+
+export interface Sealing {
+  readonly key: SigningKey;
+  readonly endings: readonly Ending[];
+}
+
+/** The end of a run, of which a receipt is to tell. */
+export interface Ending extends ReceiptKey {
+  /** in-toto, JSON text. */
+  readonly statement: string;
+  readonly createdAt: number;
 }
 
 export interface RunAppend {

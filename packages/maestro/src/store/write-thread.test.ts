@@ -27,7 +27,7 @@ const count = async (): Promise<number> => (await store.runList({ limit: 1_000 }
 
 describe("large batches", () => {
   it("are written by this thread until the other is ready, and in the order they came", async () => {
-    const all: Promise<void>[] = [];
+    const all: Promise<unknown>[] = [];
     for (let i = 0; i < 40; i++) all.push(store.commit(batchOf(i * 10, i % 2 === 0 ? 10 : 1)));
     await Promise.all(all);
     assert.equal(await count(), 20 * 10 + 20);

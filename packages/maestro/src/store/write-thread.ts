@@ -1,3 +1,4 @@
+import type { Digest } from "../core/digest.ts";
 import type { Commit } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
@@ -5,7 +6,7 @@ import { StoreThread } from "./thread.ts";
 const REST_MS = 1_000;
 
 /** Writes large batches, in the order they come: while it writes and syncs, the engine decides the next turn. */
-export function writeThread(path: string): StoreThread<Commit, null> {
+export function writeThread(path: string): StoreThread<Commit, readonly Digest[]> {
   return new StoreThread({
     path,
     script: new URL("./write-worker.ts", import.meta.url),
