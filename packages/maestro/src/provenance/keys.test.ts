@@ -91,11 +91,10 @@ describe("openKeyRing()", () => {
     }
   });
 
-  it("signs what its trust root verifies", async () => {
+  it("signs what its trust root verifies", () => {
     const { signer, trustRoot } = openKeyRing(newRing());
     const message = Buffer.from("message");
     const signature = signer.sign(message);
-    assert.deepEqual(await signer.signAsync(message), signature);
     assert.ok(verify(null, message, trustRoot.keys[0]!.publicKey, signature));
   });
 

@@ -18,22 +18,12 @@ export function sealReceipt(statement: JsonObject, signer: Signer): SealedReceip
 /** As `sealReceipt`, of the statement's JSON text. */
 export function sealStatement(text: string, signer: Signer): SealedReceipt {
   const payload = Buffer.from(text);
-  return seal(payload, signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
-}
-
-/** The same, signed on the thread pool. */
-export async function sealStatementAsync(text: string, signer: Signer): Promise<SealedReceipt> {
-  const payload = Buffer.from(text);
-  return seal(payload, await signer.signAsync(preAuthEncoding(IN_TOTO_PAYLOAD, payload)), signer);
-}
-
-function seal(payload: Buffer, signature: Buffer, signer: Signer): SealedReceipt {
   const bundle = writeBundle({
     hint: signer.keyid,
     keyid: signer.fingerprint,
     payloadType: IN_TOTO_PAYLOAD,
     payload,
-    signature,
+    signature: signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD, payload)),
   });
   return { bundle, digest: sha256(bundle) };
 }

@@ -17,8 +17,6 @@ export interface Signer extends Omit<SigningKey, "privateKey"> {
   readonly key: SigningKey;
   /** 64 bytes, RFC 8032. About 50 µs of the calling thread. */
   sign(message: Uint8Array): Buffer;
-  /** The same signature, made on the thread pool: about 10 µs of the calling thread. */
-  signAsync(message: Uint8Array): Promise<Buffer>;
 }
 
 /** Throws a TypeError for any key but an Ed25519 private key. */
@@ -32,15 +30,5 @@ export function createSigner(privateKey: KeyObject, builder: string): Signer {
 
 export function signerOf(key: SigningKey): Signer {
   const { keyid, fingerprint, builder, privateKey } = key;
-  return {
-    keyid,
-    fingerprint,
-    builder,
-    key,
-    sign: (message) => sign(null, message, privateKey),
-    signAsync: async (message) =>
-      new Promise((resolve, reject) => {
-        sign(null, message, privateKey, (error, signature) => (error === null ? resolve(signature) : reject(error)));
-      }),
-  };
+  return { keyid, fingerprint, builder, key, sign: (message) => sign(null, message, privateKey) };
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Sealed } from "../provenance/seal-batch.ts";
-import { sealBatch, sealBatchAsync } from "../provenance/seal-batch.ts";
+import { sealBatch } from "../provenance/seal-batch.ts";
 import { formValues, receiptValues } from "./receipt-rows.ts";
 import {
   approvalValues,
@@ -80,58 +80,34 @@ export class SqliteWriter {
     this.#questionPut = new Statement(db, "question-put");
   }
 
-  /** Returns the digests of what it sealed. */
+  /** Returns the digests of the receipts that it sealed. */
   commit(batch: Commit): readonly Digest[] {
-    const sealed = batch.sealing === undefined ? NOTHING : sealBatch(batch.sealing);
+    const { receipts, entries } = batch.sealing === undefined ? NOTHING : sealBatch(batch.sealing);
     this.#begin.run();
     try {
       this.#write(batch);
-      return this.#end(batch, sealed);
+      for (const receipt of receipts) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
+      for (const entry of entries) this.#ledgerAppend.run(...ledgerValues(entry));
+      this.#commit.run();
     } catch (error) {
-      this.#takeBack();
+      this.#forms.clear();
+      // Where the disk is full, SQLite has rolled back by itself.
+      if (this.#db.isTransaction) this.#db.exec("rollback");
       throw error;
     }
-  }
-
-  /** The same, for a thread that has nothing else to do: it writes while the thread pool signs. One at a time. */
-  async commitSigning(batch: Commit): Promise<readonly Digest[]> {
-    if (batch.sealing === undefined) return this.commit(batch);
-    const sealing = sealBatchAsync(batch.sealing);
-    this.#begin.run();
-    try {
-      this.#write(batch);
-      return this.#end(batch, await sealing);
-    } catch (error) {
-      this.#takeBack();
-      // Whatever became of the signatures: there is nothing to put them on.
-      await Promise.allSettled([sealing]);
-      throw error;
-    }
+    return receipts.map(({ digest }) => digest);
   }
 
   #write(batch: Commit): void {
     for (const plan of batch.plans ?? []) this.#planPut.run(...planValues(plan));
     for (const append of batch.runs) this.#append(append);
+    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
     for (const row of batch.cache ?? []) this.#cachePut.run(...cacheValues(row));
     for (const row of batch.approvalsOpened ?? []) this.#approvalOpen.run(...approvalValues(row));
     for (const id of batch.approvalsClosed ?? []) this.#approvalClose.run(id);
     for (const entry of batch.ledger ?? []) this.#ledgerAppend.run(...ledgerValues(entry));
     for (const row of batch.audit ?? []) this.#auditAppend.run(...auditValues(row));
     for (const row of batch.questions ?? []) this.#questionPut.run(...questionValues(row));
-  }
-
-  #end(batch: Commit, { receipts, entries }: Sealed): readonly Digest[] {
-    for (const receipt of batch.receipts ?? []) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
-    for (const receipt of receipts) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
-    for (const entry of entries) this.#ledgerAppend.run(...ledgerValues(entry));
-    this.#commit.run();
-    return receipts.map(({ digest }) => digest);
-  }
-
-  #takeBack(): void {
-    this.#forms.clear();
-    // Where the disk is full, SQLite has rolled back by itself.
-    if (this.#db.isTransaction) this.#db.exec("rollback");
   }
 
   readonly #formId = (form: string): number => {

@@ -10,15 +10,11 @@ import type { Commit } from "./store.ts";
 const path = workerData as string;
 const db = connect(path);
 const writer = new SqliteWriter(db);
-/** Ends with the batch that came last, whatever became of it. */
-let before: Promise<unknown> = Promise.resolve();
 
 serveThread(
-  async (batch): Promise<readonly Digest[]> => {
-    const written = before.then(async () => writer.commitSigning(batch as Commit));
-    before = Promise.allSettled([written]);
+  (batch): readonly Digest[] => {
     try {
-      return await written;
+      return writer.commit(batch as Commit);
     } catch (thrown) {
       throw storeProblem(thrown, path);
     }
