@@ -71,5 +71,9 @@ describe("checkpoints", () => {
     await checkpoints.close();
     assert.equal(checkpoints.log[1], 0);
     assert.equal(db.prepare("select count(*) as count from page").get()?.["count"], 4_100);
+    db.close();
+    assert.throws(() => checkpoints.log);
+    checkpoints.committed();
+    db = connect(path);
   });
 });
