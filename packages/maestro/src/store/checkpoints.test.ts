@@ -37,11 +37,12 @@ describe("checkpoints", () => {
     write(3_000);
     checkpoints.committed();
     write(10);
-    await checkpoints.close();
+    await checkpoints.folding;
     const [frames, folded] = checkpoints.log;
     assert.ok(frames > 6_000 && folded === frames, `${folded} of ${frames}`);
     write(1);
     assert.ok(checkpoints.log[0] < 10, "the log begins anew");
+    await checkpoints.close();
   });
 
   it("fold what a reader lets them, and the rest when there is more", async () => {
@@ -51,23 +52,33 @@ describe("checkpoints", () => {
     reader.exec("begin; select count(*) from page");
     write(500);
     checkpoints.committed();
-    await checkpoints.close();
+    await checkpoints.folding;
     const [frames, folded] = checkpoints.log;
     assert.ok(folded >= 4_000 && folded < frames, `${folded} of ${frames}`);
     reader.close();
     checkpoints.committed();
+    assert.equal(checkpoints.folding, undefined, "not at every commit");
+    write(4_100);
+    checkpoints.committed();
+    await checkpoints.folding;
+    assert.equal(checkpoints.log[0], checkpoints.log[1]);
     await checkpoints.close();
-    assert.equal(checkpoints.log[1], folded, "not at every commit");
+  });
+
+  it("do not begin another fold when they are closed, and keep nobody waiting", async () => {
+    const checkpoints = new Checkpoints(db, path);
     write(4_100);
     checkpoints.committed();
     await checkpoints.close();
-    assert.equal(checkpoints.log[0], checkpoints.log[1]);
+    assert.equal(checkpoints.folding, undefined);
+    assert.equal(checkpoints.log[1], 0);
   });
 
   it("that cannot be made leave everything in the log", async () => {
     const checkpoints = new Checkpoints(db, join(dir, "nowhere", "maestro.db"));
     write(4_100);
     checkpoints.committed();
+    await checkpoints.folding;
     await checkpoints.close();
     assert.equal(checkpoints.log[1], 0);
     assert.equal(db.prepare("select count(*) as count from page").get()?.["count"], 4_100);

@@ -44,10 +44,15 @@ export class Checkpoints {
     this.#folding = this.#fold(frames).finally(() => (this.#folding = undefined));
   }
 
-  /** After what it does. */
+  /** Resolves when the fold under way is over; undefined where there is none. */
+  get folding(): Promise<void> | undefined {
+    return this.#folding;
+  }
+
+  /** After what it does; what it was about to do is done by whoever closes the database. */
   async close(): Promise<void> {
-    await this.#folding;
     await this.#thread.close();
+    await this.#folding;
   }
 
   #frames(): number {

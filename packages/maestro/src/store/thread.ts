@@ -78,7 +78,7 @@ export class StoreThread<Question, Result> {
         this.#lost(worker, waiting, undefined);
         started();
       });
-      worker.unref();
+      // It keeps the process until it is ready: somebody may wait for that.
     });
     await this.#starting;
   }
