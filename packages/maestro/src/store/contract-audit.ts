@@ -1,25 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { sha256 } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { AuditQuery, AuditRow } from "./audit.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import { begin, sampleRun } from "./sample.ts";
 import type { Store } from "./store.ts";
 
 /** What every store has to promise about the audit: appended with what it is about, found by who and what, never taken back. */
 export function testAudit(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: audit`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     const row = (n: number): AuditRow => ({
       at: 1_000 + n,
       kind: n % 2 === 0 ? "change" : "refused",
@@ -91,8 +84,7 @@ export function testAudit(name: string, makePlace: () => Promise<StorePlace>): v
     });
 
     it("is there when it is opened again, and goes on", async () => {
-      await store.close();
-      store = await place.open();
+      await reopen();
       await store.commit({ runs: [], audit: [row(60)] });
       assert.deepEqual(
         (await store.audit.list({ limit: 2 })).map((one) => one.place),

@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { BreakGlassRow } from "./break-glass.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import type { Store } from "./store.ts";
 
 /** What every store has to promise about who went past the policy: it is kept, and ends once. */
 export function testBreakGlass(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: break-glass`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     const row = (id: string, from: number, until: number): BreakGlassRow => ({
       id,
       subject: "user:anna",
@@ -33,8 +26,7 @@ export function testBreakGlass(name: string, makePlace: () => Promise<StorePlace
       await store.breakGlass.put(one);
       assert.deepEqual(await store.breakGlass.open(1_999), [one]);
       assert.deepEqual(await store.breakGlass.open(2_000), []);
-      await store.close();
-      store = await place.open();
+      await reopen();
       assert.deepEqual(await store.breakGlass.open(1_999), [one]);
       assert.deepEqual(await store.breakGlass.get("b_1"), one);
     });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { MaestroError } from "../core/problem.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import type { LedgerEntry, LedgerRow } from "./ledger.ts";
 import { begin, sampleId, sampleRun } from "./sample.ts";
 import type { Store } from "./store.ts";
@@ -9,16 +10,8 @@ import type { Store } from "./store.ts";
 /** What every store has to promise about the ledger: appended with what it is about, in order, and never taken back. */
 export function testLedger(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: ledger`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     let next = 0;
     const entry = (run: string | null = null): LedgerEntry => ({
       kind: run === null ? "note" : "receipt",
@@ -95,8 +88,7 @@ export function testLedger(name: string, makePlace: () => Promise<StorePlace>): 
 
     it("is there when it is opened again, and goes on", async () => {
       const before = await all();
-      await store.close();
-      store = await place.open();
+      await reopen();
       assert.deepEqual(await all(), before);
       const added = entry();
       await store.commit({ runs: [], ledger: [added] });

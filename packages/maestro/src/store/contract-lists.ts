@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, it } from "node:test";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
 import {
   begin,
   goOn,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { RunStatus } from "../core/event.ts";
 import { MaestroError } from "../core/problem.ts";
 import { accepts, everyPage, isActive } from "./contract-lists.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
 import { begin, goOn, goOnQuietly, sampleEvents, sampleRun, START } from "./sample.ts";
 import type { RunAppend, RunQuery, RunRow, Store } from "./store.ts";
 import { ASLEEP_FOREVER } from "./store.ts";

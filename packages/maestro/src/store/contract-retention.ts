@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { checkRun } from "./check-run.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import type { EndedRun, Hold, Part, Removal } from "./retention.ts";
 import { begin, goOn, sampleCache, sampleEvents, sampleReceipt, sampleRun, START } from "./sample.ts";
 import type { RunAppend, RunRow, Store } from "./store.ts";
@@ -9,16 +10,8 @@ import type { RunAppend, RunRow, Store } from "./store.ts";
 /** What every store has to promise about removing: by record only, never what is held, never what runs. */
 export function testRetention(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: retention`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    sharedStore(makePlace, (opened) => (store = opened));
     let next = 0;
     const ended = async (changes: Partial<RunRow> = {}): Promise<RunAppend & { readonly row: RunRow }> => {
       const append = begin(

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { receiptEntry } from "../core/ledger-entry.ts";
 import { sealStatement } from "../provenance/receipts.ts";
 import { createSigner } from "../provenance/signer.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import { begin, sampleRun } from "./sample.ts";
 import type { Store } from "./store.ts";
 
@@ -13,16 +14,8 @@ const SIGNER = createSigner(generateKeyPairSync("ed25519").privateKey, "https://
 /** What every store has to promise about receipts that are signed as they are written. */
 export function testSealing(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: receipts`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    sharedStore(makePlace, (opened) => (store = opened));
 
     it("are sealed as they are written, with an entry of the ledger each, and named in the answer", async () => {
       for (const count of [1, 3, 40]) {

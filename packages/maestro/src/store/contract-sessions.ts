@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { StorePlace } from "./contract.ts";
+import { describe, it } from "node:test";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import type { SessionRow } from "./session.ts";
 import type { Store } from "./store.ts";
 
 /** What every store has to promise about sessions: one per proof, found by its token's digest, revoked for good. */
 export function testSessions(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: sessions`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     const session = (n: number, more: Partial<SessionRow> = {}): SessionRow => ({
       id: `s_${String(n).padStart(4, "0")}`,
       digest: `digest-${n}`,
@@ -39,8 +32,7 @@ export function testSessions(name: string, makePlace: () => Promise<StorePlace>)
       const row = session(1);
       assert.equal(await store.sessions.put(row), true);
       assert.deepEqual(await store.sessions.byDigest("digest-1"), row);
-      await store.close();
-      store = await place.open();
+      await reopen();
       assert.deepEqual(await store.sessions.byDigest("digest-1"), row);
       assert.deepEqual(await store.sessions.get("s_0001"), row);
       assert.equal(await store.sessions.byDigest("digest-2"), undefined);

@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { StorePlace } from "./contract.ts";
+import { describe, it } from "node:test";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import type { Store } from "./store.ts";
 import type { CosignatureRow, WitnessRow } from "./witness.ts";
 
 /** What every store has to promise about what others say of the ledger. */
 export function testWitness(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(`${name}: witnesses and timestamps`, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     const line = (size: number, witness: string): CosignatureRow => ({
       size,
       witness,
@@ -65,8 +58,7 @@ export function testWitness(name: string, makePlace: () => Promise<StorePlace>):
       await store.witness.met(met);
       await store.witness.met({ ...met, name: "w1" });
       await store.witness.met({ ...met, size: 8, outcome: "cosigned", detail: "", at: 2 });
-      await store.close();
-      store = await place.open();
+      await reopen();
       assert.deepEqual(await store.witness.all(), [
         { ...met, name: "w1" },
         { name: "w2", size: 8, outcome: "cosigned", detail: "", at: 2 },

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { MaestroError } from "../core/problem.ts";
+import type { StorePlace } from "./contract-place.ts";
+import { sharedStore } from "./contract-place.ts";
 import { testLists } from "./contract-lists.ts";
 import { testModel } from "./contract-model.ts";
 import { checkRun } from "./check-run.ts";
@@ -22,25 +24,11 @@ import {
 import { sha256 } from "../core/digest.ts";
 import type { EventRow, PublishedRow, ReceiptKey, ReceiptRow, Store, WorkflowQuery } from "./store.ts";
 
-/** An empty place for one store: opened, closed and opened again. */
-export interface StorePlace {
-  open(): Promise<Store>;
-  remove(): Promise<void>;
-}
-
 /** The suite that every implementation of `Store` passes. */
 export function testStore(name: string, makePlace: () => Promise<StorePlace>): void {
   describe(name, () => {
-    let place: StorePlace;
     let store: Store;
-    before(async () => {
-      place = await makePlace();
-      store = await place.open();
-    });
-    after(async () => {
-      await store.close();
-      await place.remove();
-    });
+    const reopen = sharedStore(makePlace, (opened) => (store = opened));
     /** Every test has its own runs: no test sees another's. */
     let next = 0;
     const fresh = (changes: Parameters<typeof sampleRun>[1] = {}): ReturnType<typeof sampleRun> =>
@@ -380,8 +368,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>): v
         const append = begin(fresh({ labels: { kept: "yes" } }));
         await store.commit({ runs: [append], plans: [samplePlan(77)], receipts: [sampleReceipt(append.id, 1)] });
         await store.close();
-        await store.close();
-        store = await place.open();
+        await reopen();
         assert.deepEqual(await store.runGet(append.id), append.row);
         assert.deepEqual(await everyEvent(store, append.id), append.events);
         assert.deepEqual(await store.planGet(samplePlan(77).digest), samplePlan(77));

@@ -8,7 +8,7 @@ import { testRetention } from "./contract-retention.ts";
 import { testSealing } from "./contract-sealing.ts";
 import { testSessions } from "./contract-sessions.ts";
 import { testWitness } from "./contract-witness.ts";
-import type { StorePlace } from "./contract.ts";
+import type { StorePlace } from "./contract-place.ts";
 import { testStore } from "./contract.ts";
 import { openSqlite } from "./sqlite.ts";
 
