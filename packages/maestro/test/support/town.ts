@@ -37,6 +37,8 @@ export class Town {
     const town = new Town(company, ci, place);
     await mkdir(join(place.dir, "data"), { mode: 0o700 });
     await town.configure(town.settings("operator"));
+    // Tests ask again and again until settings that have changed are noticed.
+    await place.configure("network.yaml", "network: { stranger: { perSecond: 1000000 } }\n");
     town.server = await Server.start(place, ["--log-level", "info"]);
     return town;
   }
