@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Reading } from "./measure.ts";
-import { bench, median, quick } from "./measure.ts";
+import { AS_MAESTRO, bench, median, quick } from "./measure.ts";
 import { compile, ends, FIVE_STEPS, openPlane, startMany } from "./plane.ts";
 
 const RUNS = quick ? 200 : 10_000;
@@ -56,7 +56,7 @@ async function command(...words: readonly string[]): Promise<number> {
 
 /** When it was ready; a process that ends by itself leaves its code in the cache. */
 async function ready(data: string): Promise<number> {
-  const child = spawn(process.execPath, [PROCESS, data], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...AS_MAESTRO, PROCESS, data], { stdio: ["ignore", "pipe", "inherit"] });
   const gone = new Promise((resolve) => child.once("exit", resolve));
   let at = Number.NaN;
   for await (const line of createInterface(child.stdout)) if (line === "open") at = performance.now();

@@ -16,7 +16,7 @@ import { replayRun } from "../packages/maestro/src/engine/replay-run.ts";
 import { openSqlite } from "../packages/maestro/src/store/sqlite.ts";
 import { openEngine } from "./engine.ts";
 import type { Reading } from "./measure.ts";
-import { bench, quick } from "./measure.ts";
+import { AS_MAESTRO, bench, quick } from "./measure.ts";
 import { STEPS } from "./plane.ts";
 
 const RUNS = quick ? 200 : 2_000;
@@ -115,7 +115,8 @@ async function manyActive(data: string): Promise<Reading[]> {
 }
 
 function worker(data: string, mode: "start" | "hold" | "resume", runs = 0): Worker {
-  return spawn(process.execPath, [fileURLToPath(new URL("w4-process.ts", import.meta.url)), data, mode, String(runs)], {
+  const script = fileURLToPath(new URL("w4-process.ts", import.meta.url));
+  return spawn(process.execPath, [...AS_MAESTRO, script, data, mode, String(runs)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
 }

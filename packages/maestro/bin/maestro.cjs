@@ -45,6 +45,7 @@ async function start() {
   const { homedir } = require("node:os");
   // In the user's own cache folder: what lies there is run as code, so it must not be a folder that others can write.
   enableCompileCache?.(`${process.env.XDG_CACHE_HOME || `${homedir()}/.cache`}/maestro/compile`);
+  require("./own-modules.cjs");
   try {
     // Completion is asked for with every key, and needs little of the program.
     const program = await import(args[0] === "__complete" ? "../src/cli/complete.ts" : "../src/cli/main.ts");

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -14,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const bin = fileURLToPath(new URL("maestro.cjs", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -35,7 +36,8 @@ describe("bin/maestro.cjs", () => {
   before(() => {
     clone = mkdtempSync(join(tmpdir(), "maestro-bin-"));
     const home = join(clone, "packages/maestro");
-    cpSync(bin, join(home, "bin/maestro.cjs"));
+    for (const name of ["maestro.cjs", "own-modules.cjs"])
+      cpSync(new URL(name, import.meta.url), join(home, "bin", name));
     cpSync(new URL("../package.json", import.meta.url), join(home, "package.json"));
     mkdirSync(join(home, "src/cli"), { recursive: true });
     writeFileSync(
@@ -64,6 +66,27 @@ describe("bin/maestro.cjs", () => {
   it("hands arguments and exit code through", () => {
     const { status, stdout } = maestro(copy, ["run", "a b"]);
     assert.deepEqual([status, stdout], [7, `${process.versions.node} run a b\n`]);
+  });
+
+  it("has each of its modules once, also by a link", () => {
+    const cli = join(clone, "packages/maestro/src/cli");
+    writeFileSync(join(cli, "../part.ts"), "export const part: object = {};");
+    writeFileSync(join(cli, "other.ts"), 'export { part } from "../../src/part.ts";');
+    const program = readFileSync(join(cli, "main.ts"), "utf8");
+    writeFileSync(
+      join(cli, "main.ts"),
+      `import { part } from "../part.ts";
+       export async function main(): Promise<number> {
+         const { part: same } = await import("./other.ts");
+         console.log(part === same, import.meta.url);
+         return 0;
+       }`,
+    );
+    const link = join(clone, "maestro");
+    symlinkSync(copy, link);
+    const { stdout, stderr } = maestro(link, ["run"]);
+    assert.equal(stdout, `true ${pathToFileURL(join(realpathSync(cli), "main.ts"))}\n`, stderr);
+    writeFileSync(join(cli, "main.ts"), program);
   });
 
   it("says in a sentence that Node is too old, and exits 2", () => {

@@ -16,6 +16,7 @@ const RANKS: Readonly<Record<string, number>> = {
   core: 0,
   "version.ts": 0,
   "node-http.ts": 0,
+  "thread-env.ts": 0,
   store: 1,
   policy: 1,
   identity: 1,

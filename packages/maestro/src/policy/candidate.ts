@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Digest } from "../core/digest.ts";
 import type { ProblemCode } from "../core/problem.ts";
 import { MaestroError } from "../core/problem.ts";
+import { threadEnv } from "../thread-env.ts";
 import type { PolicyRule, Verdict } from "./evaluator.ts";
 import type { GateRequest } from "./gate.ts";
 
@@ -72,6 +73,7 @@ export async function askCandidate(
 async function inThread(asked: CandidateQuestions, ms: number): Promise<CandidateAnswers> {
   const worker = new Worker(new URL("./candidate-worker.ts", import.meta.url), {
     workerData: asked,
+    env: threadEnv(),
     resourceLimits: { maxOldGenerationSizeMb: CANDIDATE_LIMITS.memoryMb },
   });
   let timer: NodeJS.Timeout | undefined;

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { MaestroError, messageOf } from "../core/problem.ts";
+import { threadEnv } from "../thread-env.ts";
 import type { Refusal } from "./refusal.ts";
 import { revive } from "./refusal.ts";
 
@@ -64,7 +65,7 @@ export class StoreThread<Question, Result> {
   async start(): Promise<void> {
     this.#starting ??= new Promise((started) => {
       const { path, script, name } = this.#options;
-      const worker = new Worker(script, { workerData: path, name });
+      const worker = new Worker(script, { workerData: path, name, env: threadEnv() });
       const waiting = new Map<number, Waiting<Result>>();
       this.#worker = worker;
       this.#waiting = waiting;
