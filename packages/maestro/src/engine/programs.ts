@@ -9,7 +9,7 @@ import { MaestroError } from "../core/problem.ts";
 import type { Program, SlotClass, SlotOf } from "../core/program.ts";
 import { link } from "../core/program.ts";
 import type { StoredPlan } from "../store/store.ts";
-import { compileSchema } from "../task/json-schema.ts";
+import { compileChecked } from "../task/json-schema.ts";
 import type { TaskDescription, TaskType } from "../task/task.ts";
 
 /** A plan ready to start runs of. */
@@ -88,14 +88,14 @@ export class Programs {
 const MAX_PROGRAMS = 512;
 
 function prepare(plan: Plan, digest: Digest, slotOf: SlotOf): Prepared {
-  const check = compileSchema(plan.inputs);
   const defaults = defaultsOf(plan.inputs);
   return {
     program: link(plan, digest, slotOf),
     concurrencyKey: plan.concurrency === undefined ? null : compileExpression(plan.concurrency.key),
     inputs(given) {
       const whole = { ...defaults, ...given };
-      const errors = check(whole);
+      // Not before somebody starts a run of it: whoever goes on with those that are there needs no validator.
+      const errors = compileChecked(plan.inputs)(whole);
       if (errors.length > 0) {
         throw new MaestroError(
           "invalid_input",

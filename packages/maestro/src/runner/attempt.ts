@@ -7,7 +7,7 @@ import type { TraceContext } from "../core/trace-context.ts";
 import type { Lease, Lessee } from "../identity/lease-desk.ts";
 import type { OpenTokens, Workload } from "../identity/workload.ts";
 import type { BlobStore } from "../store/blobs.ts";
-import { compileSchema, type SchemaError } from "../task/json-schema.ts";
+import { compileChecked, type SchemaError } from "../task/json-schema.ts";
 import { TaskFailure, type TaskEvent, type TaskType } from "../task/task.ts";
 import { collectArtifacts } from "./artifacts.ts";
 import { AttemptContext } from "./attempt-context.ts";
@@ -97,7 +97,7 @@ export async function executeAttempt(request: AttemptRequest, deps: AttemptDeps)
 
 async function perform(request: AttemptRequest, context: AttemptContext): Promise<JsonValue> {
   const { description } = request.type;
-  const wrong = compileSchema(description.input)(request.input);
+  const wrong = compileChecked(description.input)(request.input);
   if (wrong.length > 0) throw new TaskFailure(mismatch("INPUT_INVALID", "input", description.name, wrong));
   const task = request.type.init(context);
   const problems = task.validate(request.input);
@@ -113,7 +113,7 @@ async function perform(request: AttemptRequest, context: AttemptContext): Promis
   // Work that was called off may have ended early with half a result.
   if (context.signalSeen && request.signal.aborted) throw request.signal.reason;
   checkOutput(output, description.name);
-  const misfit = compileSchema(description.output)(output);
+  const misfit = compileChecked(description.output)(output);
   if (misfit.length > 0) throw new TaskFailure(mismatch("OUTPUT_INVALID", "output", description.name, misfit));
   return output;
 }

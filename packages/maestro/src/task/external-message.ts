@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import { messageOf } from "../core/problem.ts";
 import { EVENT_SCHEMAS, FROM_PROGRAM_SCHEMAS } from "./external-protocol.ts";
 import type { FromProgram } from "./external-protocol.ts";
-import { compileSchema } from "./json-schema.ts";
+import { compileChecked } from "./json-schema.ts";
 
 /** A program said what the protocol does not allow. Nothing it says afterwards is believed. */
 export class Breach extends Error {
@@ -67,7 +67,7 @@ const ENVELOPE: JsonObject = {
 };
 
 function problemsOf(schema: JsonObject, value: JsonObject): readonly string[] {
-  return compileSchema(schema)(value).map(({ path, message }) => `${path === "" ? "it" : path.slice(1)} ${message}`);
+  return compileChecked(schema)(value).map(({ path, message }) => `${path === "" ? "it" : path.slice(1)} ${message}`);
 }
 
 function quote(text: string): string {

@@ -6,7 +6,7 @@ import { messageOf } from "../core/problem.ts";
 import { DESCRIPTION_SCHEMA, PROTOCOL_LIMITS } from "./external-protocol.ts";
 import type { ProgramDescription } from "./external-protocol.ts";
 import type { Program } from "./external-program.ts";
-import { compileSchema } from "./json-schema.ts";
+import { compileChecked } from "./json-schema.ts";
 
 /** A program that was added, as a file below `<data>/tasks` says it. */
 export interface Registration {
@@ -105,7 +105,7 @@ function namesIn(dir: string): readonly string[] {
 
 function parse(text: string, name: string): Registration {
   const value = JSON.parse(text) as JsonValue;
-  const wrong = compileSchema(REGISTRATION_SCHEMA)(value);
+  const wrong = compileChecked(REGISTRATION_SCHEMA)(value);
   if (!isJsonObject(value) || wrong.length > 0)
     throw new Error(wrong.map(({ path, message }) => `${path} ${message}`.trim()).join("; "));
   const { format: _, ...rest } = value;

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { MaestroError } from "../core/problem.ts";
-import { compileSchema } from "./json-schema.ts";
+import { compileChecked, compileSchema } from "./json-schema.ts";
 
 describe("compileSchema()", () => {
   it("tells every error with its place", () => {
@@ -152,4 +152,42 @@ describe("compileSchema() refuses", () => {
       ),
     );
   }
+});
+
+describe("compileChecked()", () => {
+  it("is the same function of a valid schema", () => {
+    const schema: JsonObject = { type: "object", required: ["a"], properties: { a: { type: "integer", minimum: 2 } } };
+    for (const value of [{ a: 2 }, { a: 1 }, {}, [], null, { a: "x", b: 1 }])
+      assert.deepEqual(compileChecked(schema)(value), compileSchema(structuredClone(schema))(value));
+  });
+
+  it("takes nothing for checked that compileSchema() is asked for later", () => {
+    // Which part of it the validator makes use of is its own affair.
+    const schema: JsonObject = { type: "object", title: 5 };
+    assert.deepEqual(compileChecked(schema)({}), []);
+    assert.throws(() => compileSchema(schema), { code: "invalid_schema" });
+  });
+
+  it("answers for any JSON with a check or with invalid_schema", () => {
+    const keyword = fc.constantFrom(
+      "type",
+      "properties",
+      "required",
+      "items",
+      "pattern",
+      "minimum",
+      "enum",
+      "$ref",
+      "allOf",
+    );
+    fc.assert(
+      fc.property(fc.dictionary(keyword, fc.jsonValue({ maxDepth: 2 })), fc.jsonValue(), (schema, value) => {
+        try {
+          assert.ok(Array.isArray(compileChecked(schema as JsonObject)(value)));
+        } catch (error) {
+          assert.equal((error as MaestroError).code, "invalid_schema", String(error));
+        }
+      }),
+    );
+  });
 });

@@ -29,28 +29,50 @@ export const MAX_SCHEMA_ERRORS = 100;
  * 64 levels, more than 5,000 subschemas. Patterns are linear in time, so a value cannot stall the process through them.
  */
 export function compileSchema(schema: JsonObject): SchemaCheck {
-  const known = compiled.get(schema);
-  if (known !== undefined) return known;
-  const { extensions } = inspectSchema(schema);
-  const validate = compileWithAjv(schema, extensions);
+  return remembered(compiled, schema, () => {
+    const { extensions } = inspectSchema(schema);
+    return compileWithAjv(schema, extensions, metaErrors);
+  });
+}
+
+/**
+ * The same for a schema that is ours, or that was checked when it came to us: of a plan, of a task type. What it is checked with
+ * takes 60 ms to compile in every process that runs something.
+ */
+export function compileChecked(schema: JsonObject): SchemaCheck {
+  return remembered(compiledUnseen, schema, () => {
+    const { extensions } = inspectSchema(schema);
+    return compileWithAjv(schema, extensions, () => undefined);
+  });
+}
+
+type Compiled = WeakMap<JsonObject, SchemaCheck>;
+const compiled: Compiled = new WeakMap();
+const compiledUnseen: Compiled = new WeakMap();
+
+function remembered(known: Compiled, schema: JsonObject, compile: () => ValidateFunction): SchemaCheck {
+  const before = known.get(schema);
+  if (before !== undefined) return before;
+  const validate = compile();
   const check: SchemaCheck = (value) => run(validate, value);
-  compiled.set(schema, check);
+  known.set(schema, check);
   return check;
 }
 
-const compiled = new WeakMap<JsonObject, SchemaCheck>();
-
-function compileWithAjv(schema: JsonObject, extensions: ReadonlySet<string>): ValidateFunction {
-  let problem: string;
+function compileWithAjv(
+  schema: JsonObject,
+  extensions: ReadonlySet<string>,
+  wrongWith: (schema: JsonObject) => string | undefined,
+): ValidateFunction {
+  let problem: string | undefined;
   try {
-    // The meta-schema is compiled once; the schemas are not, for one instance would keep all it ever saw, and refuse an `$id` twice.
-    meta ??= makeAjv({ meta: true });
-    if (meta.validateSchema(schema) === true) {
+    problem = wrongWith(schema);
+    if (problem === undefined) {
+      // One instance would keep all it ever saw, and refuse an `$id` twice.
       const ajv = makeAjv({ meta: false });
       for (const name of extensions) ajv.addKeyword(name);
       return ajv.compile(schema);
     }
-    problem = meta.errorsText(meta.errors, { dataVar: "schema", separator: "; " });
   } catch (thrown) {
     if (thrown instanceof MaestroError) throw thrown;
     throw new MaestroError("invalid_schema", `the schema cannot be used: ${messageOf(thrown)}`, { cause: thrown });
@@ -59,6 +81,13 @@ function compileWithAjv(schema: JsonObject, extensions: ReadonlySet<string>): Va
 }
 
 let meta: Ajv2020 | undefined;
+
+/** By the meta-schema, which is compiled once. */
+function metaErrors(schema: JsonObject): string | undefined {
+  meta ??= makeAjv({ meta: true });
+  if (meta.validateSchema(schema) === true) return undefined;
+  return meta.errorsText(meta.errors, { dataVar: "schema", separator: "; " });
+}
 
 let ajvModules: ReturnType<typeof loadAjv> | undefined;
 
