@@ -265,7 +265,7 @@ class SqliteStore implements Store {
   }
 
   async runActive(page: { readonly afterId: string; readonly limit: number }): Promise<readonly RunRow[]> {
-    return this.#all("run-active", readRun, page.afterId, page.limit);
+    return this.#writtenSoon(this.#all("run-active", readRun, page.afterId, page.limit));
   }
 
   async runDue(range: {
@@ -274,7 +274,13 @@ class SqliteStore implements Store {
     readonly limit: number;
   }): Promise<readonly WakeKey[]> {
     const { after, until, limit } = range;
-    return this.#all("run-due", readWakeKey, after.wakeAt, after.id, until, limit);
+    return this.#writtenSoon(this.#all("run-due", readWakeKey, after.wakeAt, after.id, until, limit));
+  }
+
+  /** Whoever takes so many runs into memory writes of them next: by then the thread has started, too. */
+  #writtenSoon<T>(runs: readonly T[]): readonly T[] {
+    if (runs.length >= this.#threadFrom) void this.#thread.start();
+    return runs;
   }
 
   async nextWake(after: number): Promise<number | undefined> {

@@ -2,8 +2,8 @@ import type { Digest } from "../core/digest.ts";
 import type { Commit } from "./store.ts";
 import { StoreThread } from "./thread.ts";
 
-/** A burst is over when nothing was written for so long. */
-const REST_MS = 1_000;
+/** A burst is over when nothing was written for so long; sleeping runs are loaded three seconds before they write. */
+const REST_MS = 5_000;
 
 /** Writes large batches, in the order they come: while it writes and syncs, the engine decides the next turn. */
 export function writeThread(path: string): StoreThread<Commit, readonly Digest[]> {
