@@ -25,16 +25,32 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
   return Buffer.concat([Buffer.from(head), payload]);
 }
 
+/** What a bundle has around its payload and its signature: the same in all of one key. */
+export type BundleForm = readonly [head: string, middle: string, tail: string];
+
 /**
  * The bundle's one text: no white space, members in the order of the protobuf definition, padded standard base64.
  * The key is named twice for two kinds of reader: Sigstore's go by the hint, those of DSSE (securesystemslib, GUAC) by the keyid.
  */
-export function writeBundle({ hint, keyid, payloadType, payload, signature }: SignedPayload): string {
-  // Put together by hand because base64 needs no escaping: JSON.stringify would look at every character of it.
+export function writeBundle(signed: SignedPayload): string {
+  return fillForm(bundleForm(signed), signed);
+}
+
+export function bundleForm({ hint, keyid, payloadType }: Omit<SignedPayload, "payload" | "signature">): BundleForm {
   const material = `"verificationMaterial":{"publicKey":{"hint":${JSON.stringify(hint)}}}`;
-  const signatures = `"signatures":[{"sig":"${signature.toString("base64")}","keyid":${JSON.stringify(keyid)}}]`;
-  const envelope = `"dsseEnvelope":{"payload":"${payload.toString("base64")}","payloadType":${JSON.stringify(payloadType)},${signatures}}`;
-  return `{"mediaType":"${BUNDLE_MEDIA_TYPE}",${material},${envelope}}`;
+  return [
+    `{"mediaType":"${BUNDLE_MEDIA_TYPE}",${material},"dsseEnvelope":{"payload":"`,
+    `","payloadType":${JSON.stringify(payloadType)},"signatures":[{"sig":"`,
+    `","keyid":${JSON.stringify(keyid)}}]}}`,
+  ];
+}
+
+/** By hand because base64 needs no escaping: JSON.stringify would look at every character of it. */
+export function fillForm(
+  [head, middle, tail]: BundleForm,
+  { payload, signature }: Pick<SignedPayload, "payload" | "signature">,
+): string {
+  return `${head}${payload.toString("base64")}${middle}${signature.toString("base64")}${tail}`;
 }
 
 /**

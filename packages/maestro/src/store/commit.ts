@@ -3,7 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import { MaestroError } from "../core/problem.ts";
 import type { Sealed } from "../provenance/seal-batch.ts";
 import { sealBatch } from "../provenance/seal-batch.ts";
-import { formValues, receiptValues } from "./receipt-rows.ts";
+import { formValues, receiptValues, sealedValues } from "./receipt-rows.ts";
 import {
   approvalValues,
   cacheValues,
@@ -86,7 +86,7 @@ export class SqliteWriter {
     this.#begin.run();
     try {
       this.#write(batch);
-      for (const receipt of receipts) this.#receiptPut.run(...receiptValues(receipt, this.#formId));
+      for (const receipt of receipts) this.#receiptPut.run(...sealedValues(receipt, this.#formId));
       for (const entry of entries) this.#ledgerAppend.run(...ledgerValues(entry));
       this.#commit.run();
     } catch (error) {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
+import type { JsonObject } from "../core/json.ts";
 import { receiptEntry } from "../core/ledger-entry.ts";
-import { sealStatement } from "../provenance/receipts.ts";
+import { sealReceipt } from "../provenance/receipts.ts";
 import { createSigner } from "../provenance/signer.ts";
 import type { StorePlace } from "./contract-place.ts";
 import { sharedStore } from "./contract-place.ts";
@@ -37,7 +38,7 @@ export function testSealing(name: string, makePlace: () => Promise<StorePlace>):
           run,
           ordinal,
           createdAt,
-          ...sealStatement(statement, SIGNER),
+          ...sealReceipt(JSON.parse(statement) as JsonObject, SIGNER),
         }));
         assert.deepEqual(
           sealed,

@@ -8,7 +8,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import fc from "fast-check";
 import { sha256 } from "../core/digest.ts";
 import { sealReceipt } from "../provenance/receipts.ts";
+import { sealBatch } from "../provenance/seal-batch.ts";
 import { createSigner } from "../provenance/signer.ts";
+import { receiptValues, sealedValues } from "./receipt-rows.ts";
 import { begin, sampleRun } from "./sample.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { ReceiptRow, Store } from "./store.ts";
@@ -62,6 +64,26 @@ describe("the row of a receipt", () => {
     );
   });
 
+  it("is the same where the receipt was sealed just now", () => {
+    const statements = fc.sample(fc.dictionary(fc.string(), fc.string({ unit: "grapheme" })), 50);
+    const endings = statements.map((one, n) => ({
+      run: RUN.id,
+      ordinal: n,
+      statement: JSON.stringify(one),
+      createdAt: n,
+    }));
+    const { receipts } = sealBatch({ key: signer.key, endings });
+    for (const sealedNow of receipts) {
+      const { form: _, text: __, signature: ___, ...receipt } = sealedNow;
+      const lines: string[] = [];
+      const values = [sealedValues, receiptValues].map((of) =>
+        of({ ...sealedNow, ...receipt }, (form) => lines.push(form)),
+      );
+      assert.deepEqual(values[0]?.with(6, 0), values[1]?.with(6, 0));
+      assert.equal(lines[0], lines[1]);
+    }
+  });
+
   it("holds as it is what could not be put together again", async () => {
     const { bundle } = sealed(1);
     const odd = [
@@ -69,6 +91,7 @@ describe("the row of a receipt", () => {
       "",
       '{"payload":"',
       JSON.stringify(JSON.parse(bundle), null, 2),
+      bundle.replace("{", "{\n"),
       bundle.replace('"payload":"', '"payload":"\\u0041'),
       bundle.replace('"payload":"', '"payload":"/////'),
       bundle.replace(/"sig":"./, '"sig":"='),
