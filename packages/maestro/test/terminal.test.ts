@@ -141,6 +141,21 @@ describe("two processes on one data directory", { timeout: 60_000 }, () => {
     assert.equal(replay.code, 0, replay.out + replay.err);
   });
 
+  it("a follower of logs that carries on hands back at Ctrl-C", async () => {
+    const owner = place.start(["run", "waits.yaml", "--name", "handed"]);
+    await owner.shows(/go waits signal=go/);
+    // Alone: what it follows the run by and what it follows the lines by notice at the same time that the engine is gone.
+    const follower = place.start(["logs", "@last", "-f"]);
+    await follower.shows(/begun/);
+    owner.child.kill("SIGKILL");
+    await follower.shows(/carrying on here/);
+    await follower.shows(/begun[^]*begun/);
+    follower.child.kill("SIGINT");
+    assert.equal((await follower.ended).code, 130, follower.err);
+    const cancelled = await place.run(["cancel", "@last", "--force"]);
+    assert.equal(cancelled.code, 0, cancelled.err);
+  });
+
   it("cancels on Ctrl-C where that was asked for", async () => {
     const run = place.start(["run", "waits.yaml", "--cancel-on-interrupt"]);
     await run.shows(/first started attempt=1/);

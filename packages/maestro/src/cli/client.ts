@@ -24,6 +24,8 @@ export interface Answer {
 export class Client {
   readonly #way: Way;
   #link: Link;
+  /** Two that took over would not know of each other, and only one of them would be closed. */
+  #opening: Promise<void> | undefined;
   /** The trace that this command belongs to; runs that it starts do as well. */
   trace: TraceContext | undefined;
   /** The correlation id of who calls it, if there is one. */
@@ -125,10 +127,19 @@ export class Client {
     }
   }
 
-  /** After the other process has gone: finds its successor, or takes over here. */
+  /** After the other process has gone: finds its successor, or takes over here. Once for all who notice it at the same time. */
   async reconnect(): Promise<void> {
     if (this.#link.plane !== undefined) return;
-    this.#link = await this.#way.open();
+    this.#opening ??= this.#open();
+    await this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      this.#link = await this.#way.open();
+    } finally {
+      this.#opening = undefined;
+    }
   }
 
   /** Hands back what runs here, if anything does, and ends. */
