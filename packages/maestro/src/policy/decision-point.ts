@@ -100,11 +100,12 @@ export class DecisionPoint {
     body: JsonValue | undefined,
   ): Promise<JsonObject> {
     const { timeoutMs = POINT_LIMITS.timeoutMs, tokenFile } = this.#settings;
-    const signal = AbortSignal.timeout(timeoutMs);
     const token = tokenFile === undefined ? {} : { authorization: `Bearer ${await readBearer(tokenFile)}` };
     // Loaded by the first question: it is a tenth of the time in which a command starts.
     const { request } = await import("undici");
     const dispatcher = await this.#dispatcher();
+    // Not before: what this process still had to load is no delay of the other side's.
+    const signal = AbortSignal.timeout(timeoutMs);
     const send = async (): Promise<JsonObject> => {
       const response = await request(new URL(path, this.#origin), {
         dispatcher,
