@@ -335,9 +335,7 @@ describe("http@1 fails", () => {
   });
 
   it("where nobody listens, with UNAVAILABLE", async () => {
-    const server = await serve((_, response) => response.end());
-    await server[Symbol.asyncDispose]();
-    const { error } = await fail({ url: server.url, ...LOCAL });
+    const { error } = await fail({ url: "http://127.0.0.1:1", ...LOCAL });
     assert.deepEqual([error.code, error.final, error.details], ["UNAVAILABLE", undefined, { code: "ECONNREFUSED" }]);
     assert.match(error.message, /did not get through: connect ECONNREFUSED/);
   });
