@@ -278,7 +278,7 @@ describe("a server on the network", () => {
     assert.equal((await call(url)).status, 200);
   });
 
-  it("is limited in live streams, gives their places back, and cuts a reader off that takes nothing", async () => {
+  describe("with live streams", () => {
     let open = 0;
     const handle: Handler = () => {
       open += 1;
@@ -288,17 +288,33 @@ describe("a server on the network", () => {
       });
       return Promise.resolve(new Response(body, { headers: { [LIVE_HEADER]: "no" } }));
     };
-    const { url } = await serve(handle, { streams: 2, requests: 2, stallMs: 200 });
-    const readers = await Promise.all([stall(url), stall(url)]);
-    const third = await call(url);
-    assert.deepEqual([third.status, third.problem.code, third.headers["connection"]], [503, "overloaded", "close"]);
-    assert.ok(Number(third.headers["retry-after"]) >= 1);
-    assert.equal(open, 2);
-    // Neither reads: the server ends both connections by itself, and only then they learn of it.
-    while (open > 0) await new Promise((resolve) => setImmediate(resolve));
-    await Promise.all(readers.map((reader) => ended(reader)));
-    const next = await stall(url);
-    next.destroy();
+    /** None is open any more. */
+    const over = async (): Promise<void> => {
+      while (open > 0) await new Promise((resolve) => setImmediate(resolve));
+    };
+
+    it("is limited in them, and gives their places back", async () => {
+      const { url } = await serve(handle, { streams: 2, requests: 2 });
+      const readers = await Promise.all([stall(url), stall(url)]);
+      const third = await call(url);
+      assert.deepEqual([third.status, third.problem.code, third.headers["connection"]], [503, "overloaded", "close"]);
+      assert.ok(Number(third.headers["retry-after"]) >= 1);
+      assert.equal(open, 2);
+      for (const reader of readers) reader.destroy();
+      await over();
+      const next = await stall(url);
+      assert.match(String(next.read()), /^HTTP\/1\.1 200 /);
+      next.destroy();
+      await over();
+    });
+
+    it("cuts a reader off that takes nothing", async () => {
+      const { url } = await serve(handle, { stallMs: 200 });
+      const readers = await Promise.all([stall(url), stall(url)]);
+      // Neither reads: the server ends both connections by itself, and only then they learn of it.
+      await over();
+      await Promise.all(readers.map((reader) => ended(reader)));
+    });
   });
 
   it("cuts off who asks on and on and reads none of the answers", async () => {
