@@ -187,7 +187,7 @@ describe("strict sandbox", need("bwrap"), () => {
   it("ends with the engine, at once", async () => {
     const id = randomUUID();
     await crash(fixture.workDir, "strict", id);
-    for (let i = 0; i < 400 && survivors(id).length > 0; i++) await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(survivors(id), []);
+    // By themselves they would stay for ten minutes, which is longer than a test may take.
+    while (survivors(id).length > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 });
