@@ -199,11 +199,7 @@ describe("sql@1 with PostgreSQL", { ...skip, concurrency: 2 }, () => {
   });
 
   it("can be tried again where nobody answers", async () => {
-    const closed = createServer().listen(0, "127.0.0.1");
-    await new Promise((done) => closed.once("listening", done));
-    const { port } = closed.address() as AddressInfo;
-    await new Promise((done) => closed.close(done));
-    const gone = await refused({ postgres: connection({ port }), statement: "select 1" });
+    const gone = await refused({ postgres: connection({ port: 1 }), statement: "select 1" });
     assert.deepEqual([gone.code, gone.final], ["SQL_CONNECT", undefined]);
     assert.match(gone.message, /ECONNREFUSED.*Check the address and that the database is up/);
     const odd = createServer((socket) =>
@@ -212,8 +208,8 @@ describe("sql@1 with PostgreSQL", { ...skip, concurrency: 2 }, () => {
     odd.listen(0, "127.0.0.1");
     await new Promise((done) => odd.once("listening", done));
     try {
-      const port2 = (odd.address() as AddressInfo).port;
-      const nonsense = await refused({ postgres: connection({ port: port2 }), statement: "select 1", timeoutMs: 5000 });
+      const { port } = odd.address() as AddressInfo;
+      const nonsense = await refused({ postgres: connection({ port }), statement: "select 1", timeoutMs: 5000 });
       assert.match(nonsense.code, /^SQL_(?:CONNECT|TIMEOUT)$/, nonsense.message);
     } finally {
       odd.close();
@@ -284,7 +280,8 @@ describe("sql@1 with PostgreSQL", { ...skip, concurrency: 2 }, () => {
     while ((await running()) !== 1);
     place.abort.abort(new TaskFailure({ code: "CANCELLED", message: "no longer wanted" }));
     assert.equal((await work).error.code, "CANCELLED");
-    assert.equal(await running(), 0);
+    // The server ends it when it gets round to it; by itself it would go on for longer than a test may take.
+    while ((await running()) !== 0);
   });
 
   it("says that another transaction is in the way", async () => {

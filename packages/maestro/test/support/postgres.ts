@@ -74,36 +74,42 @@ export async function startPostgres(
     "--locale=C.UTF-8",
   );
   await run(initdb, initArgs, { cwd: dir });
-  const port = await freePort();
   const tls =
     options.certificate === undefined
       ? []
       : ["-c", "ssl=on", "-c", `ssl_cert_file=${join(dir, "cert")}`, "-c", `ssl_key_file=${join(dir, "key")}`];
-  const [postgres, args] = command(
-    "postgres",
-    "-D",
-    data,
-    "-k",
-    dir,
-    "-p",
-    String(port),
-    "-h",
-    "127.0.0.1",
-    "-F",
-    "-c",
-    "max_connections=20",
-    "-c",
-    "shared_buffers=16MB",
-    ...tls,
-  );
-  const server = spawn(postgres, args, { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
-  try {
-    await ready(server);
-  } catch (error) {
-    server.kill("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-    throw error;
-  }
+  const start = async (): Promise<{ readonly port: number; readonly server: ChildProcess }> => {
+    const port = await freePort();
+    const [postgres, args] = command(
+      "postgres",
+      "-D",
+      data,
+      "-k",
+      dir,
+      "-p",
+      String(port),
+      "-h",
+      "127.0.0.1",
+      "-F",
+      "-c",
+      "max_connections=20",
+      "-c",
+      "shared_buffers=16MB",
+      ...tls,
+    );
+    const server = spawn(postgres, args, { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
+    try {
+      await ready(server);
+      return { port, server };
+    } catch (error) {
+      server.kill("SIGKILL");
+      // It was free when it was looked for; meanwhile another process may have taken it.
+      if (error instanceof Error && error.message.includes("Address already in use")) return start();
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    }
+  };
+  const { port, server } = await start();
   return {
     host: "127.0.0.1",
     socketDir: dir,
@@ -139,6 +145,7 @@ async function ready(server: ChildProcess): Promise<void> {
       if (said.length < 10_000) said += text;
       if (said.includes("ready to accept connections")) resolve();
     });
-    server.once("exit", (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${said}`)));
+    // Not before all that it said was read.
+    server.once("close", (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${said}`)));
   });
 }
