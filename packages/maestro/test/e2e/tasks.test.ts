@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import type { RunEvent, TaskError } from "../../src/core/event.ts";
 import type { RunView } from "../../src/engine/engine.ts";
 import { Place } from "../support/maestro.ts";
+import { need } from "../support/need.ts";
 
 // Commands that behave badly, through the whole of it: manifest, engine, runner, logs and command line.
 
@@ -27,7 +31,7 @@ ${SPEC}  tasks:
 const SHORT = `${HEAD}metadata: { namespace: t, name: short, version: 1.0.0 }
 spec:
 ${SPEC}  tasks:
-    nap: ${task("sleep 0.5")}
+    nap: ${task('cat "$MAESTRO_BASE/go" > /dev/null')}
     last: { uses: noop@1, needs: [nap], with: { value: done } }
 `;
 
@@ -94,10 +98,13 @@ describe("commands that behave badly", async () => {
     );
   }
 
-  it("that end in the grace of a shutdown are not started again", async () => {
+  it("that end in the grace of a shutdown are not started again", need("mkfifo"), async () => {
+    execFileSync("mkfifo", [join(place.dir, "go")]);
     const run = place.start(["run", "short.yaml"]);
     await run.shows(/nap started attempt=1/);
     run.child.kill("SIGTERM");
+    // It ends when somebody writes there, and that is after the signal was sent.
+    await writeFile(join(place.dir, "go"), "");
     assert.equal((await run.ended).code, 143);
     const watched = await place.run(["watch", "@last"]);
     assert.equal(watched.code, 0, watched.err);
