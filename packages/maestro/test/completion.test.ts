@@ -97,7 +97,7 @@ describe("completion of names", async () => {
   });
 });
 
-describe("completion in a shell", { skip: hasTerminal ? false : "needs util-linux script", timeout: 60_000 }, () => {
+describe("completion in a shell", { skip: hasTerminal ? false : "needs util-linux script" }, () => {
   let place: Place;
   const shells: Shell[] = [];
   before(async () => {

@@ -34,7 +34,7 @@ function words(text: string): string {
   return text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replaceAll("\r", "");
 }
 
-describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linux script", timeout: 60_000 }, () => {
+describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linux script" }, () => {
   let place: Place;
   before(async () => {
     place = await Place.make(FILES);
@@ -103,7 +103,7 @@ describe("maestro in a terminal", { skip: hasTerminal ? false : "needs util-linu
   });
 });
 
-describe("two processes on one data directory", { timeout: 60_000 }, () => {
+describe("two processes on one data directory", () => {
   let place: Place;
   before(async () => {
     place = await Place.make(FILES);
