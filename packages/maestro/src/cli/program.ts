@@ -15,10 +15,9 @@ export type Parsed =
 export async function parse(argv: readonly string[], version: string, width: number): Promise<Parsed> {
   let parsed: Parsed | undefined;
   let printed = "";
-  const program = buildProgram(version, (spec, input) => (parsed = { kind: "command", spec, input }), {
-    write: (text) => (printed += text),
-    width,
-  });
+  const called = (spec: CommandSpec, input: Input): unknown => (parsed = { kind: "command", spec, input });
+  const output = { write: (text: string) => (printed += text), width };
+  const program = buildProgram(version, called, output, meantBy(argv));
   try {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
@@ -30,11 +29,18 @@ export async function parse(argv: readonly string[], version: string, width: num
   return parsed ?? { kind: "text", text: printed };
 }
 
-/** The command tree, for the parser, help and the reference. */
+/** Of eighty commands with a dozen options each, one is meant: making the others takes longer than understanding it. */
+function meantBy(argv: readonly string[]): (spec: CommandSpec) => boolean {
+  const words = new Set(argv);
+  return words.has("--help") || words.has("-h") ? () => true : ({ name }) => words.has(name.split(" ")[0] ?? "");
+}
+
+/** The command tree, for the parser, help and the reference; of commands that are not meant only the names. */
 export function buildProgram(
   version: string,
-  called: (spec: CommandSpec, input: Input) => void,
+  called: (spec: CommandSpec, input: Input) => unknown,
   output: { readonly write: (text: string) => void; readonly width: number },
+  isMeant: (spec: CommandSpec) => boolean = () => true,
 ): Command {
   const program = new Command("maestro");
   configure(program, output);
@@ -53,7 +59,8 @@ export function buildProgram(
     const [first = "", second] = spec.name.split(" ");
     const parent = second === undefined ? program : (parents.get(first) ?? addParent(program, first, spec, output));
     if (second !== undefined) parents.set(first, parent);
-    addCommand(parent, second ?? first, spec, called, output);
+    if (isMeant(spec)) addCommand(parent, second ?? first, spec, called, output);
+    else parent.command(second ?? first);
   }
   return program;
 }
@@ -94,7 +101,7 @@ function addCommand(
   parent: Command,
   name: string,
   spec: CommandSpec,
-  called: (spec: CommandSpec, input: Input) => void,
+  called: (spec: CommandSpec, input: Input) => unknown,
   output: { readonly write: (text: string) => void; readonly width: number },
 ): void {
   const command = parent
