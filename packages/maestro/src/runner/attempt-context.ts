@@ -28,7 +28,8 @@ export class AttemptContext implements TaskContext {
   #usage: { usdMicros?: number; tokens?: number } | undefined;
   #tokens: Promise<TokenSocket> | undefined;
   #network = false;
-  readonly #scrubber = new Scrubber();
+  /** As soon as it was given what it must not tell; most attempts never are. */
+  #scrubber: Scrubber | undefined;
   #command: { readonly isolation: Isolation; readonly exit: number | null } | undefined;
 
   constructor(request: AttemptRequest, deps: AttemptDeps) {
@@ -149,7 +150,7 @@ export class AttemptContext implements TaskContext {
   /** The result is out: nothing of the attempt is heard or answered any more. */
   end(): void {
     this.over = true;
-    for (const [stream, bytes] of this.#scrubber.rest()) this.#append(stream as LogStream, bytes);
+    for (const [stream, bytes] of this.#scrubber?.rest() ?? []) this.#append(stream as LogStream, bytes);
     // One that could not be made has told so.
     this.#tokens?.then(
       (socket) => socket.close(),
@@ -159,7 +160,7 @@ export class AttemptContext implements TaskContext {
 
   /** Without what the attempt was given and must not tell. */
   scrubbed<T>(value: T): T {
-    return this.#scrubber.value(value);
+    return this.#scrubber === undefined ? value : this.#scrubber.value(value);
   }
 
   async #openTokens(): Promise<TokenSocket | undefined> {
@@ -169,7 +170,10 @@ export class AttemptContext implements TaskContext {
     const { run, namespace, task, item, attempt, signal } = this.request;
     const runner = async (): Promise<TokenFacts["runner"]> => this.#measured();
     // Without its signature a token is what everybody may know of the run, and worth nothing.
-    const given = (token: string): void => this.#scrubber.add(token.slice(token.lastIndexOf(".") + 1));
+    const given = (token: string): void => {
+      this.#scrubber ??= new Scrubber();
+      this.#scrubber.add(token.slice(token.lastIndexOf(".") + 1));
+    };
     this.#tokens ??= tokens({ run, namespace, task, item, attempt, signal, workload, runner, given });
     return this.#tokens;
   }
@@ -236,7 +240,7 @@ export class AttemptContext implements TaskContext {
   #log(stream: LogStream, bytes: Uint8Array): boolean {
     this.logged = true;
     this.request.beat?.();
-    const clean = this.#scrubber.bytes(stream, bytes);
+    const clean = this.#scrubber === undefined ? bytes : this.#scrubber.bytes(stream, bytes);
     return clean.byteLength === 0 && bytes.byteLength > 0 ? true : this.#append(stream, clean);
   }
 
