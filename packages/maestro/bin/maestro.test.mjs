@@ -89,6 +89,17 @@ describe("bin/maestro.cjs", () => {
     writeFileSync(join(cli, "main.ts"), program);
   });
 
+  it("lets modules that are not its own be what they are", () => {
+    const elsewhere = join(clone, "elsewhere");
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, "package.json"), '{ "type": "commonjs" }');
+    writeFileSync(join(elsewhere, "part.ts"), "module.exports = { part: typeof require };");
+    writeFileSync(join(elsewhere, "whole.mts"), 'import { part } from "./part.ts"; console.log(part);');
+    const hooks = join(clone, "packages/maestro/bin/own-modules.cjs");
+    const { stdout, stderr } = maestro(join(elsewhere, "whole.mts"), [], ["--require", hooks]);
+    assert.equal(stdout, "function\n", stderr);
+  });
+
   it("says in a sentence that Node is too old, and exits 2", () => {
     const { status, stdout, stderr } = maestro(copy, ["run"], [OLD]);
     assert.deepEqual([status, stdout], [2, ""]);

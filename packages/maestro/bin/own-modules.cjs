@@ -3,10 +3,15 @@
 // says what kind of module it is. Without that the 430 modules of a control plane load in 210 ms instead of 330.
 "use strict";
 const { registerHooks } = require("node:module");
+const { join } = require("node:path");
+const { pathToFileURL } = require("node:url");
+
+const own = pathToFileURL(join(__dirname, "../")).href;
 
 registerHooks({
   resolve(specifier, context, next) {
-    if (!specifier.startsWith(".") || !specifier.endsWith(".ts")) return next(specifier, context);
+    const isOwn = specifier.startsWith(".") && specifier.endsWith(".ts") && context.parentURL?.startsWith(own);
+    if (!isOwn) return next(specifier, context);
     return { url: new URL(specifier, context.parentURL).href, format: "module-typescript", shortCircuit: true };
   },
 });
