@@ -3,10 +3,10 @@
 // says what kind of module it is. Without that the 430 modules of a control plane load in 210 ms instead of 330.
 "use strict";
 const { registerHooks } = require("node:module");
-const { join } = require("node:path");
+const path = require("node:path");
 const { pathToFileURL } = require("node:url");
 
-const own = pathToFileURL(join(__dirname, "../")).href;
+const own = pathToFileURL(path.join(__dirname, "../")).href;
 
 registerHooks({
   resolve(specifier, context, next) {

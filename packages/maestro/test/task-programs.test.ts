@@ -81,8 +81,15 @@ describe("programs as task types, by the command", () => {
   it("stay what they were to a published workflow, which is told to publish again", async () => {
     assert.equal((await place.run(["catalog", "publish", "count.maestro.yaml"])).code, 0);
     const path = join(place.dir, "word-count.ts");
+    const same = await place.run(["task", "add", "word-count.ts"]);
+    assert.deepEqual([same.code, same.err.includes("outdated")], [0, false]);
     writeFileSync(path, `${readFileSync(path, "utf8")}\n// changed again\n`);
-    assert.equal((await place.run(["task", "add", "word-count.ts"])).code, 0);
+    const added = await place.run(["task", "add", "word-count.ts"]);
+    assert.deepEqual([added.code, added.out], [0, "word-count@1\n"]);
+    assert.match(
+      added.err,
+      /outdated test\/count@1\.0\.0\n +They name the program that was here before[^\n]*publish them again/,
+    );
     const refused = await place.run(["run", "test/count"]);
     assert.equal(refused.code, 1);
     assert.match(refused.err, /PROGRAM_CHANGED[\s\S]*published workflow keeps its plan: raise metadata\.version/);
@@ -90,6 +97,8 @@ describe("programs as task types, by the command", () => {
     writeFileSync(join(place.dir, "raised.maestro.yaml"), raised);
     assert.equal((await place.run(["catalog", "publish", "raised.maestro.yaml"])).code, 0);
     assert.equal((await place.run(["run", "test/count"])).code, 0);
+    const data = await place.run(["task", "add", "word-count.ts", "-o", "json"]);
+    assert.deepEqual(JSON.parse(data.out).outdated, [], "its newest version is up to date");
   });
 
   it("are known at once to an engine that is up", async () => {

@@ -266,6 +266,10 @@ const ANSWERS = {
   Answered: answer("Run", { run: ref("RunRow"), approval: string, verdict: oneOf("approve", "deny") }),
   TaskTypeList: answer("TaskTypeList", { tasks: listOf(ref("TaskDescription")) }),
   TaskType: answer("TaskType", { task: ref("TaskDescription") }),
+  TaskTypeAdded: answer("TaskTypeAdded", {
+    task: ref("TaskDescription"),
+    outdated: listOf(members({ namespace: string, name: string, version: string })),
+  }),
   TaskTypeRemoved: answer("TaskTypeRemoved", { name: string }),
   TrustRoot: anyObject,
   SigstoreBundle: members({ mediaType: string, verificationMaterial: anyObject, dsseEnvelope: anyObject }),

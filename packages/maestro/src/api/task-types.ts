@@ -1,3 +1,4 @@
+import { outdatedBy } from "../catalog/outdated.ts";
 import { MAX_ENVIRONMENT_NAMES } from "../task/external-registry.ts";
 import { list, optional, text } from "./field.ts";
 import { object } from "./respond.ts";
@@ -24,13 +25,19 @@ export const addTask = route({
     {
       status: 200,
       type: "application/json",
-      schema: "TaskType",
-      description: "`task`: what it says about itself, and the digest of its file.",
+      schema: "TaskTypeAdded",
+      description:
+        "`task`: what it says about itself, and the digest of its file. `outdated`: published workflows whose newest version names another program as this type; their runs fail until they are published again.",
     },
   ],
-  async handle({ external }, { body, access }) {
+  async handle({ external, store }, { body, access }) {
     await access.onInstallation();
-    return object("TaskType", { task: await external.add(body.path, body.env ?? []) });
+    const task = await external.add(body.path, body.env ?? []);
+    const outdated = await outdatedBy(store, task, access.scope);
+    return object("TaskTypeAdded", {
+      task,
+      outdated: outdated.map(({ namespace, name, version }) => ({ namespace, name, version })),
+    });
   },
 });
 

@@ -80,7 +80,7 @@ export interface Operations {
   /** One task type by `name` or `name@version`: its documentation, schemas, effects and an example. */
   getTaskType: { params: { readonly name: string }; query: Readonly<Record<never, never>>; body: Readonly<Record<never, never>>; answer: S.TaskType };
   /** Adds a program of this machine as a task type, or adds it again after it was changed. The program is started and asked to describe itself. */
-  addTaskType: { params: Readonly<Record<never, never>>; query: Readonly<Record<never, never>>; body: { readonly path: string; readonly env?: readonly (string)[] }; answer: S.TaskType };
+  addTaskType: { params: Readonly<Record<never, never>>; query: Readonly<Record<never, never>>; body: { readonly path: string; readonly env?: readonly (string)[] }; answer: S.TaskTypeAdded };
   /** Takes out the task type of a program, by `name@version`. The program's file stays. */
   removeTaskType: { params: { readonly name: string }; query: Readonly<Record<never, never>>; body: Readonly<Record<never, never>>; answer: S.TaskTypeRemoved };
   /** The public keys whose receipts this control plane vouches for, old ones included. */

@@ -54,6 +54,7 @@ export type ApprovalList = { readonly apiVersion: "maestro/v1"; readonly kind: "
 export type Answered = { readonly apiVersion: "maestro/v1"; readonly kind: "Run"; readonly run: RunRow; readonly approval: string; readonly verdict: "approve" | "deny" };
 export type TaskTypeList = { readonly apiVersion: "maestro/v1"; readonly kind: "TaskTypeList"; readonly tasks: readonly (TaskDescription)[] };
 export type TaskType = { readonly apiVersion: "maestro/v1"; readonly kind: "TaskType"; readonly task: TaskDescription };
+export type TaskTypeAdded = { readonly apiVersion: "maestro/v1"; readonly kind: "TaskTypeAdded"; readonly task: TaskDescription; readonly outdated: readonly ({ readonly namespace: string; readonly name: string; readonly version: string })[] };
 export type TaskTypeRemoved = { readonly apiVersion: "maestro/v1"; readonly kind: "TaskTypeRemoved"; readonly name: string };
 export type TrustRoot = Readonly<Record<string, Json>>;
 export type SigstoreBundle = { readonly mediaType: string; readonly verificationMaterial: Readonly<Record<string, Json>>; readonly dsseEnvelope: Readonly<Record<string, Json>> };

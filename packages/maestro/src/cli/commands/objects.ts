@@ -42,7 +42,7 @@ export const OBJECTS: readonly CommandSpec[] = [
     summary: "add a program as a task type",
     description:
       "An executable that speaks the task protocol, or a TypeScript or JavaScript module that exports a task of the SDK. It is started and asked to describe itself; its file's digest is recorded, " +
-      "becomes part of plans and receipts, and a changed file is refused until it is added again. An engine that is running knows the type at once. Prints the type's name.",
+      "becomes part of plans and receipts, and a changed file is refused until it is added again. An engine that is running knows the type at once. Prints the type's name, and which published workflows name the program that was here before.",
     args: [{ name: "path", about: "The program" }],
     options: [{ flags: "--env <name>", about: "A variable of the engine's environment that it is given", many: true }],
     examples: [
