@@ -29,10 +29,7 @@ export const MAX_SCHEMA_ERRORS = 100;
  * 64 levels, more than 5,000 subschemas. Patterns are linear in time, so a value cannot stall the process through them.
  */
 export function compileSchema(schema: JsonObject): SchemaCheck {
-  return remembered(compiled, schema, () => {
-    const { extensions } = inspectSchema(schema);
-    return compileWithAjv(schema, extensions, metaErrors);
-  });
+  return compiled.get(schema) ?? compile(schema, compiled, metaErrors);
 }
 
 /**
@@ -40,33 +37,28 @@ export function compileSchema(schema: JsonObject): SchemaCheck {
  * takes 60 ms to compile in every process that runs something.
  */
 export function compileChecked(schema: JsonObject): SchemaCheck {
-  return remembered(compiledUnseen, schema, () => {
-    const { extensions } = inspectSchema(schema);
-    return compileWithAjv(schema, extensions, () => undefined);
-  });
+  return compiledUnseen.get(schema) ?? compile(schema, compiledUnseen, () => undefined);
 }
 
 type Compiled = WeakMap<JsonObject, SchemaCheck>;
 const compiled: Compiled = new WeakMap();
 const compiledUnseen: Compiled = new WeakMap();
 
-function remembered(known: Compiled, schema: JsonObject, compile: () => ValidateFunction): SchemaCheck {
-  const before = known.get(schema);
-  if (before !== undefined) return before;
-  const validate = compile();
+/** What is wrong with a schema, by the meta-schema. */
+type Look = (schema: JsonObject) => string | undefined;
+
+function compile(schema: JsonObject, known: Compiled, look: Look): SchemaCheck {
+  const { extensions } = inspectSchema(schema);
+  const validate = compileWithAjv(schema, extensions, look);
   const check: SchemaCheck = (value) => run(validate, value);
   known.set(schema, check);
   return check;
 }
 
-function compileWithAjv(
-  schema: JsonObject,
-  extensions: ReadonlySet<string>,
-  wrongWith: (schema: JsonObject) => string | undefined,
-): ValidateFunction {
+function compileWithAjv(schema: JsonObject, extensions: ReadonlySet<string>, look: Look): ValidateFunction {
   let problem: string | undefined;
   try {
-    problem = wrongWith(schema);
+    problem = look(schema);
     if (problem === undefined) {
       // One instance would keep all it ever saw, and refuse an `$id` twice.
       const ajv = makeAjv({ meta: false });
@@ -82,7 +74,7 @@ function compileWithAjv(
 
 let meta: Ajv2020 | undefined;
 
-/** By the meta-schema, which is compiled once. */
+/** The meta-schema is compiled once. */
 function metaErrors(schema: JsonObject): string | undefined {
   meta ??= makeAjv({ meta: true });
   if (meta.validateSchema(schema) === true) return undefined;
